@@ -1,0 +1,146 @@
+"""The one exception family for expected trouble, and the exit codes that scripts rely on.
+
+Everything that a user can cause (a missing file, a misspelt key, a full disk) is raised as a
+`SeqkitError` and printed in one place, `seqkit.cli`, as one short block without a traceback.
+Any other exception that reaches the command line is a bug.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+from collections.abc import Iterable
+from enum import IntEnum
+from pathlib import Path
+
+
+class ExitCode(IntEnum):
+    """Process exit codes; 64 and above follow sysexits.h where it has a fitting name."""
+
+    OK = 0
+    RUN_FAILED = 1  # diverged, or below --fail-under
+    USAGE = 2  # options or configuration
+    BAD_DATA = 65  # text, corpus or model directory
+    INPUT_MISSING = 66
+    BUG = 70
+    CANNOT_CREATE = 73
+    IO_ERROR = 74  # disk full, device error
+    LOCKED = 75  # another run holds the directory
+    INTERRUPTED = 130
+    PIPE_CLOSED = 141
+    TERMINATED = 143
+
+
+class SeqkitError(Exception):
+    """Expected trouble: what happened, where, and how to mend it.
+
+    `message` is one line that says what and why; `where` names a file, a line or a key;
+    `hint` is what to try next. `exit_code` belongs to the class.
+    """
+
+    exit_code = ExitCode.RUN_FAILED
+
+    def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+
+class RunFailed(SeqkitError):
+    """The work itself failed: training diverged, or a score is below `--fail-under`."""
+
+
+class ConfigError(SeqkitError):
+    """An option, a configuration key or a combination of them cannot be used."""
+
+    exit_code = ExitCode.USAGE
+
+
+class DataError(SeqkitError):
+    """Text or a corpus directory is not what it should be."""
+
+    exit_code = ExitCode.BAD_DATA
+
+
+class ModelError(SeqkitError):
+    """A model directory is damaged, incomplete, of another version, or hostile."""
+
+    exit_code = ExitCode.BAD_DATA
+
+
+class InputMissing(SeqkitError):
+    """A file or directory that should be read does not exist or cannot be opened."""
+
+    exit_code = ExitCode.INPUT_MISSING
+
+
+class OutputError(SeqkitError):
+    """A file or directory cannot be created."""
+
+    exit_code = ExitCode.CANNOT_CREATE
+
+
+class StorageError(SeqkitError):
+    """Reading or writing failed below us: disk full, quota, device error."""
+
+    exit_code = ExitCode.IO_ERROR
+
+
+class LockedError(SeqkitError):
+    """Another run holds the directory."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class Interrupted(SeqkitError):
+    """A signal ended the run in good order; `exit_code` is 128 + the signal's number."""
+
+    def __init__(self, signal_number: int, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = ExitCode(128 + signal_number)
+
+
+_CANNOT_CREATE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+
+
+def input_error(path: Path | str, error: OSError) -> SeqkitError:
+    """The error for an input that could not be opened or read."""
+    if error.errno in {errno.EIO, errno.ESTALE}:
+        return StorageError(f"cannot read {path}: {error.strerror}", where=str(path))
+    if error.errno == errno.EISDIR:
+        return InputMissing(f"cannot read {path}: it is a directory", where=str(path), hint="name a file")
+    if error.errno == errno.ENOENT:
+        return InputMissing(
+            f"cannot read {path}: there is no such file", where=str(path), hint=_nearby(Path(path))
+        )
+    return InputMissing(f"cannot read {path}: {error.strerror or error}", where=str(path))
+
+
+def output_error(path: Path | str, error: OSError) -> SeqkitError:
+    """The error for an output that could not be created or written."""
+    if error.errno in _CANNOT_CREATE:
+        return OutputError(
+            f"cannot create {path}: {error.strerror}",
+            where=str(path),
+            hint="check the folder's permissions, or write elsewhere",
+        )
+    return StorageError(
+        f"cannot write {path}: {error.strerror or error}",
+        where=str(path),
+        hint="free some space (or raise the quota), then run the same command again",
+    )
+
+
+def suggest(name: str, known: Iterable[str]) -> str | None:
+    """The known name nearest to a misspelt one, as a hint, or None when nothing is near."""
+    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {nearest[0]}?" if nearest else None
+
+
+def _nearby(path: Path) -> str | None:
+    try:
+        names = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return f"there is no folder {path.parent} either" if not path.parent.exists() else None
+    return suggest(path.name, names)
