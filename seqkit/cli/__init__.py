@@ -1,0 +1,118 @@
+"""The command line: the Typer application and the one place where errors become exit codes.
+
+Each command lives in a file of its own: it parses, makes one call into the layers below and prints.
+Nothing heavy is imported before a command's body runs, so that `seqkit --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from seqkit import __version__
+from seqkit.cli import console
+from seqkit.cli.evaluate import evaluate
+from seqkit.cli.prepare import prepare
+from seqkit.cli.train import train
+from seqkit.cli.translate import translate
+from seqkit.errors import ExitCode, SeqkitError, output_error
+
+app = typer.Typer(
+    name="seqkit",
+    help="Model sequences with recurrent networks: raw text in, scores and text out.",
+    epilog="A first model in four commands: bash recipes/quickstart/run.sh",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.command()(prepare)
+app.command()(train)
+app.command()(translate)
+app.command()(evaluate)
+
+# Typer vendors Click and exports this subclass of its usage errors; the base carries what all of them share.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=lambda on: _print_version(on)),
+    ] = False,
+) -> None:
+    pass
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"seqkit {__version__}")
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code, with at most one error block on standard error."""
+    debug = "--debug" in arguments
+    # Background jobs of scripts start with SIGINT ignored and SIGTERM has no handler: install both.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _terminate)
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(list(arguments), prog_name="seqkit", standalone_mode=False)
+        sys.stdout.flush()
+    except SeqkitError as error:
+        if debug:
+            traceback.print_exc()
+        console.print_error(error)
+        return int(error.exit_code)
+    except BrokenPipeError:
+        return _die_of_closed_pipe()
+    except _Terminated:
+        return ExitCode.TERMINATED
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+    except _UsageError as error:
+        console.print_usage_error(error)
+        return ExitCode.USAGE
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        console.print_error(output_error(error.filename or "standard output", error))
+        return ExitCode.IO_ERROR
+    except Exception as error:
+        traceback.print_exc() if debug else console.print_bug(error)
+        return ExitCode.BUG
+    return result if isinstance(result, int) else ExitCode.OK
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived in a command that has nothing to save."""
+
+
+def _terminate(_signal_number: int, _frame: FrameType | None) -> None:
+    raise _Terminated
+
+
+def _die_of_closed_pipe() -> int:
+    """End as `cat` does when its reader leaves: by SIGPIPE, without a word.
+
+    Standard output is pointed at the null device first, so that the interpreter's last flush cannot fail.
+    """
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    return ExitCode.PIPE_CLOSED  # only where SIGPIPE is blocked

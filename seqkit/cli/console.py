@@ -1,0 +1,198 @@
+"""Everything that goes to standard error: notes, warnings, errors, progress, tables.
+
+On a terminal there is one calm live line and colour; elsewhere plain timestamped lines. Text that came
+from a user is never read as markup, and control characters in it are shown, not sent to the terminal.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from seqkit.errors import SeqkitError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLAIN_PROGRESS_SECONDS = 10.0  # between two progress lines where standard error is no terminal
+
+# Bidirectional overrides reorder what a reader sees; the categories below catch C0, C1, ESC and DEL.
+_OVERRIDES = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def printable(text: str) -> str:
+    """`text` with control characters and direction overrides written as visible escapes."""
+    return "".join(
+        character.encode("unicode_escape").decode("ascii")
+        if unicodedata.category(character) in {"Cc", "Cs"} or character in _OVERRIDES
+        else character
+        for character in text
+    )
+
+
+def terminal() -> Console:
+    """A rich console on standard error that treats all text as plain text."""
+    from rich.console import Console
+
+    return Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def is_terminal() -> bool:
+    """Whether a person watches standard error."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _write(line: str) -> None:
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except (OSError, ValueError):  # standard error is closed or full: results matter more than talk
+        return
+
+
+def note(text: str) -> None:
+    """One line of talk."""
+    _write(printable(text))
+
+
+def warn(text: str) -> None:
+    """One warning line."""
+    _write(f"seqkit: warning: {printable(text)}")
+
+
+def log_values(event: str, **values: object) -> None:
+    """One timestamped `key=value` line, for logs and scripts."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
+    pairs = " ".join(f"{key}={printable(str(value))}" for key, value in values.items() if value is not None)
+    _write(f"{stamp} {event} {pairs}")
+
+
+def print_error(error: SeqkitError) -> None:
+    """The one error block: what happened, where, how to mend it."""
+    _write(f"seqkit: error: {printable(error.message)}")
+    if error.where:
+        _write(f"  where: {printable(error.where)}")
+    if error.hint:
+        _write(f"  try:   {printable(error.hint)}")
+
+
+def print_usage_error(error: Exception) -> None:
+    """A usage error found by the option parser, in the same shape as all others."""
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    _write(f"seqkit: error: {printable(message.rstrip('.'))}")
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        _write(f"  try:   {context.command_path} --help")
+
+
+def print_bug(error: Exception) -> None:
+    """An exception that nobody expected."""
+    _write(f"seqkit: error: this is a bug in seqkit: {type(error).__name__}: {printable(str(error))}")
+    _write("  try:   run the same command with --debug and report what it prints")
+
+
+class _WarningHandler(logging.Handler):
+    """Shows what the layers below log: warnings always, information unless `--quiet`."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        warn(text) if record.levelno >= logging.WARNING else note(text)
+
+
+def show_log(*, quiet: bool) -> None:
+    """Connect the package's logger to standard error, once a process."""
+    logger = logging.getLogger("seqkit")
+    logger.handlers = [_WarningHandler()]
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False
+
+
+ProgressCallback = Callable[[str, int, int | None], None]
+
+
+@contextmanager
+def progress(unit: str, *, quiet: bool) -> Iterator[ProgressCallback]:
+    """Yield `update(stage, done, total)`: a live bar on a terminal, a line every ten seconds elsewhere."""
+    if quiet:
+        yield lambda _stage, _done, _total: None
+    elif is_terminal():
+        with _live_progress(unit) as update:
+            yield update
+    else:
+        yield _PlainProgress(unit).update
+
+
+@contextmanager
+def _live_progress(unit: str) -> Iterator[ProgressCallback]:
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[count]}", markup=False),
+        TimeRemainingColumn(),
+    )
+    tasks: dict[str, tuple[TaskID, float]] = {}
+    # Without the two redirects rich would send standard output to standard error while the bar lives.
+    with Progress(
+        *columns, console=terminal(), redirect_stdout=False, redirect_stderr=False, refresh_per_second=4
+    ) as bar:
+
+        def update(stage: str, done: int, total: int | None) -> None:
+            if stage not in tasks:
+                tasks[stage] = (bar.add_task(stage, total=total, count=""), time.monotonic())
+            task, started = tasks[stage]
+            rate = done / max(time.monotonic() - started, 1e-3)
+            bar.update(task, completed=done, total=total, count=f"{done:,} {unit}  {rate:,.0f} {unit}/s")
+
+        yield update
+
+
+class _PlainProgress:
+    """`key=value` progress lines for logs."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit = unit
+        self.started: dict[str, float] = {}
+        self.last = time.monotonic()
+
+    def update(self, stage: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        started = self.started.setdefault(stage, now)
+        if now - self.last < PLAIN_PROGRESS_SECONDS:
+            return
+        self.last = now
+        rate = done / max(now - started, 1e-3)
+        remaining = f"{(total - done) / rate:.0f}s" if total and rate > 0 else None
+        log_values(
+            "progress",
+            stage=stage,
+            done=done,
+            total=total,
+            unit=self.unit,
+            per_second=f"{rate:.0f}",
+            eta=remaining,
+        )
+
+
+def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """A two-column report: a name and its value a row."""
+    if is_terminal():
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+        grid.add_column(style="cyan")
+        grid.add_column(justify="left")
+        for name, value in rows:
+            grid.add_row(Text(printable(name)), Text(printable(value)))
+        terminal().print(grid)
+        return
+    note(title)
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, value in rows:
+        note(f"  {name:<{width}}  {value}")

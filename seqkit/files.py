@@ -1,0 +1,143 @@
+"""Reading and writing files so that a crash, a full disk or a hostile directory can do no harm.
+
+Every file that seqkit writes goes through `write_atomic` or `atomic_writer`: a temporary name beside the
+final one, fsync, rename, fsync of the directory. A reader sees the old file or the new one, never a part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seqkit.errors import DataError, SeqkitError, input_error, output_error
+
+TEMPORARY_PREFIX = ".tmp-"
+JSON_LIMIT = 1 << 20  # bytes; a larger JSON or TOML file of ours is damaged or hostile
+
+
+@contextmanager
+def atomic_writer(path: Path) -> Iterator[BinaryIO]:
+    """A binary file that takes its final name only when the block ends without an error."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
+    except OSError as error:
+        raise output_error(path, error) from error
+    temporary = Path(name)
+    try:
+        with open(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise output_error(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a whole file durably under its final name."""
+    with atomic_writer(path) as stream:
+        stream.write(content)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames inside a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path) -> None:
+    """Create a directory and its parents, or say why it cannot be created."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def remove_temporaries(directory: Path) -> None:
+    """Delete what a killed writer left behind. The caller holds the directory's lock."""
+    for leftover in directory.glob(TEMPORARY_PREFIX + "*"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def read_regular(path: Path, *, limit: int) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes; links, pipes and devices are refused."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise DataError(f"{path.name} is a link, which is refused here", where=str(path)) from error
+        raise input_error(path, error) from error
+    with open(descriptor, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path.name} is not a regular file", where=str(path))
+        if status.st_size > limit:
+            raise DataError(
+                f"{path.name} has {status.st_size:,} bytes, more than the {limit:,} that it may have",
+                where=str(path),
+            )
+        return stream.read(limit + 1)
+
+
+def sha256(content: bytes | memoryview) -> str:
+    """The SHA-256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal, read in bounded memory."""
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise input_error(path, error) from error
+
+
+def to_json(value: Any) -> bytes:
+    """Canonical JSON for our own files: sorted keys, two spaces, no NaN, one final newline."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8") + b"\n"
+
+
+def parse_json(content: bytes, name: str, error_class: type[SeqkitError] = DataError) -> Any:
+    """Parse JSON strictly: no NaN, no duplicate keys, no runaway nesting or numbers."""
+    try:
+        return json.loads(
+            content.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates
+        )
+    except (ValueError, RecursionError) as error:
+        raise error_class(f"{name} is not valid JSON: {str(error)[:200]}", where=name) from error
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return result
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
