@@ -35,7 +35,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~current_umask())
         temporary.replace(path)
         sync_directory(path.parent)
     except OSError as error:
@@ -136,7 +136,8 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _umask() -> int:
+def current_umask() -> int:
+    """The permissions that new files and directories do not get."""
     # The mask can only be read by setting it.
     mask = os.umask(0o022)
     os.umask(mask)

@@ -111,6 +111,15 @@ def show_log(*, quiet: bool) -> None:
     logger.propagate = False
 
 
+def duration(seconds: float) -> str:
+    """`41 s`, `3:05` or `1:02:03`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
 ProgressCallback = Callable[[str, int, int | None], None]
 
 

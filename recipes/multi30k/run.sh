@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Train a Multi30k translator and score it on every test set: bash recipes/multi30k/run.sh en de
+# What it does, its settings and what it needs are in README.md beside it.
+set -euo pipefail
+
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
+languages="en de fr cs"
+
+usage_error() {
+    printf 'run.sh: error: %s\n  try:   bash recipes/multi30k/run.sh en de (languages: %s)\n' "$1" "$languages" >&2
+    exit 2
+}
+
+step() {
+    printf '\n== %s\n' "$1" >&2
+}
+
+[ $# -eq 2 ] || usage_error "two languages are needed, $# given"
+source_language=$1
+target_language=$2
+for language in "$source_language" "$target_language"; do
+    case " $languages " in
+        *" $language "*) ;;
+        *) usage_error "Multi30k has no language '$language'" ;;
+    esac
+done
+[ "$source_language" != "$target_language" ] || usage_error "source and target are both $source_language"
+
+minutes=${MINUTES:-20}
+seed=${SEED:-1}
+preset=${PRESET:-small}
+work=${WORK:-$here/work}
+pair=$source_language-$target_language
+data=$work/data
+corpus=$work/$pair/corpus
+run=$work/$pair/$preset-$minutes-minutes-seed-$seed
+model=$run/model
+
+step "1/5 set-up: seqkit and what it needs"
+# shellcheck source=/dev/null
+set -- # a sourced file would see our arguments
+source "$here/../setup.sh"
+mkdir -p -- "$work/$pair" "$run"
+
+step "2/5 data: $pair, each file verified (MULTI30K=FOLDER takes it from a folder)"
+python3 "$here/download.py" "$source_language" "$target_language" --output "$data"
+
+step "3/5 prepare: raw text to a tokenizer and token arrays in $corpus"
+if [ -f "$corpus/corpus.json" ]; then
+    echo "there already" >&2
+else
+    seqkit prepare "$corpus" --overwrite \
+        --source "$data/train.$source_language" --target "$data/train.$target_language" \
+        --valid-source "$data/val.$source_language" --valid-target "$data/val.$target_language"
+fi
+
+step "4/5 train: preset $preset, $minutes minutes, seed $seed (an interrupted run continues, a finished one stays)"
+seqkit train "$corpus" "$model" --preset "$preset" --minutes "$minutes" --seed "$seed"
+
+step "5/5 translate and score every test set: beam 5; cased, detokenised (sacreBLEU 13a)"
+for reference in "$data"/test_*."$target_language"; do
+    name=$(basename -- "$reference" ".$target_language")
+    text=$data/$name.$source_language
+    [ -f "$text" ] || continue
+    hypotheses=$run/$name.$target_language
+    seqkit translate "$model" "$text" --beam-size 5 --output "$hypotheses" --quiet
+    printf '%s\n' "$name"
+    seqkit evaluate "$hypotheses" --reference "$reference" --metric bleu,chrf,ter --protocol cased --quiet
+done | tee "$run/scores.txt"
+
+printf '\nScores and translations are in %s\nTo translate text of your own: seqkit translate %q FILE\n' "$run" "$model" >&2

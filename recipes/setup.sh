@@ -1,0 +1,39 @@
+# Sourced by the recipes and the tests: puts `seqkit` on the PATH, installing it where that is needed.
+#
+#   . recipes/setup.sh [dev]      with `dev` also what the tests need
+#
+# Uses the virtual environment that is active, else .venv in the repository, made when it is missing. A second
+# call finds everything in place and takes no time.
+
+seqkit_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+seqkit_extra="${1:-}"
+
+seqkit_setup() {
+    local python stamp wanted
+    if [ -z "${VIRTUAL_ENV:-}" ]; then
+        if [ ! -x "$seqkit_root/.venv/bin/python" ]; then
+            python="$(command -v python3.11 || command -v python3 || command -v python)" || {
+                echo "setup: error: no python3 found; seqkit needs Python 3.11 or later" >&2
+                return 2
+            }
+            "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+                echo "setup: error: $("$python" --version) is too old; seqkit needs Python 3.11 or later" >&2
+                return 2
+            }
+            echo "setup: making $seqkit_root/.venv" >&2
+            "$python" -m venv "$seqkit_root/.venv"
+        fi
+        # shellcheck disable=SC1091
+        . "$seqkit_root/.venv/bin/activate"
+    fi
+    wanted="$(cat "$seqkit_root/pyproject.toml" "$seqkit_root/constraints.txt" | cksum) $seqkit_root $seqkit_extra"
+    stamp="$VIRTUAL_ENV/.seqkit-installed${seqkit_extra:+-$seqkit_extra}"
+    if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+        echo "setup: installing seqkit and what it needs into $VIRTUAL_ENV (a few minutes the first time)" >&2
+        python -m pip install --quiet --disable-pip-version-check -c "$seqkit_root/constraints.txt" \
+            -e "$seqkit_root${seqkit_extra:+[$seqkit_extra]}" >&2
+        echo "$wanted" >"$stamp"
+    fi
+}
+
+seqkit_setup

@@ -1,0 +1,228 @@
+"""`seqkit train`: a corpus directory to a model directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqkit.cli import console
+from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.config import (
+    DEFAULT_PRESET,
+    PRESETS,
+    Layer,
+    Resolved,
+    assignment_layer,
+    file_layer,
+    preset_layer,
+    resolve,
+)
+
+if TYPE_CHECKING:
+    from seqkit.training.events import Finished
+
+_STARTED = time.monotonic()  # as near to the process's start as this file gets: minutes count from here
+SETTINGS_PANEL = "Settings"
+BUDGET_PANEL = "Budget (one of them; 30 epochs without)"
+RUN_PANEL = "Run"
+
+
+def train(
+    corpus: Annotated[
+        Path | None, typer.Argument(help="Corpus directory that seqkit prepare wrote.", metavar="CORPUS")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Argument(help="Model directory to make, or to continue.", metavar="MODEL")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help=f"Size of the model: {', '.join(PRESETS)}.", rich_help_panel=SETTINGS_PANEL)
+    ] = DEFAULT_PRESET,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Settings in a TOML file, over the preset.", rich_help_panel=SETTINGS_PANEL),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="key=value",
+            help="One setting, over the file; repeat for more.",
+            rich_help_panel=SETTINGS_PANEL,
+        ),
+    ] = None,
+    print_config: Annotated[
+        bool,
+        typer.Option(
+            "--print-config",
+            help="Print every setting with its origin and exit.",
+            rich_help_panel=SETTINGS_PANEL,
+        ),
+    ] = False,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the data.", rich_help_panel=BUDGET_PANEL)
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimizer steps.", rich_help_panel=BUDGET_PANEL)] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            help="Wall-clock minutes, start-up and validation included.", rich_help_panel=BUDGET_PANEL
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Everything random follows from it. [default: 1]", rich_help_panel=RUN_PANEL),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|fp32|bf16|fp16",
+            help="Of the matrix products. [default: auto]",
+            rich_help_panel=RUN_PANEL,
+        ),
+    ] = None,
+    restart: Annotated[
+        bool,
+        typer.Option(
+            "--restart", help="Forget an earlier run in MODEL and begin again.", rich_help_panel=RUN_PANEL
+        ),
+    ] = False,
+    init_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Begin with the weights of this model.", metavar="MODEL", rich_help_panel=RUN_PANEL
+        ),
+    ] = None,
+    json_lines: Json = False,
+    quiet: Quiet = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    debug: Debug = False,  # noqa: ARG001 - read by the error boundary
+) -> None:
+    """Train a model, or continue an interrupted run: the same command again goes on where it stopped.
+
+    seqkit train CORPUS MODEL --minutes 20
+
+    seqkit train CORPUS MODEL --preset base --epochs 40 --set training.learning_rate=0.001
+    """
+    console.show_log(quiet=quiet)
+    named = {
+        "training.epochs": epochs,
+        "training.steps": steps,
+        "training.minutes": minutes,
+        "training.seed": seed,
+        "training.precision": precision,
+    }
+    resolved = _resolve(
+        preset, config, assignments or [], {key: v for key, v in named.items() if v is not None}
+    )
+    if print_config:
+        print("\n".join(resolved.lines()))
+        return
+    if corpus is None or model is None:
+        raise typer.BadParameter("CORPUS and MODEL are needed: seqkit train CORPUS MODEL")
+    from seqkit.cli.training_display import TrainingDisplay
+    from seqkit.training.events import Finished
+    from seqkit.training.run import TrainOptions, train_model
+
+    finished: Finished | None = None
+    with _signals() as signalled, TrainingDisplay(quiet=quiet) as display:
+        options = TrainOptions(
+            corpus=corpus,
+            model=model,
+            config=resolved.config,
+            device=device,
+            threads=threads,
+            restart=restart,
+            init_from=init_from,
+            started=_STARTED,
+            signalled=lambda: signalled[0],
+        )
+        for event in train_model(options):
+            display.show(event)
+            if isinstance(event, Finished):
+                finished = event
+    assert finished is not None
+    if json_lines:
+        print(json.dumps(_summary(model, finished), ensure_ascii=False))
+    if not quiet:
+        _print_summary(model, finished)
+
+
+def _resolve(preset: str, config: Path | None, assignments: list[str], named: dict[str, object]) -> Resolved:
+    layers = [preset_layer(preset)]
+    if config is not None:
+        layers.append(file_layer(config))
+    layers.append(assignment_layer(assignments))
+    layers.append(Layer("command line", named))
+    return resolve(layers)
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Yield a cell that holds the number of the signal that arrived, or 0. A second signal ends at once."""
+    cell = [0]
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if cell[0]:
+            os._exit(128 + number)
+        cell[0] = number
+        console.note(f"{signal.Signals(number).name}: saving; once more to leave at once")
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cell
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _summary(model: Path, finished: Finished) -> dict[str, object]:
+    return {
+        "schema": 1,
+        "model": str(model),
+        "step": finished.step,
+        "epoch": round(finished.epoch, 3),
+        "best_step": finished.best_step,
+        "best_metric": finished.metric,
+        "best_score": round(finished.score, 4),
+        "scores": list(finished.scores),
+        "seconds": round(finished.seconds, 1),
+        "reason": finished.reason,
+    }
+
+
+def _print_summary(model: Path, finished: Finished) -> None:
+    scores = [(str(s["metric"]).upper(), f"{s['score']:.2f}  ({s['signature']})") for s in finished.scores]
+    title = "The run was finished already" if finished.already else "Training is finished"
+    console.table(
+        f"{title}: {finished.reason}.",
+        [
+            (
+                "steps",
+                f"{finished.step:,} ({finished.epoch:.1f} epochs) in {console.duration(finished.seconds)}",
+            ),
+            ("best", f"step {finished.best_step:,}, by {finished.metric}"),
+            *[(f"valid {name}", text) for name, text in scores],
+            ("model", str(model)),
+        ],
+    )
+    if finished.already:
+        console.note("next: translate with it, or begin again with --restart")
+    console.note(f"next: echo 'your sentence' | seqkit translate {_quoted(model)}")
+    sys.stderr.flush()
+
+
+def _quoted(path: Path) -> str:
+    import shlex
+
+    return shlex.quote(str(path))

@@ -1,0 +1,195 @@
+"""What a person, or a log, sees while a model trains."""
+
+from __future__ import annotations
+
+import math
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from seqkit.cli import console
+from seqkit.training.events import Event, Finished, Progress, Started, Validated
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+LOG_SECONDS = 30.0  # between two lines where standard error is no terminal
+_SMOOTHING = 0.98  # of the loss that is shown
+_HEADER = (
+    f"{'step':>8} {'epoch':>6} {'train':>6} {'valid':>6} {'ppl':>7} {'BLEU':>6} {'chrF':>6} "
+    f"{'tok/s':>7} {'elapsed':>8}"
+)
+
+
+class TrainingDisplay:
+    """One live line and a permanent row a validation on a terminal; `key=value` lines elsewhere."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.live: Live | None = None
+        self.loss: float | None = None
+        self.norm = 0.0
+        self.best = ""
+        self.tokens = 0
+        self.last = self.window_start = time.monotonic()
+        self.window_tokens = 0
+        self.rate = 0.0
+        self.total_steps = 0
+
+    def __enter__(self) -> Self:
+        if not self.quiet and console.is_terminal():
+            from rich.live import Live
+
+            self.live = Live(
+                console=console.terminal(),
+                refresh_per_second=4,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self.live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def show(self, event: Event) -> None:
+        """Show whatever happened."""
+        match event:
+            case Started():
+                self._started(event)
+            case Progress():
+                self._progress(event)
+            case Validated():
+                self._validated(event)
+            case Finished():
+                pass
+
+    def _started(self, event: Started) -> None:
+        self.total_steps = event.total_steps
+        self.window_start = self.last = time.monotonic()
+        if self.quiet:
+            return
+        if self.live is None:
+            console.log_values(
+                "train",
+                parameters=event.parameters,
+                pairs=event.pairs,
+                precision=event.precision,
+                device=event.device,
+                threads=event.threads,
+                continued_after_step=event.step or None,
+            )
+            return
+        continued = f"continuing after step {event.step:,}; " if event.step else ""
+        self._print(
+            f"{continued}{event.parameters / 1e6:.2f} M parameters, {event.pairs:,} pairs, "
+            f"{event.precision} on {event.device}, {event.threads} threads"
+        )
+        self._print(_HEADER, style="bold")
+
+    def _progress(self, event: Progress) -> None:
+        report = event.report
+        if report.finite:
+            loss = report.objective / max(report.positions, 1)
+            self.loss = loss if self.loss is None else _SMOOTHING * self.loss + (1 - _SMOOTHING) * loss
+            self.norm = report.gradient_norm
+        self.window_tokens += report.positions
+        now = time.monotonic()
+        if now - self.window_start >= 1:
+            fresh = self.window_tokens / (now - self.window_start)
+            self.rate = fresh if not self.rate else 0.7 * self.rate + 0.3 * fresh
+            self.window_start, self.window_tokens = now, 0
+        if self.quiet:
+            return
+        if self.live is not None:
+            self.live.update(self._line(event))
+        elif now - self.last >= LOG_SECONDS:
+            self.last = now
+            self._log(event)
+
+    def _line(self, event: Progress) -> RenderableType:
+        from rich.text import Text
+
+        report = event.report
+        loss = math.nan if self.loss is None else self.loss
+        parts = [
+            f"{event.progress:4.0%}",
+            f"step {report.step:,}" + (f"/{self.total_steps:,}" if self.total_steps else ""),
+            f"epoch {report.epoch:.1f}",
+            f"loss {loss:.3f}",
+            f"{self.rate:,.0f} tok/s",
+            f"lr {report.learning_rate:.1e}",
+            f"|g| {self.norm:.2f}",
+            f"{console.duration(event.remaining)} left",
+            *([self.best] if self.best else []),
+        ]
+        return Text("  ".join(parts), style="cyan", no_wrap=True, overflow="ellipsis")
+
+    def _log(self, event: Progress) -> None:
+        report = event.report
+        console.log_values(
+            "step",
+            step=report.step,
+            epoch=f"{report.epoch:.2f}",
+            loss=f"{self.loss:.4f}" if self.loss is not None else None,
+            tokens_per_second=f"{self.rate:.0f}",
+            learning_rate=f"{report.learning_rate:.2e}",
+            gradient_norm=f"{report.gradient_norm:.3f}",
+            progress=f"{event.progress:.3f}",
+            eta=f"{event.remaining:.0f}s",
+            best=self.best or None,
+        )
+
+    def _validated(self, event: Validated) -> None:
+        # Validation time is no training time: the rate's window begins anew.
+        self.window_start, self.window_tokens = time.monotonic(), 0
+        row, measured = event.row, event.measured
+        bleu, chrf = measured.metric("bleu"), measured.metric("chrf")
+        if event.best:
+            self.best = (
+                f"best BLEU {bleu:.2f} at {row['step']:,}"
+                if math.isfinite(bleu)
+                else f"best loss {measured.loss:.3f}"
+            )
+        for warning in event.warnings:
+            console.warn(warning)
+        if self.quiet:
+            return
+        timing = row["timing"]
+        if self.live is None:
+            console.log_values(
+                "validation",
+                step=row["step"],
+                epoch=f"{row['epoch']:.2f}",
+                train_loss=f"{row['train_loss']:.4f}",
+                valid_nats=f"{measured.loss:.4f}",
+                perplexity=f"{row['valid_perplexity']:.3f}",
+                bleu=f"{bleu:.2f}",
+                chrf=f"{chrf:.2f}",
+                gradient_norm=f"{row['gradient']['norm']:.3f}",
+                clipped=f"{row['gradient']['clipped_share']:.2f}",
+                tokens_per_second=f"{timing['target_tokens_per_second']:.0f}",
+                elapsed=f"{timing['elapsed_seconds']:.0f}s",
+                best="yes" if event.best else "no",
+            )
+            return
+        self._print(
+            f"{row['step']:>8,} {row['epoch']:>6.1f} {row['train_loss']:>6.3f} {measured.loss:>6.3f} "
+            f"{row['valid_perplexity']:>7.2f} {bleu:>6.2f} {chrf:>6.2f} "
+            f"{timing['target_tokens_per_second']:>7,.0f} {console.duration(timing['elapsed_seconds']):>8}"
+            + ("  ★ best" if event.best else ""),
+        )
+        for sample in measured.samples:
+            self._print(f"           {sample.source}", style="dim")
+            self._print(f"         → {sample.translation}", style="dim")
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        from rich.text import Text
+
+        assert self.live is not None
+        self.live.console.print(Text(console.printable(text), style=style or ""))

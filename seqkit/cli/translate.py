@@ -1,0 +1,274 @@
+"""`seqkit translate`: lines in, lines out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from seqkit.cli import console
+from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+
+if TYPE_CHECKING:
+    from seqkit.inference import Alternative, TranslateOptions, Translation, Translator
+
+LINES_TOGETHER = 2000  # translated before the first of them is written
+SEARCH_PANEL = "Search"
+OUTPUT_PANEL = "Output"
+
+# What could end a line for another tool becomes a space: one line in, one line out.
+_LINE_BREAKS = str.maketrans(dict.fromkeys("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
+
+
+def translate(
+    model: Annotated[Path, typer.Argument(help="Model directory that seqkit train wrote.", metavar="MODEL")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="Text, a sentence a line; standard input without it or with -.", metavar="[FILE]"
+        ),
+    ] = "-",
+    beam_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Hypotheses kept a sentence; 1 is greedy search. [default: the model's, 5]",
+            rich_help_panel=SEARCH_PANEL,
+        ),
+    ] = None,
+    n_best: Annotated[
+        int,
+        typer.Option(
+            help="Translations a line: LINE, RANK and text in tab-separated columns.",
+            rich_help_panel=SEARCH_PANEL,
+        ),
+    ] = 1,
+    length_penalty: Annotated[
+        float | None,
+        typer.Option(
+            help="Exponent of the length normalisation; larger: longer. [default: the model's, 1]",
+            rich_help_panel=SEARCH_PANEL,
+        ),
+    ] = None,
+    coverage_penalty: Annotated[
+        float | None,
+        typer.Option(
+            help="Weight of the penalty for words left untranslated. [default: the model's, 0]",
+            rich_help_panel=SEARCH_PANEL,
+        ),
+    ] = None,
+    min_length: Annotated[
+        int, typer.Option(min=0, help="Fewest target tokens.", rich_help_panel=SEARCH_PANEL)
+    ] = 0,
+    max_length: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Most target tokens; 0: twice the source's and 20.", rich_help_panel=SEARCH_PANEL
+        ),
+    ] = 0,
+    target_prefix: Annotated[
+        str | None,
+        typer.Option(help="Begin every translation with this text.", rich_help_panel=SEARCH_PANEL),
+    ] = None,
+    ensemble: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Another model whose probabilities are averaged in; repeat for more.",
+            rich_help_panel=SEARCH_PANEL,
+        ),
+    ] = None,
+    batch_tokens: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Source tokens translated together; memory grows with it. [default: the model's, 4096]",
+            rich_help_panel=SEARCH_PANEL,
+        ),
+    ] = None,
+    scores: Annotated[
+        bool,
+        typer.Option(
+            "--scores", help="Put each translation's score and a tab before it.", rich_help_panel=OUTPUT_PANEL
+        ),
+    ] = False,
+    alignments: Annotated[
+        bool,
+        typer.Option(
+            "--alignments",
+            help="Put a tab and source-target token positions (0-0 1-2 …) behind it; --json: weights, too.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write here instead of standard output; the file appears when it is whole.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = None,
+    json_lines: Json = False,
+    quiet: Quiet = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    debug: Debug = False,  # noqa: ARG001 - read by the error boundary
+) -> None:
+    """Translate lines of text: N lines in, N lines out, in order.
+
+    echo "A dog runs on the beach." | seqkit translate MODEL
+
+    seqkit translate MODEL captions.en --output captions.de --beam-size 1
+
+    With --json an input line that is a JSON object gives its "text" (and "target_prefix", if it has one); its
+    other keys are passed through.
+    """
+    console.show_log(quiet=quiet)
+    from dataclasses import replace
+
+    from seqkit.inference import Translator
+
+    translator = Translator.load(model, ensemble=ensemble or (), device=device, threads=threads)
+    own = translator.options
+    options = replace(
+        own,
+        beam_size=own.beam_size if beam_size is None else beam_size,
+        length_penalty=own.length_penalty if length_penalty is None else length_penalty,
+        coverage_penalty=own.coverage_penalty if coverage_penalty is None else coverage_penalty,
+        batch_tokens=own.batch_tokens if batch_tokens is None else batch_tokens,
+        n_best=n_best,
+        minimum_length=min_length,
+        maximum_length=max_length,
+        attention=alignments,
+    )
+    layout = _Layout(json_lines, n_best > 1, scores, alignments)
+    if file == "-" and sys.stdin is not None and sys.stdin.isatty():
+        console.note("reading sentences from the terminal, one a line; Ctrl-D ends")
+    with _destination(output) as stream, console.progress("lines", quiet=quiet or file == "-") as on_progress:
+        _translate_stream(translator, file, target_prefix, options, layout, stream, on_progress)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What a line of output holds."""
+
+    json_lines: bool
+    numbered: bool
+    scores: bool
+    alignments: bool
+
+
+@dataclass(frozen=True)
+class _Request:
+    """One input line: its text, the keys to pass through and how its translation must begin."""
+
+    text: str
+    extra: dict[str, Any]
+    prefix: str | None
+
+
+def _translate_stream(
+    translator: Translator,
+    file: str,
+    prefix: str | None,
+    options: TranslateOptions,
+    layout: _Layout,
+    stream: BinaryIO,
+    on_progress: console.ProgressCallback,
+) -> None:
+    """Answer every block of lines as soon as it has arrived."""
+    from seqkit.data.text import read_blocks
+
+    done = 0
+    for block in read_blocks(file):
+        for start in range(0, len(block), LINES_TOGETHER):
+            requests = [_request(line, prefix, layout) for line in block[start : start + LINES_TOGETHER]]
+            translations = translator.translate(
+                [request.text for request in requests],
+                options,
+                prefixes=[request.prefix for request in requests],
+            )
+            for request, translation in zip(requests, translations, strict=True):
+                done += 1
+                stream.write(_render(done, request, translation, layout))
+            stream.flush()
+            on_progress("translate", done, None)
+
+
+def _request(line: str, prefix: str | None, layout: _Layout) -> _Request:
+    if layout.json_lines and line.lstrip().startswith("{"):
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError):
+            return _Request(line, {}, prefix)
+        if isinstance(value, dict) and isinstance(value.get("text"), str):
+            own = value.pop("target_prefix", None)
+            return _Request(value.pop("text"), value, own if isinstance(own, str) else prefix)
+    return _Request(line, {}, prefix)
+
+
+def _render(number: int, request: _Request, translation: Translation, layout: _Layout) -> bytes:
+    """The output for one input line: one line, or one for each of the n best."""
+    lines = []
+    for rank, alternative in enumerate(translation.alternatives, 1):
+        if layout.json_lines:
+            lines.append(json.dumps(_record(number, rank, request, alternative, layout), ensure_ascii=False))
+        else:
+            lines.append("\t".join(_columns(number, rank, alternative, layout)))
+    return "".join(line + "\n" for line in lines).encode("utf-8", "replace")
+
+
+def _columns(number: int, rank: int, alternative: Alternative, layout: _Layout) -> Iterator[str]:
+    if layout.numbered:
+        yield from (str(number), str(rank))
+    if layout.scores:
+        yield f"{alternative.score:.6f}"
+    text = alternative.text.translate(_LINE_BREAKS)
+    yield text.replace("\t", " ") if layout.numbered or layout.scores or layout.alignments else text
+    if layout.alignments:
+        yield _pharaoh(alternative.alignment())
+
+
+def _pharaoh(links: Sequence[tuple[int, int]]) -> str:
+    return " ".join(f"{source}-{target}" for source, target in links)
+
+
+def _record(
+    number: int, rank: int, request: _Request, alternative: Alternative, layout: _Layout
+) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        **request.extra,
+        "schema": 1,
+        "line": number,
+        "source": request.text,
+        "text": alternative.text.translate(_LINE_BREAKS),
+        "score": round(alternative.score, 6),
+    }
+    if layout.numbered:
+        record["rank"] = rank
+    if layout.scores:
+        record["tokens"] = list(alternative.tokens)
+        record["token_scores"] = [round(score, 6) for score in alternative.token_scores]
+    if layout.alignments:
+        record["alignment"] = [list(link) for link in alternative.alignment()]
+        record["source_tokens"] = list(alternative.source_tokens)
+        record["target_tokens"] = list(alternative.tokens)
+        weights = alternative.attention
+        record["attention"] = (
+            [] if weights is None else [[round(float(w), 4) for w in row] for row in weights]
+        )
+    return record
+
+
+@contextmanager
+def _destination(output: Path | None) -> Iterator[BinaryIO]:
+    if output is None:
+        yield sys.stdout.buffer
+        return
+    from seqkit.files import atomic_writer
+
+    with atomic_writer(output) as stream:
+        yield stream

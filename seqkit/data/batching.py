@@ -1,0 +1,139 @@
+"""Token arrays on disk to padded batches.
+
+Every epoch is a plan, a list of index arrays that follows from (seed, epoch) alone: to resume in the middle
+of an epoch nothing has to be restored but the number of the next batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seqkit.batch import Batch, Padded
+from seqkit.data.corpus import Corpus, Split
+from seqkit.data.ragged import RaggedArray
+from seqkit.data.tokenizers import END, PAD, START, Tokenizer
+
+# Pairs that are sorted by length together: sorting all of a large corpus would make batches predictable
+# and cost memory; within so many pairs hardly any padding is left.
+SORT_WINDOW = 200_000
+ROW_MULTIPLE = 8  # matrix kernels like row counts that are multiples of this
+
+
+def grid_length(length: int | np.ndarray) -> NDArray[np.int64]:
+    """A length rounded up to the shape grid: multiples of 4 up to 32, of 8 above.
+
+    oneDNN builds a primitive for every shape that it meets, so few distinct shapes are wanted.
+    """
+    lengths = np.maximum(np.asarray(length, dtype=np.int64), 1)
+    rounded: NDArray[np.int64] = np.where(lengths <= 32, -(-lengths // 4) * 4, -(-lengths // 8) * 8)
+    return rounded
+
+
+def length_batches(
+    source_lengths: np.ndarray, target_lengths: np.ndarray, *, batch_tokens: int, seed: int, epoch: int
+) -> list[np.ndarray]:
+    """One epoch's batches: index arrays of pairs of about equal length, in random order.
+
+    A batch has about `batch_tokens` target positions, padding included, and every pair is in one batch.
+    `target_lengths` include the end token.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(target_lengths))
+    batches: list[np.ndarray] = []
+    for start in range(0, len(order), SORT_WINDOW):
+        window = order[start : start + SORT_WINDOW]
+        target, source = grid_length(target_lengths[window]), grid_length(source_lengths[window])
+        # Longest first, so that the first pair of a batch says how many rows fit. lexsort is stable:
+        # pairs of one shape stay in the random order.
+        window = window[np.lexsort((source, target))[::-1]]
+        batches.extend(_cut(window, grid_length(target_lengths[window]), batch_tokens))
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def _cut(ordered: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
+    """Cut pairs that are sorted from long to short into batches of about `batch_tokens` positions."""
+    batches, position = [], 0
+    while position < len(ordered):
+        rows = max(1, batch_tokens // int(lengths[position]))
+        if rows > ROW_MULTIPLE:
+            rows -= rows % ROW_MULTIPLE
+        batches.append(ordered[position : position + rows])
+        position += rows
+    return batches
+
+
+def pad(sequences: Sequence[np.ndarray], *, on_grid: bool = True) -> Padded:
+    """Token sequences to one right-padded tensor (B, T), T on the shape grid."""
+    lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+    time = int(lengths.max(initial=1))
+    values = np.full(
+        (len(sequences), int(grid_length(time)) if on_grid else max(time, 1)), PAD, dtype=np.int64
+    )
+    for row, sequence in zip(values, sequences, strict=True):
+        row[: len(sequence)] = sequence
+    return Padded(torch.from_numpy(values), torch.from_numpy(lengths))
+
+
+def pair_batch(sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> Batch:
+    """Sentence pairs to a batch: START before the inputs, END behind targets and source."""
+    return Batch(
+        inputs=pad([np.concatenate(([START], target)) for target in targets]),
+        targets=pad([np.concatenate((target, [END])) for target in targets]),
+        source=pad([np.concatenate((source, [END])) for source in sources]),
+    )
+
+
+@dataclass(frozen=True)
+class PairBatches:
+    """The training batches of a translation corpus."""
+
+    corpus: Corpus
+    batch_tokens: int
+    seed: int
+    subword_sampling: float = 0.0
+
+    def plan(self, epoch: int) -> list[np.ndarray]:
+        """The index arrays of one epoch, in order."""
+        split = self.corpus.train
+        return length_batches(
+            _source(split).lengths,
+            split.target.lengths + 1,
+            batch_tokens=self.batch_tokens,
+            seed=self.seed,
+            epoch=epoch,
+        )
+
+    def load(self, index: np.ndarray, *, seed: int) -> Batch:
+        """The batch of the given pairs; `seed` draws its random segmentation."""
+        split = self.corpus.train
+        sources = [_source(split)[int(row)] for row in index]
+        targets = [split.target[int(row)] for row in index]
+        if self.subword_sampling:
+            sources = self._resegment(self.corpus.source_tokenizer, sources, seed)
+            targets = self._resegment(self.corpus.target_tokenizer, targets, seed + 1)
+        return pair_batch(sources, targets)
+
+    def _resegment(self, tokenizer: Tokenizer, sequences: list[np.ndarray], seed: int) -> list[np.ndarray]:
+        # Ids are lossless, so the text need not be kept in the corpus to be segmented anew.
+        return tokenizer.encode_sampled(tokenizer.decode(sequences), self.subword_sampling, seed)
+
+
+def validation_batches(split: Split, *, batch_tokens: int) -> list[Batch]:
+    """The validation pairs, sorted by length, in batches."""
+    source, target = _source(split), split.target
+    order = np.lexsort((source.lengths, target.lengths))[::-1]
+    batches = _cut(order, grid_length(target.lengths[order] + 1), batch_tokens)
+    return [
+        pair_batch([source[int(row)] for row in index], [target[int(row)] for row in index])
+        for index in batches
+    ]
+
+
+def _source(split: Split) -> RaggedArray:
+    assert split.source is not None  # a translation corpus has both sides
+    return split.source

@@ -1,0 +1,229 @@
+"""Parallel text: two lists of files, line by line, or tab-separated files; read as often as needed.
+
+Standard input and pipes can be read once only, so they are first copied to a file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice, zip_longest
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqkit.data.text import input_name, read_lines
+from seqkit.errors import DataError, InputMissing, SeqkitError, input_error, output_error
+
+Pair = tuple[str, str]
+PairLines = tuple[list[str], list[str]]
+
+_BATCH_PAIRS = 8192
+_BATCH_CHARACTERS = 1 << 23
+
+# Two sides whose lengths in characters differ by more than this factor from what is usual between the two
+# languages look like a wrong pair.
+_SUSPICIOUS = 1.5
+_SUSPICIOUS_WITHIN = 20  # lines after the place where the files come apart
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file that can be read more than once, and how messages call it."""
+
+    path: Path
+    name: str
+
+    def lines(self, *, warn: bool) -> Iterator[str]:
+        """The lines, from the start."""
+        return read_lines(self.path, name=self.name, warn=warn)
+
+
+class ParallelText(Protocol):
+    """Pairs of lines that can be read more than once."""
+
+    def pairs(self, *, warn: bool) -> Iterator[Pair]:
+        """Sources with their targets, from the start; with warnings about odd bytes if `warn`."""
+
+
+@dataclass(frozen=True)
+class TwoSided:
+    """A list of files a side. As many targets as sources are matched file by file, else as one text."""
+
+    source: tuple[TextFile, ...]
+    target: tuple[TextFile, ...]
+
+    def pairs(self, *, warn: bool) -> Iterator[Pair]:
+        """See `ParallelText`; DataError where the sides differ in length."""
+        if len(self.source) == len(self.target):
+            for source, target in zip(self.source, self.target, strict=True):
+                yield from _matched((source,), (target,), warn=warn)
+        else:
+            yield from _matched(self.source, self.target, warn=warn)
+
+
+@dataclass(frozen=True)
+class TabSeparated:
+    """Files with a source, a tab and a target on every line."""
+
+    files: tuple[TextFile, ...]
+
+    def pairs(self, *, warn: bool) -> Iterator[Pair]:
+        """See `ParallelText`; DataError at a line without exactly two columns."""
+        for file in self.files:
+            for number, line in enumerate(file.lines(warn=warn), 1):
+                source, tab, target = line.partition("\t")
+                if not tab or "\t" in target:
+                    raise _wrong_columns(file, number, line.count("\t") + 1)
+                yield source, target
+
+
+def batches(text: ParallelText, *, warn: bool) -> Iterator[PairLines]:
+    """Sources and targets of thousands of pairs at a time, fewer where lines are long."""
+    sources: list[str] = []
+    targets: list[str] = []
+    characters = 0
+    for source, target in text.pairs(warn=warn):
+        sources.append(source)
+        targets.append(target)
+        characters += len(source) + len(target)
+        if len(sources) == _BATCH_PAIRS or characters > _BATCH_CHARACTERS:
+            yield sources, targets
+            sources, targets, characters = [], [], 0
+    if sources:
+        yield sources, targets
+
+
+def open_text(
+    source: Sequence[str], target: Sequence[str], pairs: Sequence[str], spool: Path
+) -> ParallelText:
+    """The parallel text in the named files; what can be read once only is copied into the folder `spool`.
+
+    Raises InputMissing for a file that is not there.
+    """
+    if pairs:
+        return TabSeparated(_text_files(pairs, spool))
+    return TwoSided(_text_files(source, spool), _text_files(target, spool))
+
+
+def _text_files(paths: Sequence[str], spool: Path) -> tuple[TextFile, ...]:
+    return tuple(_text_file(path, spool) for path in paths)
+
+
+def _text_file(path: str, spool: Path) -> TextFile:
+    name = input_name(path)
+    copy = spool / f"spool-{len(list(spool.iterdir()))}"
+    if path == "-":
+        if sys.stdin is None:
+            raise InputMissing("standard input is closed", where=name, hint="name a file")
+        _copy(sys.stdin.buffer, name, copy)
+        return TextFile(copy, name)
+    try:
+        # Opened even if it is not read yet: what cannot be read is said before anything is done.
+        with open(path, "rb") as stream:
+            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                return TextFile(Path(path), name)
+            _copy(stream, name, copy)
+    except OSError as error:
+        raise input_error(path, error) from error
+    return TextFile(copy, name)
+
+
+def _copy(stream: BinaryIO, name: str, copy: Path) -> None:
+    try:
+        with open(copy, "wb") as output:
+            shutil.copyfileobj(stream, output)
+    except OSError as error:
+        raise output_error(f"a copy of {name}", error) from error
+
+
+def _matched(source: tuple[TextFile, ...], target: tuple[TextFile, ...], *, warn: bool) -> Iterator[Pair]:
+    """The pairs of two texts that must have the same number of lines."""
+    common = more_source = more_target = 0
+    sides = (chain.from_iterable(file.lines(warn=warn) for file in files) for files in (source, target))
+    for left, right in zip_longest(*sides):
+        if right is None:
+            more_source += 1
+        elif left is None:
+            more_target += 1
+        else:
+            common += 1
+            yield left, right
+    if more_source or more_target:
+        raise _misaligned(source, target, (common + more_source, common + more_target))
+
+
+def _wrong_columns(file: TextFile, number: int, columns: int) -> DataError:
+    found = "one column" if columns == 1 else f"{columns} columns"
+    return DataError(
+        f"{file.name} has {found} in line {number:,}; a source, one tab and a target are expected",
+        where=f"{file.name}:{number}",
+        hint="cut -f1,2 keeps the first two columns; --source and --target read two files instead",
+    )
+
+
+def _misaligned(
+    source: tuple[TextFile, ...], target: tuple[TextFile, ...], counts: tuple[int, int]
+) -> SeqkitError:
+    left, right = _side_name(source, "source"), _side_name(target, "target")
+    return DataError(
+        f"source and target differ in length: {left} has {counts[0]:,} lines, {right} has {counts[1]:,}",
+        where=_first_suspicious(source, target, (left, right)),
+        hint="check that both files were cut from the same corpus; "
+        "--pairs reads one tab-separated file instead",
+    )
+
+
+def _side_name(files: tuple[TextFile, ...], side: str) -> str:
+    return Path(files[0].name).name if len(files) == 1 else f"the {side} ({len(files)} files)"
+
+
+def _first_suspicious(
+    source: tuple[TextFile, ...], target: tuple[TextFile, ...], names: tuple[str, str]
+) -> str:
+    """Where the two sides come apart, in words."""
+    lengths = _lengths(source), _lengths(target)
+    index = first_misaligned(*lengths)
+    if index is None:
+        shorter = names[0] if len(lengths[0]) < len(lengths[1]) else names[1]
+        return f"no suspicious pair before the end of {shorter}: its last lines are missing"
+    words = [len(_line(files, index).split()) for files in (source, target)]
+    return f"first suspicious pair at line {index + 1:,} (source {words[0]} words, target {words[1]} words)"
+
+
+def _lengths(files: tuple[TextFile, ...]) -> NDArray[np.float32]:
+    lines = chain.from_iterable(file.lines(warn=False) for file in files)
+    return np.fromiter(map(len, lines), np.float32)
+
+
+def _line(files: tuple[TextFile, ...], index: int) -> str:
+    lines = chain.from_iterable(file.lines(warn=False) for file in files)
+    return next(islice(lines, index, None))
+
+
+def first_misaligned(source: NDArray[np.float32], target: NDArray[np.float32]) -> int | None:
+    """The index of the first pair that looks wrong in sides of different length, from their line lengths.
+
+    If d lines are missing at one place, pairs match before it as they stand and after it shifted by d. So
+    the place is where the running sum of (mismatch as they stand − mismatch if shifted) is least. None when
+    the pairs match up to the end of the shorter side.
+    """
+    if len(source) < len(target):
+        source, target = target, source
+    shift, count = len(source) - len(target), len(target)
+    if count == 0:
+        return None
+    long, short = (np.log1p(side) - np.log1p(side).mean() for side in (source, target))
+    standing = np.abs(long[:count] - short)
+    gain = standing - np.abs(long[shift:] - short)
+    place = int(np.argmin(np.concatenate(([0.0], np.cumsum(gain, dtype=np.float64)))))
+    if place == count:
+        return None
+    near = standing[place : place + _SUSPICIOUS_WITHIN] > np.log(_SUSPICIOUS)
+    return place + int(np.argmax(near))

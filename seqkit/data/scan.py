@@ -1,0 +1,189 @@
+"""The first pass over parallel text: count, find duplicates, hold pairs out, sample for the tokenizer.
+
+Memory does not grow with the text: what is known of every pair (two keys of 8 bytes, one byte for its fate)
+lies in files beside the corpus that is being made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqkit.data.keys import KEY_TYPE, Keys, chunks, key, repeats, smallest
+from seqkit.data.pairs import PairLines, ParallelText, batches
+from seqkit.errors import DataError
+
+Progress = Callable[[str, int, int | None], None]
+Fates = NDArray[np.uint8]
+
+DEFAULT_VALID_PAIRS = 1000
+DEFAULT_VALID_SHARE = 0.05  # at most, of a small text
+
+_SAMPLE_PAIRS = 100_000
+_SAMPLE_CHARACTERS = 1 << 24
+_SAMPLE_LINE = 1000  # characters of a line that a tokenizer learns from
+
+
+class Fate(IntEnum):
+    """What becomes of a pair, as far as the first pass can tell."""
+
+    KEEP = 0
+    EMPTY = 1
+    IDENTICAL = 2
+    DUPLICATE = 3
+    VALID = 4
+    HELD_OUT = 5  # its source is in the validation set already
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """What the first pass needs to know.
+
+    `cut_valid` says whether to hold pairs out: `valid_size` is their number (int), their share of the
+    different sources (float), or None for 1,000 or 5 %, whichever is less.
+    """
+
+    seed: int
+    keep_duplicates: bool
+    keep_identical: bool
+    cut_valid: bool
+    valid_size: int | float | None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the first pass found."""
+
+    lines: int
+    fates: Fates  # (lines,), mapped from a file
+    sample: list[tuple[str, str]]
+    shared_sources: int  # training pairs whose source is in the validation files too
+
+
+def source_key(source: str, seed: int) -> int:
+    """The key of a source, outer whitespace aside; with the seed it decides what is held out."""
+    return key(f"{seed}\n{source.strip()}")
+
+
+def scan(
+    text: ParallelText, options: ScanOptions, valid_keys: Keys, folder: Path, progress: Progress
+) -> Scan:
+    """Read all pairs once. Working files go to `folder`; `valid_keys` are those of the validation files.
+
+    Raises DataError for text that is misaligned, empty, or too short to hold pairs out.
+    """
+    fates_path, pairs_path, sources_path = (folder / name for name in ("fates", "pairs", "sources"))
+    sample = PairSample(options.seed)
+    lines = 0
+    with ExitStack() as files:
+        fates_file, pairs_file, sources_file = (
+            files.enter_context(open(path, "wb")) for path in (fates_path, pairs_path, sources_path)
+        )
+        for batch in batches(text, warn=True):
+            batch_fates, pair_keys, source_keys = _judge(batch, options)
+            fates_file.write(batch_fates.tobytes())
+            pairs_file.write(pair_keys.tobytes())
+            sources_file.write(source_keys.tobytes())
+            sample.add(source_keys, batch)
+            lines += len(batch[0])
+            progress("reading", lines, None)
+    if lines == 0:
+        raise DataError("there are no lines to prepare", hint="check the input files")
+    fates = np.memmap(fates_path, np.uint8, mode="r+")
+    if not options.keep_duplicates:
+        for repeated in repeats(pairs_path):
+            fates[repeated] = Fate.DUPLICATE
+    limit = np.uint64(0)
+    if options.cut_valid:
+        limit = _valid_limit(sources_path, options.valid_size)
+        _hold_out(fates, sources_path, limit)
+    return Scan(lines, fates, sample.pairs(limit), _count_shared(fates, sources_path, valid_keys))
+
+
+def _judge(batch: PairLines, options: ScanOptions) -> tuple[Fates, Keys, Keys]:
+    """The fates that show at first sight, and the keys of pairs and sources, 0 where a pair is dropped."""
+    fates, pair_keys, source_keys = [], [], []
+    for source, target in zip(*batch, strict=True):
+        source, target = source.strip(), target.strip()
+        fate = Fate.KEEP
+        if not source or not target:
+            fate = Fate.EMPTY
+        elif source == target and not options.keep_identical:
+            fate = Fate.IDENTICAL
+        fates.append(fate)
+        pair_keys.append(0 if fate else key(f"{source}\n{target}"))
+        source_keys.append(0 if fate else source_key(source, options.seed))
+    return np.array(fates, np.uint8), np.array(pair_keys, KEY_TYPE), np.array(source_keys, KEY_TYPE)
+
+
+def _valid_limit(sources_path: Path, valid_size: int | float | None) -> np.uint64:
+    """Sources with keys below it are held out: of a number exactly so many different ones."""
+    if isinstance(valid_size, float):
+        return np.uint64(int(valid_size * 2.0**64))
+    wanted = valid_size
+    if wanted is None:
+        share = max(1, int(sources_path.stat().st_size // KEY_TYPE.itemsize * DEFAULT_VALID_SHARE))
+        wanted = min(DEFAULT_VALID_PAIRS, share)
+    keys = smallest(sources_path, wanted + 1)
+    if len(keys) <= wanted:
+        raise DataError(
+            f"{wanted:,} validation pairs would leave nothing to train on:"
+            f" there are {len(keys):,} different sources",
+            where="--valid-size",
+            hint="ask for fewer, or give validation files with --valid-source and --valid-target",
+        )
+    return np.uint64(keys[wanted])
+
+
+def _hold_out(fates: Fates, sources_path: Path, limit: np.uint64) -> None:
+    """One pair of every source below the limit goes to the validation set, its others nowhere."""
+    for start, keys in chunks(sources_path):
+        part = fates[start : start + len(keys)]
+        part[(keys < limit) & (part == Fate.KEEP)] = Fate.VALID
+    for repeated in repeats(sources_path):
+        fates[repeated[fates[repeated] == Fate.VALID]] = Fate.HELD_OUT
+
+
+def _count_shared(fates: Fates, sources_path: Path, valid_keys: Keys) -> int:
+    if not len(valid_keys):
+        return 0
+    return sum(
+        int(np.count_nonzero(np.isin(keys, valid_keys) & (fates[start : start + len(keys)] == Fate.KEEP)))
+        for start, keys in chunks(sources_path)
+    )
+
+
+class PairSample:
+    """A random sample of pairs in bounded memory: whenever it is full, half of it is dropped.
+
+    Every pair has drawn a number in [0, 1); those below a level stay, and the level is halved.
+    """
+
+    def __init__(self, seed: int, pairs: int = _SAMPLE_PAIRS, characters: int = _SAMPLE_CHARACTERS) -> None:
+        self._random = np.random.default_rng(seed)
+        self._limits = pairs, characters
+        self._level = 1.0
+        self._characters = 0
+        self._kept: list[tuple[float, int, str, str]] = []
+
+    def add(self, keys: Keys, batch: PairLines) -> None:
+        """Consider a batch of pairs; those with key 0 take no part."""
+        draws = self._random.random(len(keys))
+        for index in np.flatnonzero((draws < self._level) & (keys != 0)).tolist():
+            source, target = (side[index][:_SAMPLE_LINE] for side in batch)
+            self._kept.append((float(draws[index]), int(keys[index]), source, target))
+            self._characters += len(source) + len(target)
+        while len(self._kept) > self._limits[0] or self._characters > self._limits[1]:
+            self._level /= 2
+            self._kept = [pair for pair in self._kept if pair[0] < self._level]
+            self._characters = sum(len(pair[2]) + len(pair[3]) for pair in self._kept)
+
+    def pairs(self, limit: np.uint64) -> list[tuple[str, str]]:
+        """The sample, in input order, without pairs whose key is below the limit: those are held out."""
+        return [(source, target) for _, source_key, source, target in self._kept if source_key >= limit]

@@ -1,0 +1,217 @@
+"""Reading lines of text from files and pipes, whatever the bytes are.
+
+A line ends at the byte `\\n` and nowhere else: CR, U+0085, U+2028 and the like are characters inside a line,
+so that the third line of a file is the third line for every other tool too.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BufferedReader
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from seqkit.errors import DataError, InputMissing, input_error
+
+LINE_LIMIT = 1 << 20  # bytes of one line that are kept
+_BLOCK = 1 << 18  # bytes asked for in one read
+_SHOWN = 3  # line numbers named in a warning
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_GZIP = b"\x1f\x8b"
+_FOREIGN = {
+    b"\xfd7zXZ": ("compressed with xz", "xz -dc"),
+    b"BZh": ("compressed with bzip2", "bzip2 -dc"),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "zstd -dc"),
+    b"PK\x03\x04": ("a zip archive", "unzip -p"),
+    b"\xff\xfe": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
+    b"\xfe\xff": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
+}
+
+logger = logging.getLogger("seqkit")
+
+
+def decode_line(raw: bytes) -> str:
+    """The text of one line: its `\\n` and one `\\r` before it are cut, invalid UTF-8 becomes U+FFFD."""
+    return raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace")
+
+
+def cut_line(raw: bytes, limit: int = LINE_LIMIT) -> bytes:
+    """At most `limit` bytes of a line, cut between two characters."""
+    if len(raw) <= limit:
+        return raw
+    end = limit
+    while end > limit - 4 and raw[end] & 0xC0 == 0x80:  # inside a UTF-8 character
+        end -= 1
+    return raw[:end]
+
+
+def input_name(path: str | Path) -> str:
+    """How an input is called in messages."""
+    return "standard input" if str(path) == "-" else str(path)
+
+
+def read_lines(path: str | Path, *, name: str | None = None, warn: bool = True) -> Iterator[str]:
+    """The lines of a plain or gzip file, or of standard input for `-`, in bounded memory.
+
+    Lines come as soon as they have arrived. One trailing `\\r` is stripped, as is a byte order mark at the
+    start; invalid UTF-8 becomes U+FFFD, and a line longer than 1 MiB is cut: each with one warning a file,
+    unless `warn` is false. `name` is how messages call the input. Raises InputMissing or StorageError for a
+    file that cannot be read and DataError for a damaged or foreign one.
+    """
+    return chain.from_iterable(read_blocks(path, name=name, warn=warn))
+
+
+def read_blocks(path: str | Path, *, name: str | None = None, warn: bool = True) -> Iterator[list[str]]:
+    """`read_lines` in lists of lines that arrived together: one line from a person, many from a file."""
+    name = name or input_name(path)
+    return _decoded_blocks(path, name, _Oddities(name) if warn else None)
+
+
+@dataclass
+class _Oddities:
+    """What was mended while reading one file, for one warning each at its end."""
+
+    name: str
+    invalid: list[int] = field(default_factory=list)  # the first line numbers
+    invalid_count: int = 0
+    cut: list[int] = field(default_factory=list)
+    cut_count: int = 0
+
+    def add_invalid(self, line: int) -> None:
+        self.invalid_count += 1
+        if len(self.invalid) < _SHOWN:
+            self.invalid.append(line)
+
+    def add_cut(self, line: int) -> None:
+        self.cut_count += 1
+        if len(self.cut) < _SHOWN:
+            self.cut.append(line)
+
+    def report(self) -> None:
+        if self.invalid_count:
+            logger.warning(
+                "%s: invalid UTF-8 replaced by U+FFFD in %s",
+                self.name,
+                _numbered(self.invalid, self.invalid_count),
+            )
+        if self.cut_count:
+            logger.warning(
+                "%s: cut to the first %s bytes: %s",
+                self.name,
+                f"{LINE_LIMIT:,}",
+                _numbered(self.cut, self.cut_count),
+            )
+
+
+def _numbered(first: list[int], count: int) -> str:
+    numbers = ", ".join(f"{number:,}" for number in first)
+    if count == 1:
+        return f"line {numbers}"
+    return f"{count:,} lines ({numbers}{', …' if count > len(first) else ''})"
+
+
+def _decoded_blocks(path: str | Path, name: str, oddities: _Oddities | None) -> Iterator[list[str]]:
+    line_number = 0  # lines already given
+    with _open(path, name) as stream:
+        try:
+            for block in _whole_lines(stream):
+                if line_number == 0:
+                    block = block.removeprefix(_BYTE_ORDER_MARK)
+                lines = _decode_block(block, line_number, oddities)
+                line_number += len(lines)
+                yield lines
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise DataError(
+                f"{name} is a damaged gzip file: {error}",
+                where=f"{name}, after line {line_number:,}",
+                hint="fetch or compress the file again; gzip -t checks it",
+            ) from error
+        except OSError as error:
+            raise input_error(name, error) from error
+        finally:
+            if oddities is not None:
+                oddities.report()
+
+
+def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Blocks of whole lines; only the last may lack its `\\n`. Holds little more than one long line."""
+    reader = cast(BufferedReader, stream)
+    rest = b""
+    while block := reader.read1(_BLOCK):
+        head, newline, tail = block.rpartition(b"\n")
+        if newline:
+            yield rest + head + newline
+            rest = tail
+        else:
+            # One byte more than the limit is kept, so that the line is known to be too long.
+            rest = (rest + block)[: LINE_LIMIT + 1]
+    if rest:
+        yield rest
+
+
+def _decode_block(block: bytes, line_number: int, oddities: _Oddities | None) -> list[str]:
+    if len(block) <= LINE_LIMIT:
+        try:
+            text = block.decode("utf-8")
+        except UnicodeDecodeError:
+            return _decode_with_care(block, line_number, oddities)
+        lines = text.removesuffix("\n").split("\n")
+        return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
+    return _decode_with_care(block, line_number, oddities)
+
+
+def _decode_with_care(block: bytes, line_number: int, oddities: _Oddities | None) -> list[str]:
+    lines = []
+    for number, raw in enumerate(block.removesuffix(b"\n").split(b"\n"), line_number + 1):
+        kept = cut_line(raw)
+        if oddities is not None and len(kept) < len(raw):
+            oddities.add_cut(number)
+        try:
+            line = kept.decode("utf-8").removesuffix("\r")
+        except UnicodeDecodeError:
+            line = decode_line(kept)
+            if oddities is not None:
+                oddities.add_invalid(number)
+        lines.append(line)
+    return lines
+
+
+@contextmanager
+def _open(path: str | Path, name: str) -> Iterator[BinaryIO]:
+    """The decompressed bytes of an input; standard input is left open."""
+    if str(path) == "-":
+        if sys.stdin is None:
+            raise InputMissing("standard input is closed", where="-", hint="name a file")
+        yield _decompressed(name, cast(BinaryIO, sys.stdin.buffer))
+        return
+    try:
+        stream = open(path, "rb")  # noqa: SIM115 - entered below, so that errors of the body stay apart
+    except OSError as error:
+        raise input_error(name, error) from error
+    with stream:
+        yield _decompressed(name, stream)
+
+
+def _decompressed(name: str, stream: BinaryIO) -> BinaryIO:
+    try:
+        start = cast(BufferedReader, stream).peek(8)[:8]
+    except OSError as error:
+        raise input_error(name, error) from error
+    if start.startswith(_GZIP):
+        return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
+    for magic, (what, command) in _FOREIGN.items():
+        if start.startswith(magic):
+            raise DataError(
+                f"{name} is {what}, not UTF-8 text",
+                where=name,
+                hint=f"convert it first: {command} FILE > FILE.txt",
+            )
+    return stream

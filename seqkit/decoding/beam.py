@@ -1,0 +1,233 @@
+"""Beam search over a step function; greedy search is a beam of one.
+
+The search keeps `beam_size` hypotheses a sentence in rows that belong together (row i of sentence i // k),
+asks the step function for each row's best continuations, and drops a sentence from the batch when it is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from seqkit.decoding.scoring import coverage_penalty, length_penalty
+from seqkit.errors import ConfigError
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class BeamOptions:
+    """How to search.
+
+    `normalization` is the exponent of the length penalty and `coverage` the weight of the coverage penalty;
+    `minimum_length` counts tokens before the end token.
+    """
+
+    beam_size: int = 5
+    n_best: int = 1
+    normalization: float = 1.0
+    coverage: float = 0.0
+    minimum_length: int = 0
+
+    def __post_init__(self) -> None:
+        if self.beam_size < 1:
+            raise ConfigError(f"--beam-size {self.beam_size} must be at least 1")
+        if not 1 <= self.n_best <= self.beam_size:
+            raise ConfigError(
+                f"--n-best {self.n_best} needs a beam at least as large, but --beam-size is {self.beam_size}",
+                hint=f"--beam-size {max(self.n_best, 1)}",
+            )
+
+
+@dataclass(frozen=True)
+class Continuations(Generic[State]):
+    """A row's best next tokens, best first.
+
+    `tokens` and `log_probabilities` are (N, W); `attention` is (N, S) or None; `state` is after the step.
+    """
+
+    tokens: np.ndarray
+    log_probabilities: np.ndarray
+    attention: np.ndarray | None
+    state: State
+
+
+class Stepper(Protocol[State]):
+    """What the search needs of a model."""
+
+    def step(
+        self, tokens: np.ndarray, state: State, *, width: int, forced: np.ndarray, may_end: bool
+    ) -> Continuations[State]:
+        """The `width` best continuations of each row.
+
+        `tokens` (N,) are the last ones; where `forced` (N,) is not negative, that token alone is allowed;
+        `may_end` says whether the end token is.
+        """
+        ...
+
+    def select(self, state: State, rows: np.ndarray, sentences: np.ndarray | None) -> State:
+        """The state of the given rows; of the given sentences where some are done."""
+        ...
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A finished translation: tokens without the end token, each token's log-probability with it.
+
+    `score` is the normalised log-probability that hypotheses are ranked by; `attention` is (T, S).
+    """
+
+    tokens: np.ndarray
+    log_probabilities: np.ndarray
+    score: float
+    attention: np.ndarray | None
+
+
+@dataclass
+class _Beams:
+    """The unfinished hypotheses of the sentences that are not done: all arrays start with (B, k)."""
+
+    sentences: np.ndarray  # (B,) numbers in the caller's batch
+    totals: np.ndarray  # (B, k) summed log-probabilities; -inf marks an empty slot
+    tokens: np.ndarray  # (B, k, T)
+    log_probabilities: np.ndarray  # (B, k, T)
+    attention: np.ndarray | None  # (B, k, T, S)
+
+
+def beam_search(
+    stepper: Stepper[State],
+    state: State,
+    *,
+    start: int,
+    end: int,
+    maximum_lengths: np.ndarray,
+    options: BeamOptions,
+    prefixes: Sequence[np.ndarray] | None = None,
+) -> list[list[Hypothesis]]:
+    """The `n_best` best hypotheses of every sentence, best first.
+
+    `state` has `beam_size` rows a sentence. `maximum_lengths` (B,) counts tokens before the end token, which
+    is the only one allowed after so many. `prefixes` are tokens to begin with.
+    """
+    size, count = options.beam_size, len(maximum_lengths)
+    beams = _Beams(
+        sentences=np.arange(count),
+        totals=np.where(np.arange(size) == 0, 0.0, -np.inf) * np.ones((count, 1)),
+        tokens=np.zeros((count, size, 0), dtype=np.int64),
+        log_probabilities=np.zeros((count, size, 0)),
+        attention=None,
+    )
+    finished: list[list[Hypothesis]] = [[] for _ in range(count)]
+    last = np.full(count * size, start)
+    for length in range(int(maximum_lengths.max(initial=0)) + 1):
+        if not len(beams.sentences):
+            break
+        # One row has one end token: the best `size` unfinished are among the best size + 1 of each row.
+        found = stepper.step(
+            last,
+            state,
+            width=1 if size == 1 else size + 1,
+            forced=np.repeat(
+                np.where(
+                    maximum_lengths[beams.sentences] <= length, end, _due(prefixes, beams.sentences, length)
+                ),
+                size,
+            ),
+            may_end=length >= options.minimum_length,
+        )
+        rows = _advance(beams, found, finished, end, options)
+        kept = np.array([len(finished[number]) < size for number in beams.sentences], dtype=bool)  # (B,)
+        kept &= np.isfinite(beams.totals).any(axis=1)
+        everything = bool(kept.all())
+        flat = rows[kept].ravel()
+        state = found.state
+        if not everything or not np.array_equal(flat, np.arange(flat.size)):
+            state = stepper.select(state, flat, None if everything else np.flatnonzero(kept))
+        if not everything:
+            beams = _keep(beams, kept)
+        last = beams.tokens[:, :, -1].ravel()
+    return [sorted(some, key=lambda h: -h.score)[: options.n_best] for some in finished]
+
+
+def _advance(
+    beams: _Beams,
+    found: Continuations[State],
+    finished: list[list[Hypothesis]],
+    end: int,
+    options: BeamOptions,
+) -> np.ndarray:
+    """Extend every beam by one token in place, move what ended to `finished`, return the rows (B, k) kept."""
+    count, size = beams.totals.shape
+    width = found.tokens.shape[1]
+    totals = beams.totals[:, :, None] + found.log_probabilities.reshape(count, size, width)  # (B, k, W)
+    flat = totals.reshape(count, size * width)
+    order = np.argsort(-flat, axis=1, kind="stable")[:, : 2 * size]  # (B, 2k)
+    tokens = np.take_along_axis(found.tokens.reshape(count, size * width), order, axis=1)  # (B, 2k)
+    totals = np.take_along_axis(flat, order, axis=1)  # (B, 2k)
+    parents = order // width  # (B, 2k)
+    ends = (tokens == end) & np.isfinite(totals)  # (B, 2k)
+    attention = _with_attention(beams, found.attention)
+    # An end counts when it is among the best `size`, otherwise better unfinished ones push it out.
+    for beam, place in zip(*np.nonzero(ends[:, :size]), strict=True):
+        parent = parents[beam, place]
+        done = finished[beams.sentences[beam]]
+        if len(done) < size:
+            last = totals[beam, place] - beams.totals[beam, parent]
+            log_probabilities = np.append(beams.log_probabilities[beam, parent], last)
+            seen = None if attention is None else attention[beam, parent]
+            done.append(_hypothesis(beams.tokens[beam, parent], log_probabilities, seen, options))
+    # The first `size` candidates that go on: a stable sort moves them to the front.
+    going_on = np.argsort(ends, axis=1, kind="stable")[:, :size]  # (B, k)
+    parents = np.take_along_axis(parents, going_on, axis=1)  # (B, k)
+    step_totals = np.take_along_axis(np.where(ends, -np.inf, totals), going_on, axis=1)  # (B, k)
+    new_tokens = np.take_along_axis(tokens, going_on, axis=1)  # (B, k)
+    own = np.arange(count)[:, None]
+    with np.errstate(invalid="ignore"):  # empty slots: -inf minus -inf
+        step = step_totals - beams.totals[own, parents]
+    beams.tokens = np.concatenate([beams.tokens[own, parents], new_tokens[:, :, None]], axis=2)
+    beams.log_probabilities = np.concatenate(
+        [beams.log_probabilities[own, parents], step[:, :, None]], axis=2
+    )
+    beams.attention = None if attention is None else attention[own, parents]
+    beams.totals = step_totals
+    rows: np.ndarray = own * size + parents
+    return rows
+
+
+def _hypothesis(
+    tokens: np.ndarray, log_probabilities: np.ndarray, attention: np.ndarray | None, options: BeamOptions
+) -> Hypothesis:
+    score = float(log_probabilities.sum()) / length_penalty(len(log_probabilities), options.normalization)
+    if options.coverage and attention is not None:
+        score += coverage_penalty(attention.sum(axis=0), options.coverage)
+    return Hypothesis(tokens, log_probabilities, score, attention)
+
+
+def _with_attention(beams: _Beams, step: np.ndarray | None) -> np.ndarray | None:
+    """The attention of all steps with this one's. (B, k, T + 1, S)"""
+    if step is None:
+        return None
+    count, size = beams.totals.shape
+    now = step.reshape(count, size, 1, -1)
+    return now if beams.attention is None else np.concatenate([beams.attention, now], axis=2)
+
+
+def _due(prefixes: Sequence[np.ndarray] | None, sentences: np.ndarray, position: int) -> np.ndarray:
+    """The prefix token due at a position for every sentence, or -1. (B,)"""
+    if prefixes is None:
+        return np.full(len(sentences), -1)
+    return np.array([prefixes[n][position] if position < len(prefixes[n]) else -1 for n in sentences])
+
+
+def _keep(beams: _Beams, kept: np.ndarray) -> _Beams:
+    """The beams of the sentences that are not done."""
+    return _Beams(
+        beams.sentences[kept],
+        beams.totals[kept],
+        beams.tokens[kept],
+        beams.log_probabilities[kept],
+        None if beams.attention is None else beams.attention[kept],
+    )

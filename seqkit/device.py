@@ -1,0 +1,48 @@
+"""Where to compute: device, threads and precision, decided by looking at the machine."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from seqkit.errors import ConfigError
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto`, `cpu`, `cuda` or `cuda:N` as a device that is there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in {"cpu", "cuda"} or (number and not number.isdecimal()) or (kind == "cpu" and number):
+        raise ConfigError(f"--device {name!r} is not known", hint="auto, cpu, cuda or cuda:N")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(number or 0) >= count:
+            raise ConfigError(f"--device {name}: this machine has {count} CUDA devices", hint="--device cpu")
+    return torch.device(name)
+
+
+def set_threads(count: int | None) -> int:
+    """Use `count` processor threads, or all that this process may run on; returns how many."""
+    count = count or len(os.sched_getaffinity(0))
+    if count != torch.get_num_threads():
+        torch.set_num_threads(count)
+    return count
+
+
+def resolve_precision(name: str, device: torch.device) -> str:
+    """`auto` as the fastest precision of matrix products that the device has without losing quality.
+
+    bf16 on processors with bf16 instructions and on GPUs that have it, else fp32 (fp16 on older GPUs).
+    """
+    if device.type == "cuda":
+        if name == "auto":
+            return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+        return name
+    if name == "fp16":
+        raise ConfigError("training.precision = fp16 needs a CUDA device", hint="--precision bf16 or fp32")
+    if name == "auto":
+        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return "bf16" if fast else "fp32"
+    return name

@@ -1,0 +1,275 @@
+"""A model directory: a closed list of checked files that hold no code.
+
+    manifest.json         versions, size and SHA-256 of every file, tensor hash, tokenizer self-test
+    config.json           every setting of the run
+    weights.safetensors   the best checkpoint
+    tokenizer.spm, …      what the corpus was tokenised with
+    metrics.jsonl         a line per validation
+    training/             what is needed to continue; may be deleted
+
+Files outside this list are ignored, links are refused, and nothing is parsed before its hash is checked.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import seqkit
+from seqkit import weights
+from seqkit.config import Config, config_from_dict
+from seqkit.data.corpus import load_tokenizers
+from seqkit.data.tokenizers import Tokenizer
+from seqkit.errors import ConfigError, DataError, InputMissing, ModelError
+from seqkit.files import JSON_LIMIT, make_directory, parse_json, read_regular, sha256, to_json, write_atomic
+from seqkit.models import SequenceModel, build_encoder_decoder
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+CONFIG = "config.json"
+WEIGHTS = "weights.safetensors"
+METRICS = "metrics.jsonl"
+TRAINING = "training"
+_TOKENIZERS = (
+    "tokenizer.spm",
+    "source.spm",
+    "target.spm",
+    "characters.json",
+    "source.characters.json",
+    "target.characters.json",
+)
+_FILES = (CONFIG, WEIGHTS, METRICS, *_TOKENIZERS)
+_LIMITS = {CONFIG: JSON_LIMIT, WEIGHTS: 1 << 34, METRICS: 1 << 28}  # bytes
+_TOKENIZER_LIMIT = 1 << 26
+_SELF_TEST = ("A man rides a bicycle.", "Zwei Hunde, 3 Bälle: schön!", "naïve ☃ 東京 <s>")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a manifest says besides checksums."""
+
+    kind: str
+    corpus: str  # fingerprint
+    longest_source: int  # tokens
+    step: int = 0
+    epoch: float = 0.0
+    scores: tuple[dict[str, Any], ...] = ()  # of the validation text, with signatures
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """Everything that is needed to run a model."""
+
+    model: SequenceModel
+    config: Config
+    facts: Facts
+    source_tokenizer: Tokenizer
+    target_tokenizer: Tokenizer
+
+
+def build_model(config: Config, source_size: int, target_size: int) -> SequenceModel:
+    """The network that a configuration describes, initialised."""
+    return build_encoder_decoder(
+        config.model,
+        source_size=source_size,
+        target_size=target_size,
+        label_smoothing=config.training.label_smoothing,
+    )
+
+
+class ModelWriter:
+    """Publishes files into a model directory so that a reader always finds a whole model.
+
+    Several files cannot be renamed at once. So the manifest first names the coming versions beside the
+    present ones ("pending"), then the files change one by one, then a manifest with the new ones alone
+    follows: between any two of these steps every file matches one of its two entries.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._files: dict[str, dict[str, Any]] = {}
+        if (directory / MANIFEST).exists():
+            self._files = dict(_read_manifest(directory)["files"])
+
+    def publish(
+        self, files: Mapping[str, bytes], facts: Facts, *, tensors_sha256: str, self_test: list[Any]
+    ) -> None:
+        """Replace `files` by name and describe the directory anew."""
+        entries = {name: {"sha256": sha256(content), "size": len(content)} for name, content in files.items()}
+        manifest = {
+            "format": FORMAT,
+            "versions": versions(),
+            "facts": {**facts.__dict__, "scores": list(facts.scores)},
+            "tensors_sha256": tensors_sha256,
+            "tokenizer_self_test": self_test,
+        }
+        self._write({**manifest, "files": self._files, "pending": entries})
+        for name, content in files.items():
+            write_atomic(self.directory / name, content)
+        self._files = {**self._files, **entries}
+        self._write({**manifest, "files": self._files, "pending": {}})
+
+    def _write(self, manifest: dict[str, Any]) -> None:
+        write_atomic(self.directory / MANIFEST, to_json(manifest))
+
+
+def versions() -> dict[str, str]:
+    """The versions that made a directory."""
+    import sentencepiece
+
+    return {
+        "seqkit": seqkit.__version__,
+        "torch": str(torch.__version__),
+        "sentencepiece": sentencepiece.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def self_test(*tokenizers: Tokenizer) -> list[Any]:
+    """How each tokenizer segments a few fixed strings."""
+    return [[[int(i) for i in ids] for ids in tokenizer.encode(list(_SELF_TEST))] for tokenizer in tokenizers]
+
+
+def create(directory: Path) -> None:
+    """Make the directory, or refuse one that holds something else."""
+    if directory.is_dir() and not (directory / MANIFEST).exists() and not (directory / TRAINING).is_dir():
+        others = [entry.name for entry in directory.iterdir()]
+        if others:
+            raise ConfigError(
+                f"{directory} is no model directory and not empty (it holds {min(others)!r})",
+                where=str(directory),
+                hint="name a new directory for the model",
+            )
+    make_directory(directory / TRAINING)
+
+
+def is_complete(directory: Path) -> bool:
+    """Whether a model was published here."""
+    return (directory / MANIFEST).exists() and WEIGHTS in _read_manifest(directory)["files"]
+
+
+def load(directory: Path) -> LoadedModel:
+    """Open and check a model directory and build its model on the CPU, in evaluation mode."""
+    manifest = _read_manifest(directory)
+    if WEIGHTS not in {**manifest["files"], **manifest["pending"]}:
+        raise ModelError(
+            f"{directory} holds no trained model yet: its first validation is still to come",
+            where=str(directory),
+            hint="wait for it, or run the same seqkit train command again",
+        )
+    files = {name: _checked_file(directory, name, manifest) for name in _named(manifest)}
+    for name in (CONFIG, WEIGHTS):
+        if name not in files:
+            raise ModelError(f"the manifest does not name {name}", where=str(directory / MANIFEST))
+    try:
+        config = config_from_dict(
+            parse_json(files[CONFIG], str(directory / CONFIG), ModelError), str(directory / CONFIG)
+        )
+    except ConfigError as error:
+        raise ModelError(error.message, where=error.where) from error
+    source, target = _tokenizers(directory, files, manifest)
+    with torch.device("meta"):
+        shapes = weights.parameter_tensors(build_model(config, source.size, target.size))
+    tensors = weights.from_bytes(files[WEIGHTS], shapes, str(directory / WEIGHTS))
+    model = build_model(config, source.size, target.size)
+    weights.set_parameters(model, tensors)
+    return LoadedModel(model.eval(), config, _facts(manifest, directory), source, target)
+
+
+def _tokenizers(
+    directory: Path, files: Mapping[str, bytes], manifest: dict[str, Any]
+) -> tuple[Tokenizer, Tokenizer]:
+    try:
+        source, target = load_tokenizers({name: files[name] for name in _TOKENIZERS if name in files})
+        tokenizers = [source] if source is target else [source, target]
+        agrees = self_test(*tokenizers) == manifest["tokenizer_self_test"]
+    except DataError as error:
+        raise ModelError(error.message, where=str(directory)) from error
+    if not agrees:
+        raise ModelError(
+            "the tokenizer does not segment the manifest's test sentences as it did in training",
+            where=str(directory),
+            hint=f"install the versions that made it: {manifest['versions']}",
+        )
+    return source, target
+
+
+def _named(manifest: dict[str, Any]) -> list[str]:
+    """The files of the closed list that the manifest names."""
+    return [name for name in _FILES if name in manifest["files"] or name in manifest["pending"]]
+
+
+def _checked_file(directory: Path, name: str, manifest: dict[str, Any]) -> bytes:
+    """A file's bytes, when they are what the manifest says."""
+    path = directory / name
+    try:
+        content = read_regular(path, limit=_LIMITS.get(name, _TOKENIZER_LIMIT))
+    except InputMissing as error:
+        raise ModelError(f"{name} is missing from the model directory", where=str(path)) from error
+    except DataError as error:
+        raise ModelError(error.message, where=str(path)) from error
+    entry = {"sha256": sha256(content), "size": len(content)}
+    known = [manifest[part][name] for part in ("files", "pending") if name in manifest[part]]
+    if entry not in known:
+        raise ModelError(
+            f"{name} is damaged: it has {len(content):,} bytes and another checksum than the manifest says",
+            where=str(path),
+            hint="copy the model again, or run the same seqkit train command to write it anew",
+        )
+    return content
+
+
+def _read_manifest(directory: Path) -> dict[str, Any]:
+    path = directory / MANIFEST
+    if not directory.is_dir():
+        raise InputMissing(f"there is no model directory {directory}", where=str(directory))
+    if not path.exists() and not path.is_symlink():
+        raise ModelError(
+            f"{directory} is not a model directory: it has no {MANIFEST}",
+            where=str(directory),
+            hint="name a directory that seqkit train wrote",
+        )
+    try:
+        manifest = parse_json(read_regular(path, limit=JSON_LIMIT), str(path), ModelError)
+    except (DataError, InputMissing) as error:
+        raise ModelError(error.message, where=str(path)) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else None
+        raise ModelError(
+            f"the model has format {found!r}; this seqkit reads format {FORMAT}",
+            where=str(path),
+            hint="install the seqkit version that made it, or train again",
+        )
+    shape: dict[str, type] = {
+        "files": dict,
+        "pending": dict,
+        "facts": dict,
+        "versions": dict,
+        "tokenizer_self_test": list,
+    }
+    for key, kind in shape.items():
+        if not isinstance(manifest.get(key), kind):
+            raise ModelError(f"the manifest's {key!r} is missing or of the wrong type", where=str(path))
+    return manifest
+
+
+def read_facts(directory: Path) -> Facts:
+    """What the manifest says, without loading the model."""
+    return _facts(_read_manifest(directory), directory)
+
+
+def _facts(manifest: dict[str, Any], directory: Path) -> Facts:
+    try:
+        facts = Facts(**manifest["facts"])
+    except TypeError as error:
+        raise ModelError(
+            f"the manifest's facts are damaged: {error}", where=str(directory / MANIFEST)
+        ) from error
+    if facts.kind != "translation" or type(facts.longest_source) is not int or facts.longest_source < 1:
+        raise ModelError("the manifest's facts are damaged", where=str(directory / MANIFEST))
+    return replace(facts, scores=tuple(facts.scores))

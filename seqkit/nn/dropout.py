@@ -1,0 +1,41 @@
+"""Dropout that knows sequences: one mask a sequence, or whole words."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SequenceDropout(nn.Module):
+    """Variational dropout: one mask for all positions of a sequence (Gal and Ghahramani 2016, section 4)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(B, T, F) -> (B, T, F)"""
+        if not self.training or self.rate == 0:
+            return values
+        batch, _, features = values.shape
+        keep = 1 - self.rate
+        mask = torch.empty(batch, 1, features, device=values.device).bernoulli_(keep).div_(keep)  # (B, 1, F)
+        return values * mask.to(values.dtype)
+
+
+class WordDropout(nn.Module):
+    """Drops whole embeddings, so that no single word is relied on (Sennrich and Zhang 2019, section 3.2)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(B, T, E) -> (B, T, E)"""
+        if not self.training or self.rate == 0:
+            return values
+        keep = 1 - self.rate
+        mask = (
+            torch.empty(*values.shape[:2], 1, device=values.device).bernoulli_(keep).div_(keep)
+        )  # (B, T, 1)
+        return values * mask.to(values.dtype)

@@ -1,0 +1,109 @@
+"""Heads: what turns readouts into predictions, and predictions into a loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from seqkit.batch import Padded
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A summed loss over `positions` predictions, in nats.
+
+    `objective` is what training minimises (label-smoothed), `nats` the plain negative log-likelihood.
+    """
+
+    objective: Tensor
+    nats: Tensor
+    positions: int
+
+
+class Head(Protocol):
+    """Owns prediction and loss together."""
+
+    def predict(self, readouts: Tensor) -> Tensor:
+        """Readouts (..., R) -> what is predicted at each of them."""
+        ...
+
+    def loss(self, readouts: Tensor, targets: Padded) -> Loss:
+        """Readouts (B, T, R) against targets (B, T)."""
+        ...
+
+
+class SmoothedCrossEntropy(torch.autograd.Function):
+    """Summed cross-entropy against (1 - s) * one-hot + s * uniform targets (Szegedy et al. 2016, section 7).
+
+    The gradient, softmax minus target, is made in the forward pass, a cache-sized block of rows at a time:
+    composed from library calls the same takes three more passes over the largest tensor of a step.
+    Differentiable once.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+        gradient = torch.empty_like(logits) if ctx.needs_input_grad[0] else None
+        size = logits.shape[1]
+        objective = nats = logits.new_zeros((), dtype=torch.float64)
+        for start in range(0, len(logits), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            block, wanted = (
+                logits[rows].to(_at_least_float(logits.dtype)),
+                targets[rows, None],
+            )  # (R, V), (R, 1)
+            normaliser = torch.logsumexp(block, dim=1, keepdim=True)  # (R, 1)
+            block_nats = (normaliser - block.gather(1, wanted)).double().sum()
+            nats = nats + block_nats
+            objective = objective + (1 - smoothing) * block_nats
+            if smoothing:
+                objective = objective + smoothing * (normaliser[:, 0] - block.mean(dim=1)).double().sum()
+            if gradient is not None:
+                block = (block - normaliser).exp_().sub_(smoothing / size)
+                block.scatter_add_(1, wanted, block.new_full(wanted.shape, smoothing - 1))
+                gradient[rows] = block
+        ctx.gradient = gradient
+        ctx.mark_non_differentiable(nats)
+        return objective, nats
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        scaled = ctx.gradient.mul_(gradients[0].to(ctx.gradient.dtype))
+        ctx.gradient = None
+        return scaled, None, None
+
+
+_BLOCK_ROWS = 256
+
+
+def _at_least_float(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+class TokenHead(nn.Module):
+    """A softmax over the vocabulary; its weight may be an embedding's (Press and Wolf 2017)."""
+
+    def __init__(
+        self, readout_size: int, vocabulary_size: int, *, tied_to: nn.Embedding | None, label_smoothing: float
+    ) -> None:
+        super().__init__()
+        self.output = nn.Linear(readout_size, vocabulary_size)
+        if tied_to is not None:
+            self.output.weight = tied_to.weight
+        self.label_smoothing = label_smoothing
+
+    def predict(self, readouts: Tensor) -> Tensor:
+        """(..., R) -> logits (..., V)"""
+        logits: Tensor = self.output(readouts)
+        return logits
+
+    def loss(self, readouts: Tensor, targets: Padded) -> Loss:
+        """Cross-entropy at the positions that hold data; padding never reaches the output layer."""
+        kept = targets.mask.flatten().nonzero().squeeze(1)  # (P,)
+        wanted = targets.values.flatten().index_select(0, kept)  # (P,)
+        logits = self.predict(readouts.flatten(0, 1).index_select(0, kept))  # (P, V)
+        smoothing = self.label_smoothing if self.training else 0.0
+        objective, nats = SmoothedCrossEntropy.apply(logits, wanted, smoothing)  # type: ignore[no-untyped-call]
+        return Loss(objective, nats, len(wanted))

@@ -1,0 +1,1 @@
+"""Batches in, a better model out."""

@@ -1,0 +1,258 @@
+"""Checkpoints to continue from, in a model directory's `training/`.
+
+    training/lock                     held while a run lives
+    training/checkpoint-00000500/     state.json, weights, averages, optimizer, metrics.jsonl, manifest.json
+    training/best-00000500.safetensors    a candidate for averaging
+
+A checkpoint is written under a temporary name and renamed when all of it is on the disk; older ones are
+deleted after that. A damaged one is skipped for the one before it, and said so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqkit import weights
+from seqkit.errors import DataError, LockedError, ModelError, SeqkitError, output_error
+from seqkit.files import (
+    JSON_LIMIT,
+    TEMPORARY_PREFIX,
+    make_directory,
+    parse_json,
+    read_regular,
+    sha256,
+    sync_directory,
+    to_json,
+    write_atomic,
+)
+
+_LOG = logging.getLogger(__name__)
+_MANIFEST = "manifest.json"
+_LIMIT = 1 << 36  # bytes of one file
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a run needs to go on: `state` is JSON, the others are tensors by name and text."""
+
+    state: dict[str, Any]
+    parameters: dict[str, Tensor]
+    averages: dict[str, Tensor]
+    optimizer: dict[str, Tensor]
+    metrics: bytes
+
+
+@contextmanager
+def locked(training: Path) -> Iterator[None]:
+    """Hold a training directory; the kernel lets go of it when the process dies, however it dies."""
+    make_directory(training)
+    path = training / "lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise output_error(path, error) from error
+    with open(descriptor, "r+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = stream.read(1000).strip() or "unknown"
+            raise LockedError(
+                f"another run is training {training.parent}",
+                where=owner,
+                hint="wait for it or stop it; for a second run name another model directory",
+            ) from error
+        stream.truncate(0)
+        stream.write(
+            f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
+        )
+        stream.flush()
+        yield
+
+
+def save(training: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, then delete all but the newest two."""
+    final = _path(training, int(checkpoint.state["step"]))
+    temporary = training / f"{TEMPORARY_PREFIX}{final.name}-{os.getpid()}"
+    files = {
+        "state.json": to_json(checkpoint.state),
+        "weights.safetensors": weights.to_bytes(checkpoint.parameters),
+        "averages.safetensors": weights.to_bytes(checkpoint.averages),
+        "optimizer.safetensors": weights.to_bytes(checkpoint.optimizer),
+        "metrics.jsonl": checkpoint.metrics,
+    }
+    manifest = {name: {"sha256": sha256(content), "size": len(content)} for name, content in files.items()}
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for name, content in [*files.items(), (_MANIFEST, to_json(manifest))]:
+            _write_synced(temporary / name, content)
+        sync_directory(temporary)
+        if final.exists():
+            _discard(final)  # the same step again, after a fall back to an older checkpoint
+        temporary.rename(final)
+        sync_directory(training)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise _storage_error(final, error, sum(map(len, files.values()))) from error
+    for old in _all(training)[:-KEPT]:
+        _discard(old)
+
+
+def _storage_error(path: Path, error: OSError, needed: int) -> SeqkitError:
+    """The error of a failed save, with what was needed and what there is."""
+    failure = output_error(path, error)
+    with suppress(OSError):
+        free = shutil.disk_usage(path.parent).free
+        failure.where = f"{path} (needs {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free)"
+    return failure
+
+
+def load_newest(training: Path) -> Checkpoint | None:
+    """The newest whole checkpoint; None when there is none at all."""
+    found = _all(training)
+    problem: SeqkitError | None = None
+    for path in reversed(found):
+        try:
+            return _load(path)
+        except SeqkitError as error:
+            problem = error
+            _LOG.warning("%s is damaged (%s): trying the checkpoint before it", path.name, error.message)
+    if problem is not None:
+        raise ModelError(
+            f"no checkpoint in {training} can be read; the newest: {problem.message}",
+            where=problem.where,
+            hint="begin again with --restart",
+        )
+    return None
+
+
+def remove_all(training: Path) -> None:
+    """Forget every checkpoint and what killed runs left behind."""
+    for entry in training.iterdir():
+        if entry.name.startswith(("checkpoint-", "best-")):
+            _discard(entry)
+    remove_leftovers(training)
+
+
+def remove_leftovers(training: Path) -> None:
+    """Delete temporary names. The caller holds the lock."""
+    for entry in training.glob(TEMPORARY_PREFIX + "*"):
+        shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+
+
+def save_candidate(training: Path, step: int, parameters: Mapping[str, Tensor]) -> None:
+    """Keep weights that may become part of the final average."""
+    write_atomic(_candidate(training, step), weights.to_bytes(parameters))
+
+
+def load_candidate(training: Path, step: int, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights that `save_candidate` kept."""
+    path = _candidate(training, step)
+    return weights.from_bytes(read_regular(path, limit=_LIMIT), expected, str(path))
+
+
+def remove_candidates(training: Path, keep: set[int]) -> None:
+    """Delete candidates of other steps than those given."""
+    wanted = {_candidate(training, step) for step in keep}
+    for path in training.glob("best-*.safetensors"):
+        if path not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def _load(path: Path) -> Checkpoint:
+    manifest = parse_json(read_regular(path / _MANIFEST, limit=JSON_LIMIT), str(path / _MANIFEST))
+    contents = {}
+    for name in (
+        "state.json",
+        "weights.safetensors",
+        "averages.safetensors",
+        "optimizer.safetensors",
+        "metrics.jsonl",
+    ):
+        content = read_regular(path / name, limit=_LIMIT)
+        if not isinstance(manifest, dict) or manifest.get(name) != {
+            "sha256": sha256(content),
+            "size": len(content),
+        }:
+            raise DataError(f"{name} is not what the checkpoint's manifest says", where=str(path / name))
+        contents[name] = content
+    tensors = {
+        part: weights.from_bytes(contents[f"{part}.safetensors"], None, str(path / f"{part}.safetensors"))
+        for part in ("weights", "averages", "optimizer")
+    }
+    state = parse_json(contents["state.json"], str(path / "state.json"))
+    return Checkpoint(
+        state, tensors["weights"], tensors["averages"], tensors["optimizer"], contents["metrics.jsonl"]
+    )
+
+
+def _all(training: Path) -> list[Path]:
+    """Checkpoint directories, oldest first."""
+    return sorted(
+        entry for entry in training.glob("checkpoint-*") if entry.is_dir() and not entry.is_symlink()
+    )
+
+
+def _path(training: Path, step: int) -> Path:
+    return training / f"checkpoint-{step:08d}"
+
+
+def _candidate(training: Path, step: int) -> Path:
+    return training / f"best-{step:08d}.safetensors"
+
+
+def _discard(path: Path) -> None:
+    """Delete a directory so that a kill in between leaves nothing that looks like a checkpoint."""
+    if path.is_dir() and not path.is_symlink():
+        trash = path.with_name(f"{TEMPORARY_PREFIX}trash-{path.name}-{os.getpid()}")
+        path.rename(trash)
+        shutil.rmtree(trash, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with open(path, "xb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimizer's state as tensors named `parameter number.what`."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{key}": value
+        for number, values in state.items()
+        for key, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` took."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        number, _, key = name.partition(".")
+        state.setdefault(int(number), {})[key] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def json_line(value: Mapping[str, Any]) -> bytes:
+    """One line of JSON."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"

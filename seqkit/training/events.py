@@ -1,0 +1,89 @@
+"""What a run tells whoever watches it, and what it must remember to go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqkit.training.health import GradientHealth
+from seqkit.training.loop import StepReport
+from seqkit.training.validation import Measured
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run is about to take its first step, or to go on after `step`."""
+
+    step: int
+    total_steps: int  # 0 when the budget is time
+    parameters: int
+    pairs: int
+    precision: str
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step, and how far the run is: `progress` from 0 to 1, the rest in seconds."""
+
+    report: StepReport
+    progress: float
+    elapsed: float
+    remaining: float
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A validation: `row` is its line of metrics.jsonl."""
+
+    measured: Measured
+    row: dict[str, Any]
+    best: bool
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is over. `already` says that it was when the command began."""
+
+    step: int
+    epoch: float
+    best_step: int
+    metric: str
+    score: float
+    scores: tuple[dict[str, Any], ...]
+    seconds: float
+    reason: str
+    already: bool = False
+
+
+Event = Started | Progress | Validated | Finished
+
+
+@dataclass
+class RunState:
+    """What a checkpoint's state.json holds. Floats survive JSON to the bit."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0  # of the epoch, the next one
+    elapsed: float = 0.0  # seconds of earlier processes
+    validated_step: int = 0
+    validation_seconds: float = 0.0  # of the last one
+    stale: int = 0  # validations since the best
+    plateau_factor: float = 1.0
+    plateau_stale: int = 0
+    best: list[list[float]] = field(default_factory=list)  # [score, step], best first
+    best_scores: list[dict[str, Any]] = field(default_factory=list)
+    objective: float = 0.0  # sums since the last validation
+    nats: float = 0.0
+    positions: int = 0
+    health: GradientHealth = field(default_factory=GradientHealth)
+    scaler: dict[str, Any] = field(default_factory=dict)
+    finished: str = ""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunState:
+        """Read back what `dataclasses.asdict` gave."""
+        return cls(**{**values, "health": GradientHealth(**values["health"])})

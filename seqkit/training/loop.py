@@ -1,0 +1,172 @@
+"""The training loop: a generator of step reports that does no input or output of its own.
+
+Whoever iterates validates, saves, prints and stops. Randomness of a step is seeded with (seed, step), so a
+resumed run draws what the uninterrupted one would have drawn.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from seqkit.batch import Batch
+from seqkit.errors import RunFailed
+from seqkit.models import SequenceModel
+from seqkit.nn.heads import Loss
+
+MAX_NONFINITE_STEPS = 5  # in a row
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one optimizer step did. Losses are sums over `positions`, in nats."""
+
+    step: int
+    epoch: float
+    objective: float
+    nats: float
+    positions: int
+    source_positions: int
+    learning_rate: float
+    gradient_norm: float
+    clipped: bool
+    finite: bool
+    norms: Tensor  # of each parameter's gradient, in the order of model.parameters()
+
+
+@dataclass(frozen=True)
+class StepBatches:
+    """The batches of one step and where it stands in the data."""
+
+    step: int
+    epoch: float
+    batches: list[Batch]
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """What a step needs to know. `precision` is that of the matrix products."""
+
+    seed: int
+    clip_norm: float
+    precision: str
+    device: torch.device
+
+
+def derived_seed(*parts: int) -> int:
+    """A well-mixed 63-bit seed from a run's seed, a step number and so on."""
+    digest = hashlib.blake2b(b"/".join(str(part).encode() for part in parts), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Mixed precision for a device; nothing for fp32."""
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")
+
+
+def train_steps(
+    model: SequenceModel,
+    work: Iterator[StepBatches],
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    rate_at: Callable[[int], float],
+    options: LoopOptions,
+) -> Iterator[StepReport]:
+    """Take one optimizer step for each item of `work` and report it.
+
+    A step whose gradient is not finite leaves weights and optimizer as they were; `MAX_NONFINITE_STEPS` of
+    them in a row are a `RunFailed`.
+    """
+    parameters = list(model.parameters())
+    failures = 0
+    for item in work:
+        model.train()
+        torch.manual_seed(derived_seed(options.seed, item.step))
+        rate = rate_at(item.step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        losses, positions = _accumulate_gradients(model, item.batches, scaler, options)
+        scaler.unscale_(optimizer)
+        norms = _norms(parameters)  # (number of parameters,)
+        norm = float(torch.linalg.vector_norm(norms))
+        finite = norm == norm and norm != float("inf")
+        clipped = finite and 0 < options.clip_norm < norm
+        if clipped:
+            torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], options.clip_norm / norm)
+        if finite:
+            scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad(set_to_none=True)
+        # With loss scaling an overflow now and then is how the scale is found.
+        failures = 0 if finite or scaler.is_enabled() else failures + 1
+        if failures >= MAX_NONFINITE_STEPS:
+            raise RunFailed(
+                f"the gradient was not finite {failures} steps in a row, last at step {item.step:,}; "
+                "the weights are those before the first of them",
+                hint=f"lower training.learning_rate (now {rate:.2g}), or use training.precision = fp32",
+            )
+        yield StepReport(
+            step=item.step,
+            epoch=item.epoch,
+            objective=sum(float(loss.objective.detach()) for loss in losses),
+            nats=sum(float(loss.nats) for loss in losses),
+            positions=positions,
+            source_positions=sum(int(b.source.lengths.sum()) for b in item.batches if b.source is not None),
+            learning_rate=rate,
+            gradient_norm=norm,
+            clipped=clipped,
+            finite=finite,
+            norms=norms,
+        )
+
+
+def _accumulate_gradients(
+    model: SequenceModel, batches: list[Batch], scaler: torch.amp.GradScaler, options: LoopOptions
+) -> tuple[list[Loss], int]:
+    """Gradients of the mean loss over all positions of all batches: how they are split changes nothing."""
+    positions = sum(int(batch.targets.lengths.sum()) for batch in batches)
+    losses = []
+    for batch in batches:
+        with autocast(options.precision, options.device):
+            loss, _ = model.loss(batch.to(options.device))
+        scaler.scale(loss.objective / positions).backward()  # type: ignore[no-untyped-call]
+        losses.append(loss)
+    return losses, positions
+
+
+def _norms(parameters: list[nn.Parameter]) -> Tensor:
+    """The 2-norm of each parameter's gradient, zero where there is none."""
+    gradients = [torch.zeros(1) if p.grad is None else p.grad for p in parameters]
+    return torch.stack([norm.cpu() for norm in torch._foreach_norm(gradients)]).float()
+
+
+class MovingAverage:
+    """Exponential moving average of the weights (Polyak averaging with a horizon).
+
+    The decay starts low and grows to its value, so that the first weights are forgotten soon.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.parameters = list(model.parameters())
+        self.average = [parameter.detach().clone() for parameter in self.parameters]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after `step` (counted from 1)."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange the model's weights and the average; a second call takes it back."""
+        for parameter, average in zip(self.parameters, self.average, strict=True):
+            kept = parameter.detach().clone()
+            parameter.copy_(average)
+            average.copy_(kept)

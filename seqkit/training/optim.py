@@ -1,0 +1,93 @@
+"""Optimizers and learning-rate schedules by name.
+
+A schedule maps the run's progress, from 0 to 1 of its budget, to a share of the peak rate; so it is aware of
+every kind of budget, and with `--minutes` the rate reaches its end when the time does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from seqkit.config import TrainingConfig
+
+
+def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
+    """The optimizer that `config` names; fused kernels where PyTorch has them."""
+    parameters, rate, decay = list(parameters), config.learning_rate, config.weight_decay
+    match config.optimizer:
+        case "adamw" | "adam":
+            kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+            betas = (config.beta1, config.beta2)
+            return kind(parameters, lr=rate, betas=betas, eps=1e-9, weight_decay=decay, fused=True)
+        case "sgd":
+            return torch.optim.SGD(
+                parameters,
+                lr=rate,
+                momentum=config.momentum,
+                nesterov=config.nesterov,
+                weight_decay=decay,
+                fused=True,
+            )
+        case "adagrad":
+            return torch.optim.Adagrad(parameters, lr=rate, weight_decay=decay)
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, lr=rate, momentum=config.momentum, weight_decay=decay)
+
+
+def cosine(progress: float, config: TrainingConfig) -> float:
+    """Half a cosine down to the final factor (Loshchilov and Hutter 2017, without restarts)."""
+    return config.final_factor + (1 - config.final_factor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def linear(progress: float, config: TrainingConfig) -> float:
+    """A straight line down to the final factor."""
+    return 1 - (1 - config.final_factor) * progress
+
+
+def inverse_sqrt(progress: float, config: TrainingConfig) -> float:
+    """Falls with the square root of time after the warm-up (Vaswani et al. 2017, section 5.3)."""
+    warmup = max(config.warmup, 0.01)
+    return math.sqrt(warmup / (warmup + progress * (1 - warmup)))
+
+
+def constant(_progress: float, _config: TrainingConfig) -> float:
+    """Stays at the peak; `plateau` multiplies it down when validation says so."""
+    return 1.0
+
+
+_SHAPES: dict[str, Callable[[float, TrainingConfig], float]] = {
+    "cosine": cosine,
+    "linear": linear,
+    "inverse_sqrt": inverse_sqrt,
+    "constant": constant,
+    "plateau": constant,
+}
+
+
+def learning_rate(progress: float, config: TrainingConfig) -> float:
+    """The rate at a progress from 0 to 1: a linear warm-up, then the schedule's shape over the rest."""
+    progress = min(max(progress, 0.0), 1.0)
+    if progress < config.warmup:
+        return config.learning_rate * progress / config.warmup
+    rest = (progress - config.warmup) / (1 - config.warmup) if config.warmup < 1 else 1.0
+    return config.learning_rate * _SHAPES[config.schedule](rest, config)
+
+
+@dataclass
+class Plateau:
+    """Multiplies the rate down when validations bring no progress; does nothing for other schedules."""
+
+    factor: float = 1.0
+    stale: int = 0
+
+    def update(self, improved: bool, config: TrainingConfig) -> None:
+        """Count a validation."""
+        self.stale = 0 if improved else self.stale + 1
+        if config.schedule == "plateau" and self.stale >= config.plateau_patience:
+            self.factor *= config.plateau_factor
+            self.stale = 0

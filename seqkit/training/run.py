@@ -1,0 +1,494 @@
+"""One training run: corpus, model, loop, validations and checkpoints wired together.
+
+`train_model` yields events and prints nothing. All that changes during a run lives in `RunState`, the
+tensors of model, optimizer and average, and the text of metrics.jsonl: these make a checkpoint.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqkit import model_directory, weights
+from seqkit.config import Config, config_from_dict, flatten
+from seqkit.data.batching import PairBatches
+from seqkit.data.corpus import Corpus
+from seqkit.device import resolve_device, resolve_precision, set_threads
+from seqkit.errors import ConfigError, DataError, Interrupted, ModelError, RunFailed
+from seqkit.files import JSON_LIMIT, parse_json, read_regular, to_json
+from seqkit.inference import Translator
+from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, LoadedModel, ModelWriter
+from seqkit.training import checkpoints, health, optim
+from seqkit.training.events import Event, Finished, Progress, RunState, Started, Validated
+from seqkit.training.health import GradientHealth
+from seqkit.training.loop import (
+    LoopOptions,
+    MovingAverage,
+    StepBatches,
+    StepReport,
+    derived_seed,
+    train_steps,
+)
+from seqkit.training.validation import Measured, Stopped, Validator
+
+_LOG = logging.getLogger(__name__)
+VALIDATIONS = 12  # in a budget, when the settings leave it open
+# Settings that may change when a run continues: they do not touch what is computed.
+MAY_DIFFER = frozenset({"training.checkpoint_every", "training.samples", "decoding.beam_size"})
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What to train, on what and where.
+
+    `started` is the `time.monotonic()` from which a budget in minutes counts; `signalled` returns the number
+    of a signal that asks the run to end, or 0.
+    """
+
+    corpus: Path
+    model: Path
+    config: Config
+    device: str = "auto"
+    threads: int | None = None
+    restart: bool = False
+    init_from: Path | None = None
+    started: float = field(default_factory=time.monotonic)
+    signalled: Callable[[], int] = lambda: 0
+
+
+def train_model(options: TrainOptions) -> Iterator[Event]:
+    """Train, or continue, and yield what happens.
+
+    Raises `LockedError` when another run holds the directory, `ConfigError` when the settings differ from the
+    interrupted run's, `RunFailed` when training diverges, `Interrupted` after a signal, once all is saved.
+    """
+    corpus = Corpus.open(options.corpus, verify=True)
+    model_directory.create(options.model)
+    with checkpoints.locked(options.model / TRAINING):
+        checkpoints.remove_leftovers(options.model / TRAINING)
+        run = _Run(options, corpus)
+        if options.restart:
+            checkpoints.remove_all(options.model / TRAINING)
+        yield from run.events()
+
+
+class _Run:
+    """The parts of a run and how they move together."""
+
+    def __init__(self, options: TrainOptions, corpus: Corpus) -> None:
+        self.options, self.config, self.corpus = options, options.config, corpus
+        training = self.config.training
+        self.directory = options.model / TRAINING
+        self.threads = set_threads(options.threads)
+        self.device = resolve_device(options.device)
+        self.precision = resolve_precision(training.precision, self.device)
+        torch.manual_seed(derived_seed(training.seed, 0))
+        source, target = corpus.source_tokenizer, corpus.target_tokenizer
+        self.model = model_directory.build_model(self.config, source.size, target.size)
+        if options.init_from is not None:
+            self._initialize_from(options.init_from)
+        self.model.to(self.device)
+        self.optimizer = optim.build_optimizer(self.model.parameters(), training)
+        self.average = MovingAverage(self.model, training.ema) if training.ema else None
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.batches = PairBatches(
+            corpus, training.batch_tokens, training.seed, self.config.data.subword_sampling
+        )
+        self.batches_per_epoch = len(self.batches.plan(0))
+        self.steps_per_epoch = max(1, self.batches_per_epoch // training.accumulate)
+        self.state = RunState()
+        self.plateau = optim.Plateau()
+        self.metrics = b""
+        translator = Translator(
+            [LoadedModel(self.model, self.config, self._facts(), source, target)], device=self.device
+        )
+        self.validator = Validator(corpus, self.config, translator, self.precision)
+        tokenizers = [source] if source is target else [source, target]
+        self.self_test = model_directory.self_test(*tokenizers)
+
+    def events(self) -> Iterator[Event]:
+        """The whole run."""
+        continued = not self.options.restart and self._continue()
+        if continued and self.state.finished:
+            yield self._finished(already=True)
+            return
+        self.writer = ModelWriter(self.options.model)
+        training = self.config.training
+        total = self._total_steps()
+        count = sum(parameter.numel() for parameter in self.model.parameters())
+        yield Started(
+            self.state.step,
+            total,
+            count,
+            len(self.corpus.train),
+            self.precision,
+            str(self.device),
+            self.threads,
+        )
+        if not continued:
+            self._publish(
+                {**self.corpus.tokenizer_files, CONFIG: to_json(self.config.to_dict()), METRICS: b""}
+            )
+        options = LoopOptions(training.seed, training.clip_norm, self.precision, self.device)
+        last_saved = self.state.step
+        if continued and self.state.step and self._validation_due():
+            yield self._validate()
+        steps = train_steps(self.model, self._work(), self.optimizer, self.scaler, self._rate, options)
+        for report in steps:
+            self._count(report)
+            yield Progress(report, self._progress(), self._elapsed(), self._remaining())
+            self._stop_if_signalled()
+            if self._validation_due():
+                yield self._validate()
+                self._save()
+                last_saved = self.state.step
+                if training.patience and self.state.stale >= training.patience:
+                    self.state.finished = f"no progress in {self.state.stale} validations"
+                    break
+            elif training.checkpoint_every and self.state.step - last_saved >= training.checkpoint_every:
+                self._save()
+                last_saved = self.state.step
+        self.state.finished = self.state.finished or "the budget is used up"
+        if self.state.validated_step != self.state.step:
+            yield self._validate()
+        averaged = self._average_best()
+        if averaged is not None:
+            yield averaged
+        if not self.state.best:
+            raise RunFailed(
+                "training ended without a single validation whose result is finite",
+                hint="lower training.learning_rate, or use training.precision = fp32",
+            )
+        self._save()
+        yield self._finished(already=False)
+
+    # Where the run stands -------------------------------------------------------------------------------
+
+    def _elapsed(self) -> float:
+        return self.state.elapsed + time.monotonic() - self.options.started
+
+    def _total_steps(self) -> int:
+        """The budget in steps; 0 when it is time."""
+        training = self.config.training
+        return training.steps or math.ceil(training.epochs * self.steps_per_epoch)
+
+    def _seconds_for_steps(self) -> float:
+        """The part of a budget in minutes that steps may use: the last validation needs time, too."""
+        reserve = 1.25 * self.state.validation_seconds + 1.0
+        return max(60 * self.config.training.minutes - reserve, 1.0)
+
+    def _progress(self) -> float:
+        total = self._total_steps()
+        return min(1.0, self.state.step / total if total else self._elapsed() / self._seconds_for_steps())
+
+    def _remaining(self) -> float:
+        """Seconds to the end at the present pace."""
+        total = self._total_steps()
+        if not total:
+            return max(0.0, 60 * self.config.training.minutes - self._elapsed())
+        return self._elapsed() / max(self.state.step, 1) * (total - self.state.step)
+
+    def _rate(self, step: int) -> float:
+        total = self._total_steps()
+        progress = step / total if total else self._elapsed() / self._seconds_for_steps()
+        return self.plateau.factor * optim.learning_rate(progress, self.config.training)
+
+    def _validation_due(self) -> bool:
+        training, state = self.config.training, self.state
+        if state.validated_step == state.step:
+            return False
+        if training.validate_every:
+            return state.step % training.validate_every == 0
+        total = self._total_steps()
+        if training.validate_minutes or not total:
+            minutes = training.validate_minutes or training.minutes / VALIDATIONS
+            last = self._last_validation_at
+            due = self._elapsed() - last >= 60 * minutes
+            # Just before the end the last validation is near anyway.
+            return due and self._seconds_for_steps() - self._elapsed() > 20 * minutes
+        every = max(1, min(total // VALIDATIONS, 4 * self.steps_per_epoch))
+        return state.step % every == 0 and state.step < total
+
+    @property
+    def _last_validation_at(self) -> float:
+        """Seconds of the run at the last validation's end, from its row."""
+        rows = self.metrics.splitlines()
+        return float(parse_json(rows[-1], METRICS)["timing"]["elapsed_seconds"]) if rows else 0.0
+
+    # Steps ----------------------------------------------------------------------------------------------
+
+    def _work(self) -> Iterator[StepBatches]:
+        """The batches of each step, from where the run stands to the end of its budget."""
+        training, state = self.config.training, self.state
+        total = self._total_steps()
+        plan, plan_epoch = self.batches.plan(state.epoch), state.epoch
+        while state.step < total if total else self._elapsed() < self._seconds_for_steps():
+            step, loaded = state.step + 1, []
+            for part in range(training.accumulate):
+                if state.batch >= len(plan):
+                    state.epoch, state.batch = state.epoch + 1, 0
+                if plan_epoch != state.epoch:
+                    plan, plan_epoch = self.batches.plan(state.epoch), state.epoch
+                seed = derived_seed(training.seed, step, part)
+                loaded.append(self.batches.load(plan[state.batch], seed=seed))
+                state.batch += 1
+            yield StepBatches(step, state.epoch + state.batch / len(plan), loaded)
+
+    def _count(self, report: StepReport) -> None:
+        state = self.state
+        state.step = report.step
+        if self.average is not None and report.finite:
+            self.average.update(report.step)
+        if report.finite:
+            state.objective += report.objective
+            state.nats += report.nats
+            state.positions += report.positions
+        state.health.add(report)
+
+    def _stop_if_signalled(self) -> None:
+        number = self.options.signalled()
+        if not number:
+            return
+        self._save()
+        raise Interrupted(
+            number,
+            f"stopped after step {self.state.step:,}; everything is saved",
+            hint="run the same command again to continue",
+        )
+
+    # Validation -----------------------------------------------------------------------------------------
+
+    def _validate(self) -> Validated:
+        """Measure the average (or the weights), publish them when they are the best, write the row."""
+        began = time.monotonic()
+        state, training = self.state, self.config.training
+        if self.average is not None:
+            self.average.swap()
+        try:
+            measured = self.validator.measure(self.model, lambda: self.options.signalled() != 0)
+            parameters = {name: t.clone() for name, t in weights.parameter_tensors(self.model).items()}
+        except Stopped:
+            if self.average is not None:
+                self.average.swap()
+            self._stop_if_signalled()
+            raise
+        if self.average is not None:
+            self.average.swap()
+        improved = self._rank(measured, parameters)
+        self.plateau.update(improved, training)
+        state.validated_step = state.step
+        state.validation_seconds = time.monotonic() - began
+        row = self._row(measured, improved)
+        found = health.warnings(row["gradient"], measured.gates, training.clip_norm)
+        state.objective = state.nats = 0.0
+        state.positions = 0
+        state.health = GradientHealth()
+        self.metrics += checkpoints.json_line(row)
+        files: dict[str, bytes] = {METRICS: self.metrics}
+        if improved:
+            state.best_scores = list(measured.scores)
+            files[WEIGHTS] = weights.to_bytes(parameters)
+        self._publish(files, parameters if improved else None)
+        return Validated(measured, row, improved, found)
+
+    def _rank(self, measured: Measured, parameters: dict[str, torch.Tensor]) -> bool:
+        """Enter a validation into the list of the best; whether it is the first of them."""
+        state, training = self.state, self.config.training
+        score = measured.metric(training.best_metric)
+        # NaN compares as neither better nor worse: it must never become the best.
+        if not math.isfinite(score) or not math.isfinite(measured.loss):
+            state.stale += 1
+            return False
+        sign = 1 if training.best_metric == "loss" else -1
+        first = not state.best or sign * score < sign * state.best[0][0]
+        state.stale = 0 if first else state.stale + 1
+        state.best = sorted([*state.best, [score, state.step]], key=lambda pair: sign * pair[0])
+        state.best = state.best[: training.average_best]
+        if training.average_best > 1 and [score, state.step] in state.best:
+            checkpoints.save_candidate(self.directory, state.step, parameters)
+        return first
+
+    def _row(self, measured: Measured, best: bool) -> dict[str, Any]:
+        state = self.state
+        elapsed = self._elapsed()
+        positions = max(state.positions, 1)
+        seconds = max(elapsed - self._last_validation_at - state.validation_seconds, 1e-3)
+        return {
+            "schema": 1,
+            "step": state.step,
+            "epoch": round(state.epoch + state.batch / self.batches_per_epoch, 4),
+            "train_loss": state.objective / positions,
+            "train_nats": state.nats / positions,
+            "valid_nats": measured.loss,
+            "valid_perplexity": math.exp(min(measured.loss, 700.0)),
+            "scores": list(measured.scores),
+            "best": best,
+            "gradient": state.health.summary(self.model),
+            "saturated_gates": measured.gates,
+            "samples": [dataclasses.asdict(sample) for sample in measured.samples],
+            # The only values that two runs of the same command do not share.
+            "timing": {
+                "elapsed_seconds": round(elapsed, 3),
+                "validation_seconds": round(state.validation_seconds, 3),
+                "target_tokens_per_second": round(state.positions / seconds, 1),
+                "learning_rate": self._rate(state.step),
+            },
+        }
+
+    def _average_best(self) -> Validated | None:
+        """Validate the mean of the best checkpoints; it is published when it is better than each of them."""
+        state = self.state
+        if len(state.best) < 2:
+            return None
+        expected = weights.parameter_tensors(self.model)
+        members = [checkpoints.load_candidate(self.directory, int(step), expected) for _, step in state.best]
+        mean = {name: torch.stack([member[name] for member in members]).mean(dim=0) for name in expected}
+        kept = {name: tensor.clone() for name, tensor in expected.items()}
+        weights.set_parameters(self.model, mean)
+        measured = self.validator.measure(self.model, lambda: False)
+        weights.set_parameters(self.model, kept)
+        improved = self._rank(measured, mean)
+        row = self._row(measured, improved)
+        row["averaged_steps"] = [int(step) for _, step in state.best]
+        self.metrics += checkpoints.json_line(row)
+        files = {METRICS: self.metrics}
+        if improved:
+            state.best_scores = list(measured.scores)
+            files[WEIGHTS] = weights.to_bytes(mean)
+        self._publish(files, mean if improved else None)
+        return Validated(measured, row, improved, [])
+
+    # Disk -----------------------------------------------------------------------------------------------
+
+    def _facts(self) -> Facts:
+        split = self.corpus.train
+        assert split.source is not None
+        lengths = split.source.lengths
+        return Facts(
+            kind=self.corpus.kind,
+            corpus=self.corpus.fingerprint,
+            longest_source=int(lengths.max()) if len(lengths) else 1,
+            step=int(self.state.best[0][1]) if self.state.best else 0,
+            epoch=round(self.state.epoch + self.state.batch / self.batches_per_epoch, 4),
+            scores=tuple(self.state.best_scores),
+        )
+
+    def _publish(self, files: dict[str, bytes], tensors: dict[str, torch.Tensor] | None = None) -> None:
+        if tensors is not None:
+            self.tensors_sha256 = weights.tensor_hash(tensors)
+        self.writer.publish(
+            files, self._facts(), tensors_sha256=self.tensors_sha256, self_test=self.self_test
+        )
+
+    tensors_sha256 = ""
+
+    def _save(self) -> None:
+        state = self.state
+        state.plateau_factor, state.plateau_stale = self.plateau.factor, self.plateau.stale
+        state.scaler = self.scaler.state_dict()
+        saved = dataclasses.asdict(dataclasses.replace(state, elapsed=self._elapsed()))
+        saved["tensors_sha256"] = self.tensors_sha256
+        saved["corpus"] = self.corpus.fingerprint
+        saved["threads"] = self.threads
+        saved["precision"] = self.precision
+        parameters = weights.parameter_tensors(self.model)
+        averages = {}
+        if self.average is not None:
+            averages = dict(zip(parameters, self.average.average, strict=True))
+        checkpoint = checkpoints.Checkpoint(
+            saved, parameters, averages, checkpoints.optimizer_tensors(self.optimizer), self.metrics
+        )
+        checkpoints.save(self.directory, checkpoint)
+        checkpoints.remove_candidates(self.directory, {int(step) for _, step in state.best})
+
+    def _continue(self) -> bool:
+        """Take up an interrupted run; False when there is none."""
+        checkpoint = checkpoints.load_newest(self.directory)
+        if checkpoint is None:
+            return False
+        self._refuse_other_settings()
+        state = dict(checkpoint.state)
+        if state.pop("corpus") != self.corpus.fingerprint:
+            raise DataError(
+                f"{self.options.model} was trained on another corpus than {self.options.corpus}",
+                where=str(self.options.corpus),
+                hint="name a new model directory, or begin again with --restart",
+            )
+        threads, precision = state.pop("threads"), state.pop("precision")
+        if (threads, precision) != (self.threads, self.precision):
+            _LOG.warning(
+                "the run began with %d threads in %s and goes on with %d in %s: the result will not be bit-identical",
+                threads,
+                precision,
+                self.threads,
+                self.precision,
+            )
+        self.tensors_sha256 = state.pop("tensors_sha256")
+        self.state = RunState.from_dict(state)
+        self.plateau = optim.Plateau(self.state.plateau_factor, self.state.plateau_stale)
+        self.metrics = checkpoint.metrics
+        weights.set_parameters(self.model, checkpoint.parameters)
+        checkpoints.restore_optimizer(self.optimizer, checkpoint.optimizer)
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(self.state.scaler)
+        if self.average is not None:
+            for average, saved in zip(self.average.average, checkpoint.averages.values(), strict=True):
+                average.copy_(saved)
+        return True
+
+    def _refuse_other_settings(self) -> None:
+        path = self.options.model / CONFIG
+        saved = flatten(
+            config_from_dict(parse_json(read_regular(path, limit=JSON_LIMIT), str(path)), str(path))
+        )
+        wanted = flatten(self.config)
+        differing = [key for key in wanted if wanted[key] != saved[key] and key not in MAY_DIFFER]
+        if differing:
+            key = differing[0]
+            others = f", and {len(differing) - 1} more" if len(differing) > 1 else ""
+            raise ConfigError(
+                f"the run in {self.options.model} has {key} = {saved[key]!r}, "
+                f"but this command asks for {wanted[key]!r}{others}",
+                where=str(path),
+                hint="repeat the first command to continue, begin again with --restart, or name a new directory",
+            )
+
+    def _initialize_from(self, directory: Path) -> None:
+        """Start from another model's weights."""
+        other = model_directory.load(directory)
+        ours = (self.corpus.source_tokenizer.fingerprint, self.corpus.target_tokenizer.fingerprint)
+        if (other.source_tokenizer.fingerprint, other.target_tokenizer.fingerprint) != ours:
+            raise ConfigError(f"--init-from {directory}: that model has another vocabulary than this corpus")
+        theirs, mine = weights.parameter_tensors(other.model), weights.parameter_tensors(self.model)
+        for name in sorted(mine.keys() | theirs.keys()):
+            if name not in mine or name not in theirs or mine[name].shape != theirs[name].shape:
+                raise ConfigError(
+                    f"--init-from {directory}: its network differs at {name!r}",
+                    hint="give the same model settings as that model has (its config.json)",
+                )
+        weights.set_parameters(self.model, theirs)
+
+    def _finished(self, *, already: bool) -> Finished:
+        state = self.state
+        if not state.best:
+            raise ModelError("the finished run has no best checkpoint", where=str(self.options.model))
+        score, step = state.best[0]
+        return Finished(
+            step=state.step,
+            epoch=state.epoch + state.batch / self.batches_per_epoch,
+            best_step=int(step),
+            metric=self.config.training.best_metric,
+            score=score,
+            scores=tuple(state.best_scores),
+            seconds=state.elapsed if already else self._elapsed(),
+            reason=state.finished,
+            already=already,
+        )

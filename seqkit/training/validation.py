@@ -1,0 +1,115 @@
+"""What a validation measures: loss, BLEU, chrF, a few samples and the state of the gates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from seqkit import metrics
+from seqkit.batch import Batch
+from seqkit.config import Config
+from seqkit.data.batching import validation_batches
+from seqkit.data.corpus import Corpus
+from seqkit.inference import TranslateOptions, Translator
+from seqkit.models import SequenceModel
+from seqkit.training.health import saturation
+from seqkit.training.loop import autocast
+
+_CHUNK = 500  # sentences translated between two looks at whether to stop
+
+
+class Stopped(Exception):
+    """A signal arrived during a validation, whose result is not wanted any more."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A validation sentence, its reference and its translation."""
+
+    source: str
+    reference: str
+    translation: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`loss` is in nats per target token; `scores` have a signature each; `gates` are saturated shares."""
+
+    loss: float
+    scores: tuple[dict[str, Any], ...]
+    samples: tuple[Sample, ...]
+    gates: dict[str, float]
+
+    def metric(self, name: str) -> float:
+        """`loss`, or a score by its name."""
+        if name == "loss":
+            return self.loss
+        return next((score["score"] for score in self.scores if score["metric"] == name), math.nan)
+
+
+class Validator:
+    """Measures a model on a corpus's validation split."""
+
+    def __init__(self, corpus: Corpus, config: Config, translator: Translator, precision: str) -> None:
+        self.config = config
+        self.translator = translator
+        self.precision = precision
+        self.batches = validation_batches(corpus.valid, batch_tokens=4 * config.training.batch_tokens)
+        sources, references = corpus.valid_text()
+        count = config.training.validation_sentences
+        self.sources, self.references = sources[:count], references[:count]
+
+    def measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
+        """Measure `model`, which the translator shares; raises `Stopped` when `should_stop` says so."""
+        training = model.training
+        model.eval()
+        try:
+            with torch.inference_mode():
+                return self._measure(model, should_stop)
+        finally:
+            model.train(training)
+
+    def _measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
+        device = self.translator.device
+        nats, positions = 0.0, 0
+        with autocast(self.precision, device):
+            for batch in self.batches:
+                if should_stop():
+                    raise Stopped
+                loss, _ = model.loss(batch.to(device))
+                nats, positions = nats + float(loss.nats), positions + loss.positions
+            translations = self._translate(should_stop)
+        gates = self._gates(model, self.batches[-1].to(device)) if self.batches else {}
+        scores = []
+        if translations:
+            references = self.references[: len(translations)]
+            options = metrics.MetricOptions(metrics=("bleu", "chrf"))
+            for score in metrics.score_translations(translations, [references], options):
+                scores.append(
+                    {"metric": score.metric, "score": round(score.score, 4), "signature": score.signature}
+                )
+        shown = range(min(self.config.training.samples, len(translations)))
+        return Measured(
+            loss=nats / max(positions, 1),
+            scores=tuple(scores),
+            samples=tuple(Sample(self.sources[i], self.references[i], translations[i]) for i in shown),
+            gates=gates,
+        )
+
+    def _translate(self, should_stop: Callable[[], bool]) -> list[str]:
+        """Greedy translations: quick, and they rank checkpoints as a beam does."""
+        options = TranslateOptions(beam_size=1)
+        texts: list[str] = []
+        for start in range(0, len(self.sources), _CHUNK):
+            if should_stop():
+                raise Stopped
+            translated = self.translator.translate(self.sources[start : start + _CHUNK], options)
+            texts.extend(translation.text for translation in translated)
+        return texts
+
+    def _gates(self, model: SequenceModel, batch: Batch) -> dict[str, float]:
+        return saturation(model.gate_activations(batch))

@@ -1,0 +1,331 @@
+"""`seqkit evaluate` as a filter: what goes in, what comes out on which stream, and how it ends."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from seqkit import cli
+from seqkit.errors import ExitCode, InputMissing
+
+REFERENCE = "\n".join(f"Ein Hund läuft über Wiese {number} und bellt laut." for number in range(20)) + "\n"
+HYPOTHESES = REFERENCE.replace("Wiese 3", "Straße 3").replace("bellt laut", "bellt", 2)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Shell:
+    """Runs command lines in a folder that holds the texts."""
+
+    def __init__(self, capsysbinary: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.capture = capsysbinary
+        self.monkeypatch = monkeypatch
+
+    def evaluate(self, *arguments: str, stdin: str = "") -> Outcome:
+        self.monkeypatch.setattr(
+            sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin.encode())))
+        )
+        code = cli.run(["evaluate", *arguments])
+        captured = self.capture.readouterr()
+        return Outcome(code, captured.out.decode(), captured.err.decode())
+
+
+@pytest.fixture
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Shell:
+    (tmp_path / "ref").write_text(REFERENCE)
+    (tmp_path / "hyp").write_text(HYPOTHESES)
+    (tmp_path / "old").write_text(HYPOTHESES.replace("läuft", "geht"))
+    (tmp_path / "source").write_text(HYPOTHESES.upper())
+    monkeypatch.chdir(tmp_path)
+    return Shell(capsysbinary, monkeypatch)
+
+
+def test_a_file_is_scored_with_signatures(shell: Shell) -> None:
+    outcome = shell.evaluate("--reference", "ref", "hyp")
+    assert outcome.code == 0
+    rows = [line.split() for line in outcome.out.splitlines()]
+    assert rows[0] == ["metric", "score", "signature"]
+    assert [row[0] for row in rows[1:]] == ["bleu", "chrf", "ter"]
+    assert all(row[2].startswith("nrefs:1|case:") for row in rows[1:])
+    assert 80 < float(rows[1][1]) < 100
+    assert outcome.err == "20 lines, 1 reference, protocol cased, of TER, less is better\n"
+
+
+def test_columns_stand_in_line(shell: Shell) -> None:
+    lines = shell.evaluate("--reference", "ref", "hyp", "--confidence", "--baseline", "old").out.splitlines()
+    assert lines[0].split("  ")[0] == "metric"
+    assert {line.index("nrefs") for line in lines[1:]} == {lines[0].index("signature")}
+
+
+@pytest.mark.parametrize("hypotheses", [[], ["-"], ["hyp"]])
+def test_standard_input_gives_the_same_bytes_as_a_file(shell: Shell, hypotheses: list[str]) -> None:
+    expected = shell.evaluate("--reference", "ref", "hyp", "--json").out
+    assert shell.evaluate("--reference", "ref", *hypotheses, "--json", stdin=HYPOTHESES).out == expected
+
+
+def test_a_reference_may_come_from_standard_input_and_be_compressed(shell: Shell, tmp_path: Path) -> None:
+    expected = shell.evaluate("--reference", "ref", "hyp").out
+    (tmp_path / "ref.gz").write_bytes(gzip.compress(REFERENCE.encode()))
+    assert shell.evaluate("--reference", "-", "hyp", stdin=REFERENCE).out == expected
+    assert shell.evaluate("--reference", "ref.gz", "hyp").out == expected
+
+
+def test_json_has_an_object_a_metric(shell: Shell) -> None:
+    outcome = shell.evaluate("--reference", "ref", "hyp", "--json", "--metric", "chrf,bleu")
+    chrf, bleu = outcome.objects
+    assert (chrf["metric"], bleu["metric"]) == ("chrf", "bleu")
+    assert bleu["schema"] == 1
+    assert bleu["signature"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|")
+    assert (bleu["confidence"], bleu["paired"]) == (None, None)
+    assert (bleu["protocol"], bleu["lines"]) == ("cased", 20)
+    assert len(bleu["details"]["precisions"]) == 4
+    assert outcome.err == ""
+
+
+def test_json_of_a_perfect_score_is_100(shell: Shell) -> None:
+    (bleu,) = shell.evaluate("--reference", "ref", "ref", "--json", "--metric", "bleu").objects
+    assert bleu["score"] == 100
+
+
+def test_confidence_and_baseline(shell: Shell) -> None:
+    (bleu,) = shell.evaluate(
+        "--reference", "ref", "hyp", "--json", "--metric", "bleu", "--confidence", "--baseline", "old"
+    ).objects
+    assert "|bs:1000|seed:12345|" in bleu["signature"]
+    assert bleu["confidence"]["low"] < bleu["score"] < bleu["confidence"]["high"]
+    assert (bleu["confidence"]["level"], bleu["confidence"]["resamples"]) == (0.95, 1000)
+    assert bleu["paired"]["difference"] == pytest.approx(
+        bleu["score"] - bleu["paired"]["baseline_score"], abs=1e-5
+    )
+    assert bleu["paired"]["difference"] > 10
+    assert bleu["paired"]["p_value"] < 0.05
+
+
+def test_several_references(shell: Shell) -> None:
+    (one,) = shell.evaluate("--reference", "ref", "hyp", "--json", "--metric", "bleu").objects
+    arguments = ("--reference", "ref", "--reference", "hyp", "hyp", "--json", "--metric", "bleu")
+    (two,) = shell.evaluate(*arguments).objects
+    assert two["signature"].startswith("nrefs:2|")
+    assert one["score"] < two["score"] == 100
+
+
+def test_the_protocol_is_in_the_signature(shell: Shell) -> None:
+    (bleu,) = shell.evaluate(
+        "--reference", "ref", "source", "--json", "--metric", "bleu", "--protocol", "lowercased-tokenized"
+    ).objects
+    assert bleu["protocol"] == "lowercased-tokenized"
+    assert "case:lc" in bleu["signature"]
+    assert "tok:none" in bleu["signature"]
+    assert bleu["score"] > 50
+
+
+def test_metrics_are_repeatable_and_their_case_is_free(shell: Shell) -> None:
+    outcome = shell.evaluate("--reference", "ref", "hyp", "--json", "--metric", "BLEU", "--metric", "Ter")
+    assert [found["metric"] for found in outcome.objects] == ["bleu", "ter"]
+
+
+def test_quiet_leaves_warnings_and_results(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "hyp").write_text("\n" + HYPOTHESES.split("\n", 1)[1])
+    outcome = shell.evaluate("--reference", "ref", "hyp", "--quiet")
+    assert outcome.out.startswith("metric")
+    assert outcome.err == (
+        "seqkit: warning: hyp: 1 of 20 lines are empty where the reference is not, the first at line 1\n"
+    )
+
+
+@pytest.mark.parametrize(("threshold", "code"), [("10", 0), ("100", 1)])
+def test_fail_under(shell: Shell, threshold: str, code: int) -> None:
+    outcome = shell.evaluate("--reference", "ref", "hyp", "--fail-under", threshold)
+    assert outcome.code == code
+    assert outcome.out.startswith("metric  score")
+    assert ("is below --fail-under 100\n  where: hyp\n" in outcome.err) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["hyp"], "--reference FILE"),
+        (["--reference", "ref", "--fail-under", "nan", "hyp"], "--fail-under nan"),
+        (["--reference", "ref", "--fail-under", "-1", "hyp"], "--fail-under -1"),
+        (["--reference", "ref", "--fail-under", "101", "hyp"], "--fail-under 101"),
+        (["--reference", "ref", "--fail-under", "30", "--metric", "ter", "hyp"], "add bleu to --metric"),
+        (["--reference", "ref", "--metric", "blue", "hyp"], "did you mean bleu?"),
+        (["--reference", "ref", "--metric", "", "hyp"], "choose among bleu, chrf, ter"),
+        (["--reference", "ref", "--metric", "bleu,bleu", "hyp"], "twice"),
+        (["--reference", "ref", "--protocol", "tokenized", "hyp"], "did you mean lowercased-tokenized?"),
+        (["--reference", "ref", "--chrf-word-order", "2", "--metric", "bleu", "hyp"], "needs chrf"),
+        (["--reference", "ref", "--source", "source"], "no --model"),
+        (["--reference", "ref", "--beam-size", "5", "hyp"], "--beam-size"),
+        (["--reference", "ref", "--batch-tokens", "5", "hyp"], "--batch-tokens"),
+        (["--reference", "ref", "--length-penalty", "1", "hyp"], "--length-penalty"),
+        (["--reference", "ref", "--model", "m", "--source", "source", "--length-penalty", "inf"], "finite"),
+        (["--reference", "ref", "--model", "m"], "--model needs --source"),
+        (["--reference", "ref", "--model", "m", "--source", "source", "hyp"], "--baseline hyp"),
+        (["--reference", "-"], "only once"),
+        (["--reference", "-", "-"], "only once"),
+        (["--reference", "ref", "--baseline", "-"], "only once"),
+        (["--reference", "ref", "--text", "hyp"], "--text"),
+    ],
+)
+def test_wrong_usage_is_refused_by_name(shell: Shell, arguments: list[str], said: str) -> None:
+    outcome = shell.evaluate(*arguments, stdin=HYPOTHESES)
+    assert outcome.code == ExitCode.USAGE
+    assert outcome.out == ""
+    assert outcome.err.startswith("seqkit: error: ")
+    assert said in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("hypotheses", "said"),
+    [
+        ("", "there is nothing in hyp, but 20 lines in ref"),
+        (HYPOTHESES + "\n", "line 21 of hyp: it ends with an empty line"),
+        (HYPOTHESES.split("\n", 1)[1], "19 lines in hyp, 20 in ref"),
+    ],
+)
+def test_texts_that_do_not_belong_together(shell: Shell, tmp_path: Path, hypotheses: str, said: str) -> None:
+    (tmp_path / "hyp").write_text(hypotheses)
+    outcome = shell.evaluate("--reference", "ref", "hyp")
+    assert outcome.code == ExitCode.BAD_DATA
+    assert outcome.out == ""
+    assert said in outcome.err
+
+
+def test_lines_end_at_newlines_only(shell: Shell, tmp_path: Path) -> None:
+    text = "a\u2028b c d e\nf\x0bg\u0085h i\r\n\nlast line without newline"
+    (tmp_path / "odd").write_bytes(text.encode())
+    (bleu, *_) = shell.evaluate("--reference", "odd", "odd", "--json").objects
+    assert bleu["lines"] == 4
+
+
+@pytest.mark.parametrize("missing", ["--reference", "--baseline"])
+def test_a_missing_file_is_reported_before_standard_input_is_read(shell: Shell, missing: str) -> None:
+    files = {"--reference": "ref", "--baseline": "old"} | {missing: "re"}
+    outcome = shell.evaluate(*[word for pair in files.items() for word in pair], stdin=HYPOTHESES)
+    assert outcome.code == ExitCode.INPUT_MISSING
+    assert "cannot read re: there is no such file" in outcome.err
+    assert sys.stdin.read() == HYPOTHESES
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    beam_size: int = 7
+    length_penalty: float = 0.6
+    batch_tokens: int = 4096
+
+
+@dataclass(frozen=True)
+class FakeTranslation:
+    text: str
+
+
+class FakeTranslator:
+    """Stands in for a trained model: gives the source in lower case."""
+
+    loaded: tuple[Any, ...] = ()
+    used: Any = None
+    options = SearchOptions()
+
+    @classmethod
+    def load(cls, directory: str, *, device: str, threads: int | None) -> FakeTranslator:
+        if directory == "absent":
+            raise InputMissing("there is no model absent")
+        FakeTranslator.loaded = (str(directory), device, threads)
+        return cls()
+
+    def translate(self, lines: list[str], options: SearchOptions) -> list[FakeTranslation]:
+        FakeTranslator.used = options
+        return [FakeTranslation(line.lower()) for line in lines]
+
+
+@pytest.fixture
+def model(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    module = ModuleType("seqkit.inference")
+    vars(module).update(Translator=FakeTranslator)
+    monkeypatch.setitem(sys.modules, "seqkit.inference", module)
+    return shell
+
+
+def test_a_model_is_translated_and_scored(model: Shell) -> None:
+    outcome = model.evaluate(
+        *["--model", "m", "--source", "source", "--reference", "ref"],
+        *["--device", "cpu", "--threads", "1", "--protocol", "lowercased-tokenized", "--json"],
+    )
+    assert outcome.code == 0
+    bleu = outcome.objects[0]
+    assert 80 < bleu["score"] < 100
+    assert FakeTranslator.loaded == ("m", "cpu", 1)
+    assert FakeTranslator.used == SearchOptions()  # the model's own
+    assert "translating 20 lines with m\n" in outcome.err
+
+
+def test_search_options_go_over_the_models_own(model: Shell) -> None:
+    base = ["--model", "m", "--source", "-", "--reference", "ref"]
+    assert model.evaluate(*base, "--beam-size", "2", stdin=HYPOTHESES).code == 0
+    assert FakeTranslator.used == SearchOptions(beam_size=2)
+    more = ["--batch-tokens", "99", "--length-penalty", "0.9"]
+    assert model.evaluate(*base, *more, stdin=HYPOTHESES).code == 0
+    assert FakeTranslator.used == SearchOptions(batch_tokens=99, length_penalty=0.9)
+
+
+def test_a_model_can_fail_under_a_score(model: Shell) -> None:
+    base = ["--model", "m", "--source", "source", "--reference", "ref"]
+    outcome = model.evaluate(*base, "--fail-under", "99")
+    assert outcome.code == ExitCode.RUN_FAILED
+    assert "where: what m makes" in outcome.err
+
+
+def test_a_source_of_another_length_is_refused(model: Shell, tmp_path: Path) -> None:
+    (tmp_path / "source").write_text("one line\n")
+    outcome = model.evaluate("--model", "m", "--source", "source", "--reference", "ref")
+    assert outcome.code == ExitCode.BAD_DATA
+    assert "1 line in source, 20 in ref" in outcome.err
+
+
+def test_a_missing_model(model: Shell) -> None:
+    outcome = model.evaluate("--model", "absent", "--source", "source", "--reference", "ref")
+    assert outcome.code == ExitCode.INPUT_MISSING
+
+
+def test_scoring_text_does_not_load_torch(shell: Shell) -> None:  # noqa: ARG001 - for its folder
+    code = (
+        "import sys; from seqkit import cli; "
+        "code = cli.run(['evaluate', '--reference', 'ref', 'hyp', '--confidence', '--quiet']); "
+        "sys.exit(code or 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("metric")
+    assert "\x1b" not in done.stdout
+
+
+def test_a_closed_pipe_is_silent(shell: Shell) -> None:  # noqa: ARG001 - for its folder
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "seqkit", "evaluate", "--reference", "ref", "hyp", "--quiet"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert done.returncode == -signal.SIGPIPE  # 141 in a shell
+    assert done.stderr == b""
