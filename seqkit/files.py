@@ -92,7 +92,7 @@ def read_regular(path: Path, *, limit: int) -> bytes:
                 f"{path.name} has {status.st_size:,} bytes, more than the {limit:,} that it may have",
                 where=str(path),
             )
-        return stream.read(limit + 1)
+        return stream.read(status.st_size)
 
 
 def sha256(content: bytes | memoryview) -> str:

@@ -4,10 +4,9 @@
 set -euo pipefail
 
 here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-languages="en de fr cs"
 
 usage_error() {
-    printf 'run.sh: error: %s\n  try:   bash recipes/multi30k/run.sh en de (languages: %s)\n' "$1" "$languages" >&2
+    printf 'run.sh: error: %s\n  try:   bash recipes/multi30k/run.sh en de (languages: en de fr cs)\n' "$1" >&2
     exit 2
 }
 
@@ -19,8 +18,8 @@ step() {
 source_language=$1
 target_language=$2
 for language in "$source_language" "$target_language"; do
-    case " $languages " in
-        *" $language "*) ;;
+    case $language in
+        en | de | fr | cs) ;;
         *) usage_error "Multi30k has no language '$language'" ;;
     esac
 done
@@ -37,8 +36,8 @@ run=$work/$pair/$preset-$minutes-minutes-seed-$seed
 model=$run/model
 
 step "1/5 set-up: seqkit and what it needs"
-# shellcheck source=/dev/null
 set -- # a sourced file would see our arguments
+# shellcheck source=/dev/null
 source "$here/../setup.sh"
 mkdir -p -- "$work/$pair" "$run"
 

@@ -80,6 +80,10 @@ def run(arguments: Sequence[str]) -> int:
         return int(error.exit_code)
     except BrokenPipeError:
         return _die_of_closed_pipe()
+    except SystemExit as error:  # Typer makes exit code 1 of a closed pipe before it gets here
+        if isinstance(error.__context__, BrokenPipeError):
+            return _die_of_closed_pipe()
+        raise
     except _Terminated:
         return ExitCode.TERMINATED
     except (KeyboardInterrupt, typer.Abort):

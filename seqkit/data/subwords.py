@@ -10,7 +10,7 @@ import io
 import logging
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,7 @@ _PLACEHOLDERS = tuple(chr(code) for code in range(0xFDD0, 0xFDF0))
 _UNTRAINABLE = re.compile("[\t\u2581\u2585\ufdd0-\ufdef]")
 _TRAINED_CHARACTERS = 1000  # of one line: SentencePiece skips lines of more than 4,192 bytes
 _CHARACTER_COVERAGE = 0.9999  # the rarest characters are spelt in bytes
+_STOP_SECONDS = 0.2  # that an interrupted training is given to notice
 _QUIET = 3  # log level: errors only, and those are exceptions too
 
 # Protocol buffers leave field numbers from 200 on to others. The last bytes of a file of ours are field 1000
@@ -168,9 +169,10 @@ def train_subwords(
 
     set_min_log_level(_QUIET)
     output = io.BytesIO()
-    try:
+
+    def train(sentences: Iterator[str]) -> None:
         SentencePieceTrainer.train(
-            sentence_iterator=_trainable(lines, normalization),
+            sentence_iterator=sentences,
             model_writer=output,
             model_type=kind,
             vocab_size=size,
@@ -186,13 +188,51 @@ def train_subwords(
             num_threads=1,  # another number gives other bytes
             minloglevel=_QUIET,
         )
-    except RuntimeError as error:
+
+    if error := _interruptible(train, _trainable(lines, normalization)):
         raise _training_error(error, size) from error
     settings = next(ending for ending, value in _SETTINGS.items() if value == (kind, normalization))
     tokenizer = SentencePieceTokenizer(output.getvalue() + settings)
     if tokenizer.size < size:
         logger.info("vocabulary: the text supports %s pieces, not %s", f"{tokenizer.size:,}", f"{size:,}")
     return tokenizer
+
+
+class _Stopped(Exception):
+    """The main thread wants to end."""
+
+
+def _interruptible(work: Callable[[Iterator[str]], None], lines: Iterator[str]) -> Exception | None:
+    """Run `work(lines)`, which does not look at signals, and return its error.
+
+    The main thread only waits, so that Ctrl-C ends the program at once; a daemon thread goes down with it.
+    """
+    errors: list[Exception] = []
+    stop, done = threading.Event(), threading.Event()
+
+    def stoppable() -> Iterator[str]:
+        for line in lines:
+            if stop.is_set():
+                raise _Stopped
+            yield line
+
+    def run() -> None:
+        try:
+            work(stoppable())
+        except Exception as error:
+            errors.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        done.wait()  # not Thread.join, which takes an interrupted wait for the thread's end
+    except BaseException:
+        # While it asks for lines it needs the interpreter, which must not go away under it.
+        stop.set()
+        done.wait(_STOP_SECONDS)
+        raise
+    return errors[0] if errors else None
 
 
 def _trainable(lines: Iterable[str], normalization: Normalization) -> Iterator[str]:
@@ -203,7 +243,7 @@ def _trainable(lines: Iterable[str], normalization: Normalization) -> Iterator[s
             yield text
 
 
-def _training_error(error: RuntimeError, size: int) -> Exception:
+def _training_error(error: Exception, size: int) -> Exception:
     if needed := re.search(r"smaller than required_chars\. \d+ vs (\d+)", str(error)):
         return ConfigError(
             f"a vocabulary of {size:,} is too small: the characters and bytes alone are {int(needed[1]):,}",

@@ -126,6 +126,10 @@ class BidirectionalEncoder(nn.Module):
         """The layers that read from left to right, first to last."""
         return cast(list[RecurrentLayer], list(self.forwards))
 
+    def backward_layers(self) -> list[RecurrentLayer]:
+        """The layers that read from right to left, first to last."""
+        return cast(list[RecurrentLayer], list(self.backwards))
+
     def forward(self, inputs: Padded) -> Encoded:
         """(B, S, E) -> outputs (B, S, H) and final states (B, H)"""
         values, lengths = inputs.values, inputs.lengths
@@ -133,7 +137,9 @@ class BidirectionalEncoder(nn.Module):
         index = reversal_index(lengths, time)
         last_rows = torch.arange(batch, device=lengths.device) * time + (lengths - 1).clamp(min=0)  # (B,)
         final: LayerState = ()
-        for number, (forwards, backwards) in enumerate(zip(self.forwards, self.backwards, strict=True)):
+        for number, (forwards, backwards) in enumerate(
+            zip(self.forward_layers(), self.backward_layers(), strict=True)
+        ):
             start = forwards.zero_state(batch, values)
             onward, _ = forwards(values, start)  # (B, S, H/2)
             back, _ = backwards(reverse_within_lengths(values, index), start)  # (B, S, H/2)
@@ -215,6 +221,10 @@ class RecurrentDecoder(nn.Module):
         self.input_feeding = input_feeding
         self.dropout = SequenceDropout(dropout)
 
+    def recurrent_layers(self) -> list[RecurrentLayer]:
+        """The layers, first to last."""
+        return cast(list[RecurrentLayer], list(self.layers))
+
     def start(
         self, rows: int, like: Tensor, first_layers: Sequence[LayerState] | None, memory: Memory | None
     ) -> DecoderState:
@@ -243,13 +253,13 @@ class RecurrentDecoder(nn.Module):
         values = inputs
         if state.feed is not None:
             values = torch.cat([inputs, state.feed[:, None].to(inputs.dtype)], dim=2)  # (N, 1, E + R)
-        hidden, first = self.layers[0](values, state.layers[0])  # (N, T, H)
+        hidden, first = self.recurrent_layers()[0](values, state.layers[0])  # (N, T, H)
         hidden = self.dropout(hidden)
         after = [first]
         context, weights = None, None
         if self.attention is not None and state.memory is not None:
             context, weights = self.attention(hidden, state.memory)  # (N, T, C), (N, T, S)
-        for layer, layer_state in zip(self.layers[1:], state.layers[1:], strict=True):
+        for layer, layer_state in zip(self.recurrent_layers()[1:], state.layers[1:], strict=True):
             joined = hidden if context is None else torch.cat([hidden, context], dim=2)
             outputs, last = layer(joined, layer_state)  # (N, T, H)
             hidden = hidden + self.dropout(outputs)

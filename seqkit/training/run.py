@@ -425,7 +425,8 @@ class _Run:
         threads, precision = state.pop("threads"), state.pop("precision")
         if (threads, precision) != (self.threads, self.precision):
             _LOG.warning(
-                "the run began with %d threads in %s and goes on with %d in %s: the result will not be bit-identical",
+                "the run began with %d threads in %s and goes on with %d in %s: "
+                "the result will not be bit-identical",
                 threads,
                 precision,
                 self.threads,
@@ -458,7 +459,7 @@ class _Run:
                 f"the run in {self.options.model} has {key} = {saved[key]!r}, "
                 f"but this command asks for {wanted[key]!r}{others}",
                 where=str(path),
-                hint="repeat the first command to continue, begin again with --restart, or name a new directory",
+                hint="repeat the first command to continue, or begin again with --restart",
             )
 
     def _initialize_from(self, directory: Path) -> None:

@@ -369,6 +369,7 @@ def test_a_folder_is_used_and_left_alone(
     monkeypatch.setenv("MULTI30K_URL", "http://nobody.invalid")
     folder.chmod(0o555)
     code, _ = program.run("en", "de")
+    folder.chmod(0o755)
     assert code == 0
     assert program.written() == EN_DE
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == content

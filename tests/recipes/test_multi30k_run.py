@@ -13,10 +13,11 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "multi30k"
 
 SEQKIT = """#!/usr/bin/env bash
 printf '%s|' "$@" >> "$CALLS"; echo >> "$CALLS"
+[ "$1" != "${FAIL:-}" ] || exit 75
 case $1 in
     prepare) mkdir -p "$2"; touch "$2/corpus.json" ;;
-    train) [ -z "${FAIL:-}" ] || exit 75; mkdir -p "$3" ;;
-    translate) for last; do output=$before before=$last; done; [ "$1" = translate ]; : > "${@: -2:1}" ;;
+    train) mkdir -p "$3" ;;
+    translate) while [ "$1" != --output ]; do shift; done; touch "$2" ;;
     evaluate) echo "bleu 40.00 signature" ;;
 esac
 """
@@ -113,10 +114,15 @@ def test_a_second_run_does_not_prepare_again(recipe: Recipe) -> None:
     assert [call[0] for call in recipe.called()][:2] == ["train", "translate"]
 
 
-def test_a_failure_ends_the_script_with_its_code(recipe: Recipe) -> None:
-    done = recipe.run("en", "de", FAIL="yes")
+STEPS = ["prepare", "train", "translate", "evaluate"]
+
+
+@pytest.mark.parametrize("failing", STEPS)
+def test_a_failure_ends_the_script_with_its_code(recipe: Recipe, failing: str) -> None:
+    done = recipe.run("en", "de", FAIL=failing)
     assert done.returncode == 75
-    assert [call[0] for call in recipe.called()] == ["prepare", "train"]
+    assert [call[0] for call in recipe.called()] == STEPS[: STEPS.index(failing) + 1]
+    assert "Scores and translations are in" not in done.stderr
 
 
 @pytest.mark.parametrize(
