@@ -90,10 +90,11 @@ class ModelWriter:
     follows: between any two of these steps every file matches one of its two entries.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, fresh: bool) -> None:
+        """Go on with what is there, or with `fresh` forget it: a new run begins without weights."""
         self.directory = directory
         self._files: dict[str, dict[str, Any]] = {}
-        if (directory / MANIFEST).exists():
+        if not fresh and (directory / MANIFEST).exists():
             self._files = dict(_read_manifest(directory)["files"])
 
     def publish(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import phrases
+from adverbials import ALREADY, JUST, MANNERS, PERFECT_TIMES, STILL, TIMES, WEATHERS
 from dice import Dice
 from meaning import Clause, NounPhrase, Phrase, PrepositionalPhrase, Tense, heads
 from nouns import ADJECTIVES
@@ -14,20 +15,15 @@ from places import (
     COMPANIONS,
     DIRECTIONS,
     GOALS,
-    MANNERS,
-    PERFECT_TIMES,
-    STILL,
-    TIMES,
-    WEATHERS,
     is_outdoors,
     locations_of,
 )
 from verbs import BE, GIVINGS, HOLD, LOSE, PASTIMES, POSTURES, PUT_ON, TRANSITIVES, WEAR
-from words import Case, Determiner, Modal, Verb
+from words import Adverbial, Case, Determiner, Modal, Verb
 
 NO_PERFECT = frozenset({*POSTURES, WEAR, HOLD})
 PERSON, ANIMATE, _MINOR, _PET = (frozenset({kind}) for kind in ("person", "animate", "minor", "pet"))
-_STATES = tuple(adjective for adjective in ADJECTIVES if adjective.english in ("tired", "hungry", "happy", "sad"))
+_STATES = tuple(entry for entry in ADJECTIVES if entry.english in ("tired", "hungry", "happy", "sad"))
 _WITH_PLACE = frozenset({*PASTIMES, *TRANSITIVES}) - {WEAR, LOSE}
 _MODALS = ((Modal.CAN, 30.0), (Modal.MUST, 30.0), (Modal.WANT, 25.0), (Modal.MAY, 15.0))
 _LIFELESS_MODALS = ((Modal.CAN, 50.0), (Modal.MUST, 50.0))
@@ -155,22 +151,27 @@ def _can_have_place(clause: Clause) -> bool:
 
 
 def _with_time(dice: Dice, clause: Clause) -> Clause:
+    times = (*TIMES, *WEATHERS) if _is_outdoors(clause) else TIMES
+    medials: tuple[Adverbial, ...] = ()
     if clause.tense is Tense.PERFECT:
-        return replace(clause, time=dice.pick(PERFECT_TIMES))
-    if clause.verb in PASTIMES and not clause.modal and dice.chance(0.25):
-        return replace(clause, time=STILL)
-    return replace(clause, time=dice.pick((*TIMES, *WEATHERS) if _is_outdoors(clause) else TIMES))
+        times, medials = PERFECT_TIMES, (JUST, ALREADY)
+    elif clause.verb in PASTIMES and not clause.modal:
+        medials = (STILL,)
+    if medials and not _is_nobody(clause.subject) and dice.chance(0.35):
+        return replace(clause, time=dice.pick(medials))
+    return replace(clause, time=dice.pick(times))
 
 
 def _is_outdoors(clause: Clause) -> bool:
     """Whether the place, if one is told, is out in the rain or the sun."""
-    place = clause.place
-    return not clause.goal and all(is_outdoors(place.preposition, head.noun) for head in heads(place) if place)
+    if clause.goal or not clause.place:
+        return clause.goal is None
+    return all(is_outdoors(clause.place.preposition, head.noun) for head in heads(clause.place))
 
 
 def _can_have_manner(clause: Clause) -> bool:
     crowded = clause.modal or (clause.time and clause.time.medial)
-    return bool(MANNERS.get(clause.verb)) and not crowded and not _is_nobody(clause.subject)
+    return clause.verb in MANNERS and not crowded and not _is_nobody(clause.subject)
 
 
 def _is_nobody(phrase: Phrase) -> bool:

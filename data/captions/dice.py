@@ -12,8 +12,8 @@ T = TypeVar("T")
 class Dice:
     """Choices from a seed.
 
-    Only `random()` is used: the standard library promises that its sequence stays the same for the same seed and
-    promises it of no other method (https://docs.python.org/3/library/random.html#notes-on-reproducibility).
+    Only `random()` is used: of it alone the standard library promises the same sequence for the same seed in
+    every version (https://docs.python.org/3/library/random.html#notes-on-reproducibility).
     """
 
     def __init__(self, seed: str) -> None:

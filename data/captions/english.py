@@ -170,7 +170,7 @@ def pronoun(phrase: NounPhrase | Coordination | Pronoun | RelativePronoun) -> st
     """he, she, it or they, by the sex of a person where English knows it: a child is "it"."""
     if isinstance(phrase, Pronoun | RelativePronoun):
         phrase = phrase.antecedent
-    if phrase.number is Number.PLURAL:
+    if isinstance(phrase, Coordination) or phrase.number is Number.PLURAL:
         return "they"
     if not _is_person(phrase) or phrase.noun.english == "child":
         return "it"
@@ -201,7 +201,8 @@ def _determiner(phrase: NounPhrase, following: str) -> str:
             if phrase.owner is None or isinstance(phrase.owner, Expletive):
                 raise ValueError("a possessive without an owner")
             return _PRONOUNS[pronoun(phrase.owner)]
-    return phrase.determiner.value
+    word: str = phrase.determiner.value
+    return word
 
 
 def _prepositional(phrase: PrepositionalPhrase | None) -> str:

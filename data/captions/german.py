@@ -1,10 +1,10 @@
 """Meanings in German.
 
-A clause is laid out by the topological fields of German grammars: in a main clause one phrase stands first (the
-prefield), the finite verb second (the left bracket), then the middle field, then what else belongs to the verb (the
-right bracket: particle, participle or infinitive). In a subordinate clause the whole verb stands in the right
-bracket. The relative clause of an object follows the right bracket (the postfield).
-See Duden. Die Grammatik, 8th edition (2009), "Die Struktur des Satzes: Das topologische Modell".
+A clause is laid out by the topological fields of German grammars (Duden, Die Grammatik, 8th edition 2009, on
+the structure of the sentence). In a main clause one phrase stands first (the prefield), the finite verb
+second (the left bracket), then the middle field, then what else belongs to the verb (the right bracket:
+particle, participle or infinitive). In a subordinate clause the whole verb stands in the right bracket. The
+relative clause of an object follows the right bracket (the postfield).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _DEFINITE: Endings = {
     Case.ACCUSATIVE: ("den", "die", "das", "die"),
     Case.DATIVE: ("dem", "der", "dem", "den"),
 }
-# The endings of der-words (dies-er, jed-er) are those of an adjective that no determiner relieves of showing case.
+# Der-words (dies-er, jed-er) end as an adjective does that has to show the case itself.
 _STRONG: Endings = {
     Case.NOMINATIVE: ("er", "e", "es", "e"),
     Case.ACCUSATIVE: ("en", "e", "es", "e"),
@@ -63,7 +63,7 @@ _DER_WORDS = {
     Determiner.SEVERAL: "mehrer",
 }
 _NUMERALS = {Determiner.TWO: "zwei", Determiner.THREE: "drei", Determiner.FOUR: "vier"}
-# These take endings but decline like adjectives themselves, so an adjective after them has the same ending: strong.
+# The adjective after these is strong although they have endings: viele junge Frauen, but alle jungen Frauen.
 _PARALLEL = frozenset({Determiner.MANY, Determiner.SEVERAL})
 
 _MODALS = {
@@ -100,7 +100,7 @@ def german(sentence: Sentence) -> str:
 
 
 def _punctuated(words: Iterable[str]) -> str:
-    """The words as written: commas close up, and one is enough where two clauses end together or at the end."""
+    """The words as written: commas close up; one does where two clauses meet, none at the end."""
     text = " ".join(word for word in words if word).replace(" ,", ",")
     text = text.replace(",,", ",").rstrip(",")
     return text[0].upper() + text[1:] + "."
@@ -110,7 +110,7 @@ def _punctuated(words: Iterable[str]) -> str:
 
 
 def _verb_second(clause: Clause, first: Slot | None) -> list[str]:
-    """A main clause: what stands first, the finite verb, the rest. Without `first` a clause before it stands first."""
+    """A main clause: what stands first (without `first`, a clause before it), the finite verb, the rest."""
     verb = _verb_complex(clause)
     fields = _fields(clause)
     prefield = [field.text for field in fields if field.slot is first and first]
@@ -119,7 +119,7 @@ def _verb_second(clause: Clause, first: Slot | None) -> list[str]:
 
 
 def _subordinate(conjunction: Conjunction, clause: Clause) -> list[str]:
-    """A clause after a conjunction; after "um" the subject goes unsaid and the verb is an infinitive with "zu"."""
+    """A clause after a conjunction; after "um" the subject is unsaid and the verb an infinitive with "zu"."""
     if conjunction is Conjunction.PURPOSE:
         middle = [field.text for field in _fields(clause) if field.slot is not Slot.SUBJECT]
         return [conjunction.german, *middle, _zu_infinitive(clause.verb)]
@@ -127,7 +127,7 @@ def _subordinate(conjunction: Conjunction, clause: Clause) -> list[str]:
 
 
 def _verb_final(clause: Clause, first: Slot | None = None) -> list[str]:
-    """The middle field and the whole verb; a phrase moved to the front of the clause is left to the caller."""
+    """The middle field and the whole verb, without what the caller moves to the front of the clause."""
     verb = _verb_complex(clause)
     middle = [field.text for field in _fields(clause) if field.slot is not first or not first]
     if _is_separated(clause):
@@ -136,7 +136,7 @@ def _verb_final(clause: Clause, first: Slot | None = None) -> list[str]:
 
 
 def _relative_clause(clause: Clause) -> list[str]:
-    """A relative clause between its commas: the phrase with the relative pronoun, then the clause, verb-final."""
+    """A relative clause between its commas: the phrase with the relative pronoun, then the rest."""
     slot = relative_slot(clause)
     front = next(field.text for field in _fields(clause) if field.slot is slot)
     return [",", front, *_verb_final(clause, first=slot), ","]
@@ -155,8 +155,8 @@ class _Field(NamedTuple):
 def _fields(clause: Clause) -> list[_Field]:
     """The phrases of a clause in the order of the middle field.
 
-    Pronouns come first, then the subject, what is known and when; what belongs closest to the verb comes last, with
-    "nicht" before places and whatever else follows the object.
+    Pronouns come first, then the subject and the time; what belongs closest to the verb comes last. "Nicht"
+    stands after the object and before all else.
     """
     clause = _with_negated_object(clause)
     subject = _phrase(clause.subject, Case.NOMINATIVE)
@@ -226,7 +226,7 @@ def _auxiliary(verb: Verb, plural: bool) -> str:
 
 
 def _is_separated(clause: Clause) -> bool:
-    """Whether the right bracket of the main clause would hold the particle alone: er hebt … auf, but aufhebt."""
+    """Whether a main clause would part the finite verb from its particle: hebt … auf, but aufhebt."""
     return bool(clause.verb.german_particle) and not clause.modal and clause.tense is not Tense.PERFECT
 
 

@@ -1,10 +1,10 @@
 """The compositional hold-out: which captions may be trained on and which only test.
 
-What a caption puts together is a set of combinations: a subject with its verb, a verb with its object, an adjective
-with its noun, a preposition with its place. A hash holds out one combination in ten, whatever the seed and the
-sizes. A caption with none of them is for training; one with any of them is for validation and test, so that each of
-those puts together at least two words that no training caption does. Compare the systematic splits of SCAN (Lake
-and Baroni 2018, https://arxiv.org/abs/1711.00350, section 4, "Generalizing composition across primitive commands").
+What a caption puts together is a set of combinations: a subject with its verb, a verb with its object, an
+adjective with its noun, a preposition with its place. A hash holds out one combination in ten, whatever the
+seed and the sizes. A caption with none of these is for training; one with any of them is for validation and
+test, so that each of those puts together at least two words that no training caption does. Compare the splits
+of SCAN (Lake and Baroni 2018, https://arxiv.org/abs/1711.00350), which hold out compositions of known words.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What a caption says, before it is English or German: a sentence is clauses, a clause is a verb and its phrases.
+"""What a caption says, before it is English or German: clauses, each a verb with its phrases.
 
-Both languages are functions of these values (english.py, german.py), so a meaning has exactly one sentence in each.
+Both languages are functions of these values (english.py, german.py): a meaning has one sentence in each.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class Subordinate:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A main clause, what stands first in it, a second predicate joined by "and", and a subordinate clause."""
+    """A main clause and what stands first in it, a second predicate after "and", a subordinate clause."""
 
     main: Clause
     first: Slot = Slot.SUBJECT

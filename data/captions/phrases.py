@@ -17,11 +17,12 @@ Determiners: TypeAlias = tuple[tuple[tuple[Determiner, Number], float], ...]
 
 def _determiners(weights: str) -> Determiners:
     """Determiners with how often each is drawn; "+" marks the plural."""
-    cells = (cell.split(":") for cell in weights.split())
-    return tuple(
-        ((Determiner(word.rstrip("+")), Number.PLURAL if word.endswith("+") else Number.SINGULAR), float(weight))
-        for word, weight in cells
-    )
+    return tuple(_weighed(*cell.split(":")) for cell in weights.split())
+
+
+def _weighed(word: str, weight: str) -> tuple[tuple[Determiner, Number], float]:
+    number = Number.PLURAL if word.endswith("+") else Number.SINGULAR
+    return (Determiner(word.removesuffix("+")), number), float(weight)
 
 
 ANY_SUBJECT = _determiners(
@@ -29,7 +30,9 @@ ANY_SUBJECT = _determiners(
     " every:2 all+:2 both+:2 no:1.5 no+:1.5"
 )
 # Subjects that "he", "she", "it" and "they" can stand for.
-SOME_SUBJECT = _determiners("the:36 the+:12 a:22 a+:5 this:4 this+:2 two+:6 three+:3 four+:3 many+:3 several+:3")
+SOME_SUBJECT = _determiners(
+    "the:36 the+:12 a:22 a+:5 this:4 this+:2 two+:6 three+:3 four+:3 many+:3 several+:3"
+)
 OTHER_SUBJECT = _determiners("the:65 the+:20 this:5 two+:5 a:5")  # of a subordinate clause
 OBJECT = _determiners("the:32 the+:12 a:30 a+:10 this:5 two+:3 three+:2 four+:2 many+:2 several+:2")
 # German has no bare plural in the dative without an adjective to show the case.
@@ -79,11 +82,14 @@ def subject(
 
 def _modified(dice: Dice, phrase: NounPhrase) -> NounPhrase:
     """The phrase with what is worn or at hand: two men in red jackets, a woman with a dog."""
-    preposition, kind = dice.pick((("in", "garment"), ("with", "headwear"), ("with", "pet"), ("with", "luggage")))
+    preposition, kind = dice.pick(_AT_HAND)
     noun = dice.pick([noun for noun in nouns_of(frozenset({kind})) if suits(noun, phrase)])
     adjective = dice.pick(adjectives_of(noun)) if preposition == "in" or dice.chance(0.5) else None
     worn = NounPhrase(Determiner.A, noun, phrase.number, adjective)
     return replace(phrase, modifier=PrepositionalPhrase(PREPOSITIONS[preposition], worn))
+
+
+_AT_HAND = (("in", "garment"), ("with", "headwear"), ("with", "pet"), ("with", "luggage"))
 
 
 def suits(noun: Noun, wearer: Phrase) -> bool:

@@ -1,7 +1,7 @@
-"""Prepositions, and where things are, go and are put: which preposition goes with which noun. Also the adverbials.
+"""Prepositions, and where things are, go and are put.
 
-English tells place from direction by other words (in, into) or by the verb (is sitting on, is sitting down on);
-German tells them by the case.
+English tells place from direction by other words (in, into) or by the verb (is sitting on, is sitting down
+on); German tells them by the case.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from verbs import (
     VERBS,
     WALK,
 )
-from words import Adverbial, Case, Noun, Preposition, Verb
+from words import Case, Noun, Preposition, Verb
 
 PREPOSITIONS = {
     entry.english: entry
@@ -62,7 +62,7 @@ _NOUNS = {noun.english: noun for noun in (*PLACES, *FIXTURES, *PERSONS, *ANIMALS
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """A preposition with a noun it goes with. `setting` says what can go on there.
+    """A preposition with a noun it goes with. For a place, `setting` says what can go on there.
 
     outdoors: anything; indoors: nothing that large things take part in; beside: only postures and pastimes;
     seat: these, of persons and small animals; nook: these, of small animals, and hiding.
@@ -70,14 +70,15 @@ class Spot:
 
     preposition: Preposition
     noun: Noun
-    setting: str
+    setting: str = ""
 
 
 def _spots(table: str) -> tuple[Spot, ...]:
-    rows = (line.split("|") for line in table.strip().splitlines())
+    """A table of prepositions | settings, for places | nouns."""
+    rows = ([cell.strip() for cell in line.split("|")] for line in table.strip().splitlines())
     return tuple(
-        Spot(PREPOSITIONS[preposition.strip()], _NOUNS[noun], setting.strip())
-        for preposition, setting, nouns in rows
+        Spot(PREPOSITIONS[preposition], _NOUNS[noun], *setting)
+        for preposition, *setting, nouns in rows
         for noun in nouns.split()
     )
 
@@ -109,119 +110,66 @@ _OUTDOORS = frozenset((spot.preposition, spot.noun) for spot in LOCATIONS if spo
 # Where somebody is going, by the way of going.
 DIRECTIONS: dict[Verb, tuple[Spot, ...]] = {}
 _ON_FOOT = _spots("""
-    into    | outdoors | house church school museum castle hospital shop kitchen tent park garden forest
-    out of  | outdoors | house church school museum castle hospital shop kitchen tent garden forest
-    to      | outdoors | station market beach church school museum castle hospital lake bridge window door gate
-    through | outdoors | park garden forest kitchen castle gate
-    across  | outdoors | bridge street square meadow
-    around  | outdoors | house lake tree tower castle table church
+    into    | house church school museum castle hospital shop kitchen tent park garden forest
+    out of  | house church school museum castle hospital shop kitchen tent garden forest
+    to      | station market beach church school museum castle hospital lake bridge window door gate
+    through | park garden forest kitchen castle gate
+    across  | bridge street square meadow
+    around  | house lake tree tower castle table church
 """)
 DIRECTIONS[WALK] = DIRECTIONS[RUN] = _ON_FOOT
 DIRECTIONS[COME] = _spots("""
-    out of  | outdoors | house church school museum castle hospital shop kitchen tent garden forest
-    from    | outdoors | station market beach lake
+    out of  | house church school museum castle hospital shop kitchen tent garden forest
+    from    | station market beach lake
 """)
 DIRECTIONS[JUMP] = _spots("""
-    into    | outdoors | river lake
-    onto    | outdoors | table bench sofa wall
-    over    | outdoors | fence wall bench
+    into    | river lake
+    onto    | table bench sofa wall
+    over    | fence wall bench
 """)
 DIRECTIONS[CLIMB] = _spots("""
-    onto    | outdoors | roof wall table
-    over    | outdoors | fence wall gate
-    out of  | outdoors | window
-    through | outdoors | window
+    onto    | roof wall table
+    over    | fence wall gate
+    out of  | window
+    through | window
 """)
 DIRECTIONS[DRIVE] = _spots("""
-    across  | outdoors | bridge street square
-    through | outdoors | forest gate park
-    to      | outdoors | station market beach museum hospital castle lake
-    around  | outdoors | lake castle square
+    across  | bridge street square
+    through | forest gate park
+    to      | station market beach museum hospital castle lake
+    around  | lake castle square
 """)
 DIRECTIONS[FLY] = _spots("""
-    over    | outdoors | house church lake forest tree castle river bridge tower
-    to      | outdoors | lake river tower
-    into    | outdoors | forest garden
+    over    | house church lake forest tree castle river bridge tower
+    to      | lake river tower
+    into    | forest garden
 """)
 
 # Where somebody puts something.
 GOALS: dict[Verb, tuple[Spot, ...]] = {
     PLACE: _spots("""
-    on          | outdoors | table bench wall
-    under       | outdoors | table bench tree
-    next to     | outdoors | table sofa bench door
-    behind      | outdoors | door sofa house
-    in front of | outdoors | door house gate window
+    on          | table bench wall
+    under       | table bench tree
+    next to     | table sofa bench door
+    behind      | door sofa house
+    in front of | door house gate window
     """),
     LAY: _spots("""
-    on          | outdoors | table sofa bench wall
-    under       | outdoors | table sofa bench
-    next to     | outdoors | sofa table
+    on          | table sofa bench wall
+    under       | table sofa bench
+    next to     | sofa table
     """),
     LEAN: _spots("""
-    against     | outdoors | wall fence house tree window door gate
+    against     | wall fence house tree window door gate
     """),
     SIT_DOWN: _spots("""
-    on          | outdoors | bench sofa wall
-    under       | outdoors | tree
-    next to     | outdoors | tree fence tent
-    at          | outdoors | table window river
+    on          | bench sofa wall
+    under       | tree
+    next to     | tree fence tent
+    at          | table window river
     """),
 }
 
-
-def _adverbials(table: str, *, medial: bool = False) -> tuple[Adverbial, ...]:
-    rows = (line.split("|") for line in table.strip().splitlines())
-    return tuple(Adverbial(english.strip(), german.strip(), medial) for english, german in rows)
-
-
-# When something goes on, and in what weather.
-TIMES = _adverbials("""
-    today            | heute
-    this morning     | heute Morgen
-    this evening     | heute Abend
-    now              | jetzt
-    at noon          | am Mittag
-    after lunch      | nach dem Mittagessen
-    during the game  | während des Spiels
-""")
-WEATHERS = _adverbials("""
-    in the rain      | im Regen
-    in the sun       | in der Sonne
-""")
-PERFECT_TIMES = (*TIMES[:2], *_adverbials("just | gerade\n already | schon", medial=True))
-(STILL,) = _adverbials("still | noch", medial=True)
-
-_MANNERS = {
-    entry.english: entry
-    for entry in _adverbials(
-        """
-    slowly    | langsam
-    quickly   | schnell
-    quietly   | leise
-    carefully | vorsichtig
-    happily   | fröhlich
-""",
-        medial=True,
-    )
-}
-
-_MANNERS_BY_VERB = """
-    slowly    | walk, run, climb, drive, open, close, eat, read, stand up, turn around, push, follow, drink
-    quickly   | walk, run, climb, drive, open, close, eat, read, stand up, pick up, unpack, put on, wash, repair
-    quietly   | walk, sing, cry, laugh, play, follow, close, open, talk to, read
-    carefully | climb, drive, open, close, push, carry, wash, wipe, repair, place, lay, lean, pick up, hang up
-    happily   | sing, dance, play, laugh, work, run, jump, play with
-"""
-
-MANNERS: dict[Verb, tuple[Adverbial, ...]] = {
-    verb: tuple(
-        _MANNERS[row.split("|")[0].strip()]
-        for row in _MANNERS_BY_VERB.strip().splitlines()
-        if name in [cell.strip() for cell in row.split("|")[1].split(",")]
-    )
-    for name, verb in VERBS.items()
-}
 
 # Verbs that choose the preposition of their place.
 _PREPOSITIONS_BY_VERB = {

@@ -1,16 +1,17 @@
-"""Draws relative clauses: the man who is wearing a hat, the dog that the boy is feeding, the bench on which …"""
+"""Draws relative clauses: the man who is wearing a hat, the dog that the boy is feeding."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import phrases
-from clauses import NO_PERFECT, PERSON, clause_about, fitting, quality_clause, with_place
+from clauses import NO_PERFECT, clause_about, fitting, quality_clause, with_place
 from dice import Dice
 from meaning import Clause, NounPhrase, PrepositionalPhrase, RelativePronoun, Tense
 from places import locations_of
 from verbs import LOSE, PASTIMES, POSTURES, TRANSITIVES, WEAR
-from words import Determiner
+from words import Determiner, Noun, Preposition, Verb
 
 _OWN = frozenset({"own"})
 _PERSONAL = frozenset({"person", "adult", "minor"})
@@ -60,8 +61,16 @@ def _as_owner(dice: Dice, pronoun: RelativePronoun) -> Clause:
 
 def _as_place(dice: Dice, pronoun: RelativePronoun) -> Clause:
     """… on which the girl is sitting; next to which two boys are waiting."""
-    verb = dice.pick((*POSTURES, *PASTIMES[:7]))
+    verb, preposition = dice.pick(_ways_to_be_at(pronoun.antecedent.noun))
     subject = phrases.subject(dice, verb.subjects & {*_PERSONAL, "pet"}, phrases.OTHER_SUBJECT, 0.3)
-    spots = locations_of(verb, large=False, small=not phrases.fits(PERSON, subject))
-    here = [spot for spot in spots if spot.noun is pronoun.antecedent.noun and spot.preposition.english != "between"]
-    return Clause(subject, verb, place=PrepositionalPhrase(dice.pick(here).preposition, pronoun))
+    return Clause(subject, verb, place=PrepositionalPhrase(preposition, pronoun))
+
+
+@cache
+def _ways_to_be_at(place: Noun) -> tuple[tuple[Verb, Preposition], ...]:
+    return tuple(
+        (verb, spot.preposition)
+        for verb in (*POSTURES, *PASTIMES[:7])
+        for spot in locations_of(verb, large=False, small=False)
+        if spot.noun is place and spot.preposition.english != "between"
+    )

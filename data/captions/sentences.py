@@ -78,13 +78,13 @@ _ACTIVITIES = (
 _LASTING = _ACTIVITIES[:5]  # what can go on while something else does
 _DISTURBANCES = (BARK, *_named("sleep, sing, laugh, dance, cry, wake up, come back, arrive, depart, stop"))
 _WISHES = _named(
-    "buy, look for, photograph, feed, help, pick up, call, put on, unpack, hang up, wash, repair, open, rest,"
-    " sleep, thank, listen to, talk to, wait for, wipe, take along, look after, dance".replace(",  ", ", ")
+    "buy, look for, film, feed, help, pick up, call, put on, unpack, hang up, wash, repair, open, rest,"
+    " sleep, thank, listen to, talk to, wait for, wipe, take along, look after, dance"
 )
 _DREADS = (LOSE, VERBS["fall asleep"])
 _ERRANDS = (*MOTIONS[:3], *_named("stand up, hurry, come back"))
 _SECONDS = _named(
-    "read, eat, drink, listen to, talk to, watch, wait for, hold, look at, dream of, sing, laugh, cry, look after"
+    "read, eat, drink, listen to, talk to, watch, wait for, hold, look at, dream of, sing, laugh, cry"
 )
 _RELATABLE = (
     *PERSONS,
@@ -242,7 +242,7 @@ def _so_that(dice: Dice) -> Sentence | None:
     """The man is opening the gate so that the children can play in the garden."""
     mains = _named("work, hurry, stand up, come back, open, close, look after, help, sing")
     main = new_clause(dice, mains, phrases.SOME_SUBJECT, 0.5)
-    verbs = (*PASTIMES[:9], *_named("read, eat, drink, wipe, open, feed, photograph, listen to, come back"))
+    verbs = (*PASTIMES[:9], *_named("read, eat, drink, wipe, open, feed, film, listen to, come back"))
     clause = replace(new_clause(dice, verbs, phrases.OTHER_SUBJECT, 0.4), modal=Modal.CAN)
     return Sentence(_willed(dice, main), subordinate=Subordinate(Conjunction.SO_THAT, clause))
 

@@ -1,4 +1,4 @@
-"""The kinds of words the captions are built from, with everything a dictionary says of each in both languages."""
+"""The kinds of words in captions, each with what a dictionary says of it in both languages."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from enum import Enum
 class Case(Enum):
     """The German cases that captions need; the genitive occurs in fixed phrases only."""
 
-    NOMINATIVE = "nominative"
-    ACCUSATIVE = "accusative"
-    DATIVE = "dative"
+    NOMINATIVE = "nom"
+    ACCUSATIVE = "acc"
+    DATIVE = "dat"
 
 
 class Number(Enum):
@@ -26,7 +26,7 @@ class Gender(Enum):
 
 
 class Determiner(Enum):
-    """What opens a noun phrase; the value is the English word. A and POSSESSIVE have several (a, an; his, her …)."""
+    """What opens a noun phrase, by the English word; A and POSSESSIVE have several (a, an; his, her)."""
 
     THE = "the"
     A = "a"
@@ -97,7 +97,7 @@ class Noun:
 
 @dataclass(frozen=True, eq=False)
 class Adjective:
-    """An adjective. `stem` takes the endings (hoch, but ein hoh-er Turm); without a stem it takes none (rosa)."""
+    """An adjective. `stem` takes the endings (hoch, ein hoh-er Turm); without a stem it has none (rosa)."""
 
     english: str
     german: str
@@ -118,9 +118,9 @@ class Preposition:
 class Verb:
     """A verb with its principal parts in both languages.
 
-    The German particle of a separable verb is kept apart from its base: auf + heben. `third` is the third person
-    singular of the base; the third person plural is the infinitive, as in every verb but sein. An object stands in
-    `object_case`, after `object_preposition` where there is one (warten auf + accusative).
+    The German particle of a separable verb is kept apart from its base: auf + heben. `german_third` is the
+    third person singular of the base. An object stands in `object_case`, after `object_preposition` where
+    there is one (warten auf + accusative).
     """
 
     base: str
@@ -151,7 +151,7 @@ class Verb:
 
 @dataclass(frozen=True, eq=False)
 class Adverbial:
-    """An adverb or a fixed adverbial phrase. A `medial` one stands before the English verb: has just opened."""
+    """An adverb or adverbial phrase. A `medial` one stands before the English verb: has just opened."""
 
     english: str
     german: str

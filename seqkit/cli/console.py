@@ -6,6 +6,7 @@ from a user is never read as markup, and control characters in it are shown, not
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -67,8 +68,13 @@ def warn(text: str) -> None:
 def log_values(event: str, **values: object) -> None:
     """One timestamped `key=value` line, for logs and scripts."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S")
-    pairs = " ".join(f"{key}={printable(str(value))}" for key, value in values.items() if value is not None)
+    pairs = " ".join(f"{key}={_quoted(str(value))}" for key, value in values.items() if value is not None)
     _write(f"{stamp} {event} {pairs}")
+
+
+def _quoted(value: str) -> str:
+    value = printable(value)
+    return json.dumps(value, ensure_ascii=False) if not value or " " in value or '"' in value else value
 
 
 def print_error(error: SeqkitError) -> None:

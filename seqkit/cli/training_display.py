@@ -126,7 +126,7 @@ class TrainingDisplay:
             f"lr {report.learning_rate:.1e}",
             f"|g| {self.norm:.2f}",
             f"{console.duration(event.remaining)} left",
-            *([self.best] if self.best else []),
+            *([f"best {self.best}"] if self.best else []),
         ]
         return Text("  ".join(parts), style="cyan", no_wrap=True, overflow="ellipsis")
 
@@ -152,9 +152,7 @@ class TrainingDisplay:
         bleu, chrf = measured.metric("bleu"), measured.metric("chrf")
         if event.best:
             self.best = (
-                f"best BLEU {bleu:.2f} at {row['step']:,}"
-                if math.isfinite(bleu)
-                else f"best loss {measured.loss:.3f}"
+                f"BLEU {bleu:.2f} at {row['step']:,}" if math.isfinite(bleu) else f"loss {measured.loss:.3f}"
             )
         for warning in event.warnings:
             console.warn(warning)

@@ -96,6 +96,13 @@ def scan(
     if lines == 0:
         raise DataError("there are no lines to prepare", hint="check the input files")
     fates = np.memmap(fates_path, np.uint8, mode="r+")
+    if fates.all():
+        counts = np.bincount(fates, minlength=len(Fate))
+        raise DataError(
+            f"nothing is left to train on: of {lines:,} pairs {counts[Fate.EMPTY]:,} have an empty side"
+            f" and {counts[Fate.IDENTICAL]:,} a target that is their source",
+            hint="check that source and target are the right files; --keep-identical keeps the latter",
+        )
     if not options.keep_duplicates:
         for repeated in repeats(pairs_path):
             fates[repeated] = Fate.DUPLICATE
@@ -125,7 +132,8 @@ def _judge(batch: PairLines, options: ScanOptions) -> tuple[Fates, Keys, Keys]:
 def _valid_limit(sources_path: Path, valid_size: int | float | None) -> np.uint64:
     """Sources with keys below it are held out: of a number exactly so many different ones."""
     if isinstance(valid_size, float):
-        return np.uint64(int(valid_size * 2.0**64))
+        at_least_one = smallest(sources_path, 1)[0] + np.uint64(1)
+        return max(np.uint64(int(valid_size * 2.0**64)), at_least_one)
     wanted = valid_size
     if wanted is None:
         share = max(1, int(sources_path.stat().st_size // KEY_TYPE.itemsize * DEFAULT_VALID_SHARE))
@@ -133,8 +141,7 @@ def _valid_limit(sources_path: Path, valid_size: int | float | None) -> np.uint6
     keys = smallest(sources_path, wanted + 1)
     if len(keys) <= wanted:
         raise DataError(
-            f"{wanted:,} validation pairs would leave nothing to train on:"
-            f" there are {len(keys):,} different sources",
+            f"holding out {wanted:,} of {len(keys):,} different sources leaves nothing to train on",
             where="--valid-size",
             hint="ask for fewer, or give validation files with --valid-source and --valid-target",
         )

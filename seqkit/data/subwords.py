@@ -11,13 +11,14 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from seqkit.data.segmentation import SPACE_MARK, SubwordSampler, dropout_merges, sample_lattice
 from seqkit.data.vocabulary import (
     BYTES,
     END,
@@ -43,7 +44,6 @@ SENTENCEPIECE_LIMIT = 64 << 20  # bytes of a model file
 
 # SentencePiece writes a space as U+2581. To keep a U+2581 of the text apart it is encoded as a noncharacter
 # that the line lacks; no vocabulary has noncharacters, so their byte ids are found and replaced.
-_SPACE_MARK = "\u2581"
 _PLACEHOLDERS = tuple(chr(code) for code in range(0xFDD0, 0xFDF0))
 # SentencePiece skips training lines with TAB or U+2585, which it uses as marks of its own.
 _UNTRAINABLE = re.compile("[\t\u2581\u2585\ufdd0-\ufdef]")
@@ -59,9 +59,6 @@ _SETTINGS: dict[bytes, tuple[TokenizerKind, Normalization]] = {
     for kind in KINDS[:2]
     for form in NORMALIZATIONS
 }
-
-# SentencePiece has one seed a process, from which every thread starts a generator when it first samples.
-_sampling_lock = threading.Lock()
 
 logger = logging.getLogger("seqkit")
 
@@ -99,7 +96,16 @@ class SentencePieceTokenizer:
 
     def encode(self, lines: Sequence[str], *, threads: int = 1) -> list[Ids]:
         """See `Tokenizer`; fastest with thousands of lines a call."""
-        return self._encode(lines, {"num_threads": threads})
+        texts = [self.normalize(line) for line in lines]
+        marked: dict[int, str] = {}
+        for index, text in enumerate(texts):
+            if SPACE_MARK in text:
+                marked[index] = next(mark for mark in _PLACEHOLDERS if mark not in text)
+                texts[index] = text.replace(SPACE_MARK, marked[index])
+        ids: list[Ids] = self._processor.encode(texts, return_type="numpy", num_threads=threads)
+        for index, placeholder in marked.items():
+            ids[index] = self._restore_marks(ids[index], placeholder)
+        return ids
 
     def encode_sampled(self, lines: Sequence[str], strength: float, seed: int) -> list[Ids]:
         """See `Tokenizer`."""
@@ -109,12 +115,7 @@ class SentencePieceTokenizer:
                 where="data.subword_sampling",
                 hint="0.1 is a good start",
             )
-        options = {"num_threads": 1, "enable_sampling": True, "nbest_size": -1, "alpha": strength}
-        with _sampling_lock:
-            _set_seed(seed)
-            # A fresh thread starts a fresh generator: what this process drew before does not matter.
-            with ThreadPoolExecutor(1) as fresh:
-                return fresh.submit(self._encode, lines, options).result()
+        return self._sampler.encode([self.normalize(line) for line in lines], strength, seed)
 
     def decode(self, sequences: Sequence[IdSequence]) -> list[str]:
         """See `Tokenizer`."""
@@ -136,21 +137,17 @@ class SentencePieceTokenizer:
         """The content of the tokenizer's file."""
         return self._content
 
-    def _encode(self, lines: Sequence[str], options: dict[str, Any]) -> list[Ids]:
-        texts = [self.normalize(line) for line in lines]
-        marked: dict[int, str] = {}
-        for index, text in enumerate(texts):
-            if _SPACE_MARK in text:
-                marked[index] = next(mark for mark in _PLACEHOLDERS if mark not in text)
-                texts[index] = text.replace(_SPACE_MARK, marked[index])
-        ids: list[Ids] = self._processor.encode(texts, return_type="numpy", **options)
-        for index, placeholder in marked.items():
-            ids[index] = self._restore_marks(ids[index], placeholder)
-        return ids
+    @cached_property
+    def _sampler(self) -> SubwordSampler:
+        plain = [token for token in range(END + 1, self.size) if not self._is_byte[token]]
+        ids = {str(self._processor.id_to_piece(token)): token for token in plain}
+        scores = {piece: float(self._processor.get_score(token)) for piece, token in ids.items()}
+        segment = dropout_merges(scores) if self.kind == "bpe" else sample_lattice(scores)
+        return SubwordSampler(segment, ids, self._byte_ids.tolist())
 
     def _restore_marks(self, ids: Ids, placeholder: str) -> Ids:
         """Put the bytes of U+2581 where those of its placeholder stand; both have three."""
-        found, wanted = (self._byte_ids[list(text.encode())] for text in (placeholder, _SPACE_MARK))
+        found, wanted = (self._byte_ids[list(text.encode())] for text in (placeholder, SPACE_MARK))
         ids = ids.copy()
         for start in np.flatnonzero((sliding_window_view(ids, len(found)) == found).all(axis=1)):
             ids[start : start + len(wanted)] = wanted
@@ -278,9 +275,3 @@ def _find_byte_ids(processor: SentencePieceProcessor, name: str) -> Ids:
     if not all(processor.is_byte(token) for token in ids):
         raise ModelError(f"{name} has no byte fallback", where=name)
     return np.array(ids, np.int32)
-
-
-def _set_seed(seed: int) -> None:
-    from sentencepiece import set_random_generator_seed
-
-    set_random_generator_seed(seed % (2**32 - 1))  # 2**32 - 1 itself would ask for a random seed

@@ -150,7 +150,7 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
         if newline:
             yield rest + head + newline
             rest = tail
-        else:
+        elif len(rest) <= LINE_LIMIT:
             # One byte more than the limit is kept, so that the line is known to be too long.
             rest = (rest + block)[: LINE_LIMIT + 1]
     if rest:

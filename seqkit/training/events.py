@@ -70,7 +70,8 @@ class RunState:
     batch: int = 0  # of the epoch, the next one
     elapsed: float = 0.0  # seconds of earlier processes
     validated_step: int = 0
-    validation_seconds: float = 0.0  # of the last one
+    validated_at: float = 0.0  # seconds of the run when the last validation ended
+    validation_seconds: float = 0.0  # that it took
     stale: int = 0  # validations since the best
     plateau_factor: float = 1.0
     plateau_stale: int = 0

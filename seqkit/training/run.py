@@ -42,7 +42,7 @@ from seqkit.training.validation import Measured, Stopped, Validator
 _LOG = logging.getLogger(__name__)
 VALIDATIONS = 12  # in a budget, when the settings leave it open
 # Settings that may change when a run continues: they do not touch what is computed.
-MAY_DIFFER = frozenset({"training.checkpoint_every", "training.samples", "decoding.beam_size"})
+MAY_DIFFER = ("training.checkpoint_every", "training.samples", "decoding.")
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,13 @@ class _Run:
         if continued and self.state.finished:
             yield self._finished(already=True)
             return
-        self.writer = ModelWriter(self.options.model)
+        if not continued and not self.options.restart and model_directory.is_complete(self.options.model):
+            raise ConfigError(
+                f"{self.options.model} holds a trained model, but nothing to continue from",
+                where=str(self.directory),
+                hint="name a new model directory, or begin again with --restart",
+            )
+        self.writer = ModelWriter(self.options.model, fresh=not continued)
         training = self.config.training
         total = self._total_steps()
         count = sum(parameter.numel() for parameter in self.model.parameters())
@@ -133,12 +139,10 @@ class _Run:
             str(self.device),
             self.threads,
         )
-        if not continued:
-            self._publish(
-                {**self.corpus.tokenizer_files, CONFIG: to_json(self.config.to_dict()), METRICS: b""}
-            )
+        config = to_json(self.config.to_dict())
+        self._publish({**self.corpus.tokenizer_files, CONFIG: config, METRICS: self.metrics})
         options = LoopOptions(training.seed, training.clip_norm, self.precision, self.device)
-        last_saved = self.state.step
+        last_saved, reason = self.state.step, "the budget is used up"
         if continued and self.state.step and self._validation_due():
             yield self._validate()
         steps = train_steps(self.model, self._work(), self.optimizer, self.scaler, self._rate, options)
@@ -151,12 +155,11 @@ class _Run:
                 self._save()
                 last_saved = self.state.step
                 if training.patience and self.state.stale >= training.patience:
-                    self.state.finished = f"no progress in {self.state.stale} validations"
+                    reason = f"no progress in {self.state.stale} validations"
                     break
             elif training.checkpoint_every and self.state.step - last_saved >= training.checkpoint_every:
                 self._save()
                 last_saved = self.state.step
-        self.state.finished = self.state.finished or "the budget is used up"
         if self.state.validated_step != self.state.step:
             yield self._validate()
         averaged = self._average_best()
@@ -167,6 +170,7 @@ class _Run:
                 "training ended without a single validation whose result is finite",
                 hint="lower training.learning_rate, or use training.precision = fp32",
             )
+        self.state.finished = reason
         self._save()
         yield self._finished(already=False)
 
@@ -210,18 +214,11 @@ class _Run:
         total = self._total_steps()
         if training.validate_minutes or not total:
             minutes = training.validate_minutes or training.minutes / VALIDATIONS
-            last = self._last_validation_at
-            due = self._elapsed() - last >= 60 * minutes
+            due = self._elapsed() - state.validated_at >= 60 * minutes
             # Just before the end the last validation is near anyway.
             return due and self._seconds_for_steps() - self._elapsed() > 20 * minutes
         every = max(1, min(total // VALIDATIONS, 4 * self.steps_per_epoch))
         return state.step % every == 0 and state.step < total
-
-    @property
-    def _last_validation_at(self) -> float:
-        """Seconds of the run at the last validation's end, from its row."""
-        rows = self.metrics.splitlines()
-        return float(parse_json(rows[-1], METRICS)["timing"]["elapsed_seconds"]) if rows else 0.0
 
     # Steps ----------------------------------------------------------------------------------------------
 
@@ -288,6 +285,7 @@ class _Run:
         state.validation_seconds = time.monotonic() - began
         row = self._row(measured, improved)
         found = health.warnings(row["gradient"], measured.gates, training.clip_norm)
+        state.validated_at = self._elapsed()
         state.objective = state.nats = 0.0
         state.positions = 0
         state.health = GradientHealth()
@@ -320,7 +318,7 @@ class _Run:
         state = self.state
         elapsed = self._elapsed()
         positions = max(state.positions, 1)
-        seconds = max(elapsed - self._last_validation_at - state.validation_seconds, 1e-3)
+        seconds = max(elapsed - state.validated_at - state.validation_seconds, 1e-3)
         return {
             "schema": 1,
             "step": state.step,
@@ -441,8 +439,9 @@ class _Run:
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(self.state.scaler)
         if self.average is not None:
-            for average, saved in zip(self.average.average, checkpoint.averages.values(), strict=True):
-                average.copy_(saved)
+            names = weights.parameter_tensors(self.model)
+            for name, average in zip(names, self.average.average, strict=True):
+                average.copy_(checkpoint.averages[name])
         return True
 
     def _refuse_other_settings(self) -> None:
@@ -451,7 +450,7 @@ class _Run:
             config_from_dict(parse_json(read_regular(path, limit=JSON_LIMIT), str(path)), str(path))
         )
         wanted = flatten(self.config)
-        differing = [key for key in wanted if wanted[key] != saved[key] and key not in MAY_DIFFER]
+        differing = [key for key in wanted if wanted[key] != saved[key] and not key.startswith(MAY_DIFFER)]
         if differing:
             key = differing[0]
             others = f", and {len(differing) - 1} more" if len(differing) > 1 else ""

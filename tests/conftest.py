@@ -1,0 +1,125 @@
+"""What many tests share: a toy language, a corpus of it, and a model that has learnt a little of it."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# Set before torch is imported anywhere: one thread is as fast for toys, and exact on busy machines.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+TOY_SETTINGS = {
+    "model.embedding_size": 32,
+    "model.hidden_size": 64,
+    "model.attention_heads": 2,
+    "model.dropout": 0.0,
+    "model.word_dropout": 0.0,
+    "training.batch_tokens": 256,
+    "training.learning_rate": 1e-2,
+    "training.precision": "fp32",
+    "training.validation_sentences": 20,
+}
+
+
+def toy_pairs(count: int, seed: int = 1, longest: int = 6) -> list[tuple[str, str]]:
+    """Pairs of a toy language: the target is the source's words in reverse order."""
+    words = ["ba", "di", "fu", "go", "ke", "lo", "mi", "nu"]
+    generator = random.Random(seed)
+    pairs = []
+    for _ in range(count):
+        sentence = [generator.choice(words) for _ in range(generator.randint(2, longest))]
+        pairs.append((" ".join(sentence), " ".join(reversed(sentence))))
+    return pairs
+
+
+def write_lines(path: Path, lines: list[str]) -> Path:
+    """A text file of the given lines."""
+    path.write_bytes("".join(line + "\n" for line in lines).encode())
+    return path
+
+
+def toy_assignments(**changes: object) -> list[str]:
+    """`--set` options for a toy model; `changes` are settings with `__` for the dot."""
+    settings = {**TOY_SETTINGS, **{key.replace("__", "."): value for key, value in changes.items()}}
+    return [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a finished process left behind."""
+
+    code: int
+    out: bytes
+    err: str
+
+
+@pytest.fixture(scope="session")
+def seqkit() -> Callable[..., Finished]:
+    """Run the real command in a process of its own: `seqkit("train", corpus, model, stdin=b"")`."""
+
+    def run(*arguments: object, stdin: bytes = b"", timeout: float = 120, **environment: str) -> Finished:
+        process = subprocess.run(
+            [sys.executable, "-m", "seqkit", *map(str, arguments)],
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            env={**os.environ, **environment},
+            check=False,
+        )
+        return Finished(process.returncode, process.stdout, process.stderr.decode())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def toy_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared corpus of 400 toy pairs and 40 for validation, with a joint vocabulary."""
+    return make_toy_corpus(tmp_path_factory.mktemp("toy"))
+
+
+def make_toy_corpus(folder: Path, *, pairs: int = 400, longest: int = 6) -> Path:
+    """Prepare a toy corpus in `folder`/corpus."""
+    from seqkit.data.prepare import PrepareOptions, prepare_parallel
+
+    train, valid = toy_pairs(pairs, 1, longest), toy_pairs(40, 2, longest)
+    files = {
+        name: write_lines(folder / name, [pair[side] for pair in part])
+        for name, part, side in (("s", train, 0), ("t", train, 1), ("vs", valid, 0), ("vt", valid, 1))
+    }
+    prepare_parallel(
+        PrepareOptions(
+            corpus=folder / "corpus",
+            sources=(str(files["s"]),),
+            targets=(str(files["t"]),),
+            valid_sources=(str(files["vs"]),),
+            valid_targets=(str(files["vt"]),),
+            vocabulary_size=300,
+        ),
+        lambda _stage, _done, _total: None,
+    )
+    return folder / "corpus"
+
+
+@pytest.fixture(scope="session")
+def toy_model(toy_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model directory trained for 60 steps on the toy corpus: enough to have opinions, not to be right."""
+    from seqkit.cli import run
+
+    model = tmp_path_factory.mktemp("toy-model") / "model"
+    code = run(["train", str(toy_corpus), str(model), "--steps", "60", "--quiet", "--threads", "1", *toy_assignments()])
+    assert code == 0
+    return model
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every test works in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    yield

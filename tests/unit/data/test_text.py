@@ -1,0 +1,187 @@
+"""Lines are read as the bytes have them, from files and pipes, in bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqkit.data import text
+from seqkit.data.text import LINE_LIMIT, cut_line, decode_line, read_blocks, read_lines
+from seqkit.errors import DataError, InputMissing
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """The messages of the package's logger."""
+    messages: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            messages.append(record.getMessage())
+
+    logger, collector = logging.getLogger("seqkit"), Collector()
+    level = logger.level
+    logger.addHandler(collector)
+    logger.setLevel(logging.INFO)
+    yield messages
+    logger.removeHandler(collector)
+    logger.setLevel(level)
+
+
+def lines_of(content: bytes, folder: Path) -> list[str]:
+    path = folder / "text"
+    path.write_bytes(content)
+    return list(read_lines(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", []),
+        (b"\n", [""]),
+        (b"a", ["a"]),
+        (b"a\n", ["a"]),
+        (b"a\n\nb", ["a", "", "b"]),
+        (b"a\r\nb\r\n", ["a", "b"]),
+        (b"a\r\r\n", ["a\r"]),
+        (b"a\rb\n", ["a\rb"]),
+        (b"a\x00\x0b\x0c\x1c\x1d\x1eb\n", ["a\x00\x0b\x0c\x1c\x1d\x1eb"]),
+        ("a\u2028b\u2029c\u0085d\n".encode(), ["a\u2028b\u2029c\u0085d"]),
+        ("\ufeffa\n\ufeffb\n".encode(), ["a", "\ufeffb"]),
+        (b"\xff\n", ["\ufffd"]),
+        (b"\xc3\n\xa9\n", ["\ufffd", "\ufffd"]),
+    ],
+)
+def test_a_line_ends_at_the_newline_byte_only(content: bytes, expected: list[str], tmp_path: Path) -> None:
+    assert lines_of(content, tmp_path) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    content=st.lists(st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"\xc3\xa9", b"\xe2\x80", b"\xff"])).map(
+        b"".join
+    ),
+    block=st.integers(1, 9),
+    compress=st.booleans(),
+)
+def test_lines_do_not_depend_on_how_the_bytes_arrive(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, block: int, compress: bool
+) -> None:
+    path = tmp_path_factory.mktemp("blocks") / "text"
+    path.write_bytes(gzip.compress(content) if compress else content)
+    expected = [decode_line(raw) for raw in content.removesuffix(b"\n").split(b"\n")] if content else []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_BLOCK", block)
+        assert list(read_lines(path)) == expected
+
+
+def test_gzip_is_known_by_its_bytes_and_may_have_several_members(tmp_path: Path) -> None:
+    assert lines_of(gzip.compress(b"a\nb") + gzip.compress(b"c\nd\n"), tmp_path) == ["a", "bc", "d"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped"])
+def test_a_damaged_gzip_file_is_named_with_the_line(damage: str, tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(b"".join(b"%d\n" % number for number in range(100_000))))
+    if damage == "cut":
+        del content[-5000:]
+    else:
+        content[-3] ^= 1  # the length at the end
+    with pytest.raises(DataError) as caught:
+        lines_of(bytes(content), tmp_path)
+    assert "damaged gzip" in caught.value.message
+    assert "text, after line" in str(caught.value.where)
+
+
+def test_invalid_utf8_is_one_warning_with_the_first_lines_and_the_count(
+    tmp_path: Path, logged: list[str]
+) -> None:
+    lines_of(b"ok\n" + b"\xff\n" * 5 + b"ok\n", tmp_path)
+    assert logged == [f"{tmp_path / 'text'}: invalid UTF-8 replaced by U+FFFD in 5 lines (2, 3, 4, …)"]
+
+
+def test_a_second_reading_can_be_silent(tmp_path: Path, logged: list[str]) -> None:
+    (tmp_path / "text").write_bytes(b"\xff\n")
+    assert list(read_lines(tmp_path / "text", warn=False)) == ["\ufffd"]
+    assert logged == []
+
+
+def test_a_long_line_is_cut_and_stays_one_line(tmp_path: Path, logged: list[str]) -> None:
+    long = "é" * LINE_LIMIT  # twice the limit in bytes
+    first, second, third = lines_of(f"a\n{long}x\nb\n".encode(), tmp_path)
+    assert (first, third) == ("a", "b")
+    assert second == "é" * (LINE_LIMIT // 2)
+    assert logged == [f"{tmp_path / 'text'}: cut to the first 1,048,576 bytes: line 2"]
+
+
+def test_a_line_is_cut_between_characters() -> None:
+    assert [cut_line("aé€😀".encode(), limit).decode() for limit in range(1, 11)] == [
+        *("a", "a", "aé", "aé", "aé", "aé€", "aé€", "aé€", "aé€", "aé€😀")
+    ]
+
+
+def test_memory_stays_bounded_for_an_endless_line(tmp_path: Path) -> None:
+    path = tmp_path / "zeros"
+    with open(path, "wb") as stream:
+        stream.truncate(64 << 20)
+    tracemalloc.start()
+    try:
+        lengths = [len(line) for line in read_lines(path)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert lengths == [LINE_LIMIT]
+    assert peak < 12 << 20
+
+
+def test_a_line_is_given_before_the_next_has_arrived() -> None:
+    reader, writer = os.pipe()
+    try:
+        lines = read_lines(f"/dev/fd/{reader}")
+        os.write(writer, b"one\ntw")
+        assert next(lines) == "one"
+        os.write(writer, b"o\nthree\n")
+        assert next(lines) == "two"
+    finally:
+        os.close(writer)
+        rest = list(lines)
+        os.close(reader)
+    assert rest == ["three"]
+
+
+def test_blocks_hold_all_lines_that_arrived_together(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"a\nb\nc\n")
+    assert list(read_blocks(tmp_path / "text")) == [["a", "b", "c"]]
+
+
+def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "train.en").write_text("a\n")
+    with pytest.raises(InputMissing) as caught:
+        list(read_lines(tmp_path / "trian.en"))
+    assert caught.value.hint == "did you mean train.en?"
+
+
+def test_a_directory_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputMissing, match="it is a directory"):
+        list(read_lines(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"\xfd7zXZ\x00rest", "compressed with xz"),
+        (b"\x28\xb5\x2f\xfdrest", "compressed with zstd"),
+        ("a\n".encode("utf-16"), "UTF-16"),
+    ],
+)
+def test_what_is_not_utf8_text_is_refused_with_a_command(content: bytes, what: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=what) as caught:
+        lines_of(content, tmp_path)
+    assert str(caught.value.hint).startswith("convert it first: ")
