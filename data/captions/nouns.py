@@ -58,20 +58,20 @@ ANIMALS = _nouns(
     """
     dog         dogs         Hund           m Hunde          pet runner furry own dog
     cat         cats         Katze          f Katzen         pet climber furry own
-    horse       horses       Pferd          n Pferde         fed runner large furry
+    horse       horses       Pferd          n Pferde         fed runner large furry strong
     cow         cows         Kuh            f Kühe           fed large furry
     goose       geese        Gans           f Gänse          fed bird plumed
     duck        ducks        Ente           f Enten          fed bird plumed
     pig         pigs         Schwein        n Schweine       fed large
-    monkey      monkeys      Affe           m Affen          climber weak
-    elephant    elephants    Elefant        m Elefanten      fed large weak
-    bear        bears        Bär            m Bären          climber large weak
+    monkey      monkeys      Affe           m Affen          climber weak strong
+    elephant    elephants    Elefant        m Elefanten      fed large weak strong
+    bear        bears        Bär            m Bären          climber large weak strong
     bird        birds        Vogel          m Vögel          bird fed plumed
 """,
 )
 
 VEHICLES = _nouns(
-    "vehicle made large sized",
+    "made large sized",
     """
     bus         buses        Bus            m Busse          public road painted washable machine
     train       trains       Zug            m Züge           public long
@@ -85,7 +85,7 @@ VEHICLES = _nouns(
 )
 
 CLOTHES = _nouns(
-    "thing worn goods made portable own",
+    "thing worn goods made own",
     """
     jacket      jackets      Jacke          f Jacken         garment painted hung washable
     coat        coats        Mantel         m Mäntel         garment painted hung long
@@ -98,10 +98,10 @@ CLOTHES = _nouns(
 )
 
 THINGS = _nouns(
-    "thing portable sized",
+    "thing sized",
     """
     apple       apples       Apfel          m Äpfel          edible goods ripe handy
-    banana      bananas      Banane         f Bananen        edible goods ripe
+    banana      bananas      Banane         f Bananen        edible goods green
     cake        cakes        Kuchen         m Kuchen         edible goods fresh
     egg         eggs         Ei             n Eier           edible goods fresh
     sausage     sausages     Wurst          f Würste         edible goods hot
@@ -121,7 +121,7 @@ THINGS = _nouns(
     chair       chairs       Stuhl          m Stühle         made painted broken goods stood wiped
     lamp        lamps        Lampe          f Lampen         made painted machine goods stood hung
     ladder      ladders      Leiter         f Leitern        long heavy leant
-    picture     pictures     Bild           n Bilder         made fair goods hung leant
+    picture     pictures     Bild           n Bilder         made fair goods hung leant picture
     camera      cameras      Kamera         f Kameras        made machine goods handy own lost
     guitar      guitars      Gitarre        f Gitarren       made machine goods handy own leant
     key         keys         Schlüssel      m Schlüssel      handy lost own laid
@@ -156,7 +156,7 @@ MASS_NOUNS = _nouns(
 PLACES = _nouns(
     "place",
     """
-    house       houses       Haus           n Häuser         made sized painted building sight
+    house       houses       Haus           n Häuser         made sized painted sight
     station     stations     Bahnhof        m Bahnhöfe       made sized
     church      churches     Kirche         f Kirchen        made sized sight fair
     school      schools      Schule         f Schulen        made sized
@@ -178,10 +178,10 @@ PLACES = _nouns(
     bridge      bridges      Brücke         f Brücken        made tall long sight
     street      streets      Straße         f Straßen        made long lit
     square      squares      Platz          m Plätze         sized fair
-    tree        trees        Baum           m Bäume          sized old tall sight
+    tree        trees        Baum           m Bäume          sized old sight
     wall        walls        Mauer          f Mauern         old tall long
     fence       fences       Zaun           m Zäune          made tall painted
-    roof        roofs        Dach           n Dächer         old high
+    roof        roofs        Dach           n Dächer         old
     bench       benches      Bank           f Bänke          made painted wiped
     sofa        sofas        Sofa           n Sofas          made painted goods
     table       tables       Tisch          m Tische         made sized wiped goods
@@ -210,13 +210,13 @@ ADJECTIVES = _adjectives("""
     black         schwarz        schwarz         painted furry
     white         weiß           weiß            painted furry plumed
     brown         braun          braun           furry plumed climber
-    pink          rosa           -               garment dress headwear luggage
+    pink          rosa           -               garment headwear luggage
     big           groß           groß            sized
     small         klein          klein           sized minor
     old           alt            alt             adult animal made old
     young         jung           jung            youthful pet climber
     new           neu            neu             made
-    strong        stark          stark           adult climber
+    strong        stark          stark           adult strong
     friendly      freundlich     freundlich      person pet
     tired         müde           müd             person animal
     hungry        hungrig        hungrig         person animal

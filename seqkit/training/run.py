@@ -18,15 +18,17 @@ from typing import Any
 import torch
 
 from seqkit import model_directory, weights
-from seqkit.config import Config, config_from_dict, flatten
+from seqkit.config import Config
 from seqkit.data.batching import PairBatches
 from seqkit.data.corpus import Corpus
 from seqkit.device import resolve_device, resolve_precision, set_threads
 from seqkit.errors import ConfigError, DataError, Interrupted, ModelError, RunFailed
-from seqkit.files import JSON_LIMIT, parse_json, read_regular, to_json
+from seqkit.files import to_json
 from seqkit.inference import Translator
 from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, LoadedModel, ModelWriter
 from seqkit.training import checkpoints, health, optim
+from seqkit.training.beginning import initialize_from, refuse_other_settings
+from seqkit.training.budget import Budget
 from seqkit.training.events import Event, Finished, Progress, RunState, Started, Validated
 from seqkit.training.health import GradientHealth
 from seqkit.training.loop import (
@@ -40,9 +42,6 @@ from seqkit.training.loop import (
 from seqkit.training.validation import Measured, Stopped, Validator
 
 _LOG = logging.getLogger(__name__)
-VALIDATIONS = 12  # in a budget, when the settings leave it open
-# Settings that may change when a run continues: they do not touch what is computed.
-MAY_DIFFER = ("training.checkpoint_every", "training.samples", "decoding.")
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class _Run:
         source, target = corpus.source_tokenizer, corpus.target_tokenizer
         self.model = model_directory.build_model(self.config, source.size, target.size)
         if options.init_from is not None:
-            self._initialize_from(options.init_from)
+            initialize_from(self.model, options.init_from, corpus)
         self.model.to(self.device)
         self.optimizer = optim.build_optimizer(self.model.parameters(), training)
         self.average = MovingAverage(self.model, training.ema) if training.ema else None
@@ -102,9 +101,11 @@ class _Run:
         self.batches = PairBatches(
             corpus, training.batch_tokens, training.seed, self.config.data.subword_sampling
         )
-        self.batches_per_epoch = len(self.batches.plan(0))
-        self.steps_per_epoch = max(1, self.batches_per_epoch // training.accumulate)
+        self.batches_per_epoch = batches_per_epoch = len(self.batches.plan(0))
         self.state = RunState()
+        self.budget = Budget(
+            training, max(1, batches_per_epoch // training.accumulate), options.started, self.state
+        )
         self.plateau = optim.Plateau()
         self.metrics = b""
         translator = Translator(
@@ -128,11 +129,10 @@ class _Run:
             )
         self.writer = ModelWriter(self.options.model, fresh=not continued)
         training = self.config.training
-        total = self._total_steps()
         count = sum(parameter.numel() for parameter in self.model.parameters())
         yield Started(
             self.state.step,
-            total,
+            self.budget.total_steps,
             count,
             len(self.corpus.train),
             self.precision,
@@ -143,14 +143,15 @@ class _Run:
         self._publish({**self.corpus.tokenizer_files, CONFIG: config, METRICS: self.metrics})
         options = LoopOptions(training.seed, training.clip_norm, self.precision, self.device)
         last_saved, reason = self.state.step, "the budget is used up"
-        if continued and self.state.step and self._validation_due():
+        if continued and self.state.step and self.budget.validation_due:
             yield self._validate()
         steps = train_steps(self.model, self._work(), self.optimizer, self.scaler, self._rate, options)
         for report in steps:
             self._count(report)
-            yield Progress(report, self._progress(), self._elapsed(), self._remaining())
+            progress = self.budget.progress(report.step)
+            yield Progress(report, progress, self.budget.elapsed, self.budget.remaining)
             self._stop_if_signalled()
-            if self._validation_due():
+            if self.budget.validation_due:
                 yield self._validate()
                 self._save()
                 last_saved = self.state.step
@@ -174,60 +175,13 @@ class _Run:
         self._save()
         yield self._finished(already=False)
 
-    # Where the run stands -------------------------------------------------------------------------------
-
-    def _elapsed(self) -> float:
-        return self.state.elapsed + time.monotonic() - self.options.started
-
-    def _total_steps(self) -> int:
-        """The budget in steps; 0 when it is time."""
-        training = self.config.training
-        return training.steps or math.ceil(training.epochs * self.steps_per_epoch)
-
-    def _seconds_for_steps(self) -> float:
-        """The part of a budget in minutes that steps may use: the last validation needs time, too."""
-        reserve = 1.25 * self.state.validation_seconds + 1.0
-        return max(60 * self.config.training.minutes - reserve, 1.0)
-
-    def _progress(self) -> float:
-        total = self._total_steps()
-        return min(1.0, self.state.step / total if total else self._elapsed() / self._seconds_for_steps())
-
-    def _remaining(self) -> float:
-        """Seconds to the end at the present pace."""
-        total = self._total_steps()
-        if not total:
-            return max(0.0, 60 * self.config.training.minutes - self._elapsed())
-        return self._elapsed() / max(self.state.step, 1) * (total - self.state.step)
-
-    def _rate(self, step: int) -> float:
-        total = self._total_steps()
-        progress = step / total if total else self._elapsed() / self._seconds_for_steps()
-        return self.plateau.factor * optim.learning_rate(progress, self.config.training)
-
-    def _validation_due(self) -> bool:
-        training, state = self.config.training, self.state
-        if state.validated_step == state.step:
-            return False
-        if training.validate_every:
-            return state.step % training.validate_every == 0
-        total = self._total_steps()
-        if training.validate_minutes or not total:
-            minutes = training.validate_minutes or training.minutes / VALIDATIONS
-            due = self._elapsed() - state.validated_at >= 60 * minutes
-            # Just before the end the last validation is near anyway.
-            return due and self._seconds_for_steps() - self._elapsed() > 20 * minutes
-        every = max(1, min(total // VALIDATIONS, 4 * self.steps_per_epoch))
-        return state.step % every == 0 and state.step < total
-
     # Steps ----------------------------------------------------------------------------------------------
 
     def _work(self) -> Iterator[StepBatches]:
         """The batches of each step, from where the run stands to the end of its budget."""
         training, state = self.config.training, self.state
-        total = self._total_steps()
         plan, plan_epoch = self.batches.plan(state.epoch), state.epoch
-        while state.step < total if total else self._elapsed() < self._seconds_for_steps():
+        while not self.budget.exhausted:
             step, loaded = state.step + 1, []
             for part in range(training.accumulate):
                 if state.batch >= len(plan):
@@ -238,6 +192,11 @@ class _Run:
                 loaded.append(self.batches.load(plan[state.batch], seed=seed))
                 state.batch += 1
             yield StepBatches(step, state.epoch + state.batch / len(plan), loaded)
+
+    def _rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        rate = optim.learning_rate(self.budget.progress(step), self.config.training)
+        return self.plateau.factor * rate
 
     def _count(self, report: StepReport) -> None:
         state = self.state
@@ -285,7 +244,7 @@ class _Run:
         state.validation_seconds = time.monotonic() - began
         row = self._row(measured, improved)
         found = health.warnings(row["gradient"], measured.gates, training.clip_norm)
-        state.validated_at = self._elapsed()
+        state.validated_at = self.budget.elapsed
         state.objective = state.nats = 0.0
         state.positions = 0
         state.health = GradientHealth()
@@ -316,7 +275,7 @@ class _Run:
 
     def _row(self, measured: Measured, best: bool) -> dict[str, Any]:
         state = self.state
-        elapsed = self._elapsed()
+        elapsed = self.budget.elapsed
         positions = max(state.positions, 1)
         seconds = max(elapsed - state.validated_at - state.validation_seconds, 1e-3)
         return {
@@ -392,7 +351,7 @@ class _Run:
         state = self.state
         state.plateau_factor, state.plateau_stale = self.plateau.factor, self.plateau.stale
         state.scaler = self.scaler.state_dict()
-        saved = dataclasses.asdict(dataclasses.replace(state, elapsed=self._elapsed()))
+        saved = dataclasses.asdict(dataclasses.replace(state, elapsed=self.budget.elapsed))
         saved["tensors_sha256"] = self.tensors_sha256
         saved["corpus"] = self.corpus.fingerprint
         saved["threads"] = self.threads
@@ -412,7 +371,7 @@ class _Run:
         checkpoint = checkpoints.load_newest(self.directory)
         if checkpoint is None:
             return False
-        self._refuse_other_settings()
+        refuse_other_settings(self.options.model, self.config)
         state = dict(checkpoint.state)
         if state.pop("corpus") != self.corpus.fingerprint:
             raise DataError(
@@ -432,6 +391,7 @@ class _Run:
             )
         self.tensors_sha256 = state.pop("tensors_sha256")
         self.state = RunState.from_dict(state)
+        self.budget = dataclasses.replace(self.budget, state=self.state)
         self.plateau = optim.Plateau(self.state.plateau_factor, self.state.plateau_stale)
         self.metrics = checkpoint.metrics
         weights.set_parameters(self.model, checkpoint.parameters)
@@ -443,38 +403,6 @@ class _Run:
             for name, average in zip(names, self.average.average, strict=True):
                 average.copy_(checkpoint.averages[name])
         return True
-
-    def _refuse_other_settings(self) -> None:
-        path = self.options.model / CONFIG
-        saved = flatten(
-            config_from_dict(parse_json(read_regular(path, limit=JSON_LIMIT), str(path)), str(path))
-        )
-        wanted = flatten(self.config)
-        differing = [key for key in wanted if wanted[key] != saved[key] and not key.startswith(MAY_DIFFER)]
-        if differing:
-            key = differing[0]
-            others = f", and {len(differing) - 1} more" if len(differing) > 1 else ""
-            raise ConfigError(
-                f"the run in {self.options.model} has {key} = {saved[key]!r}, "
-                f"but this command asks for {wanted[key]!r}{others}",
-                where=str(path),
-                hint="repeat the first command to continue, or begin again with --restart",
-            )
-
-    def _initialize_from(self, directory: Path) -> None:
-        """Start from another model's weights."""
-        other = model_directory.load(directory)
-        ours = (self.corpus.source_tokenizer.fingerprint, self.corpus.target_tokenizer.fingerprint)
-        if (other.source_tokenizer.fingerprint, other.target_tokenizer.fingerprint) != ours:
-            raise ConfigError(f"--init-from {directory}: that model has another vocabulary than this corpus")
-        theirs, mine = weights.parameter_tensors(other.model), weights.parameter_tensors(self.model)
-        for name in sorted(mine.keys() | theirs.keys()):
-            if name not in mine or name not in theirs or mine[name].shape != theirs[name].shape:
-                raise ConfigError(
-                    f"--init-from {directory}: its network differs at {name!r}",
-                    hint="give the same model settings as that model has (its config.json)",
-                )
-        weights.set_parameters(self.model, theirs)
 
     def _finished(self, *, already: bool) -> Finished:
         state = self.state
@@ -488,7 +416,7 @@ class _Run:
             metric=self.config.training.best_metric,
             score=score,
             scores=tuple(state.best_scores),
-            seconds=state.elapsed if already else self._elapsed(),
+            seconds=state.elapsed if already else self.budget.elapsed,
             reason=state.finished,
             already=already,
         )

@@ -1,0 +1,133 @@
+"""The command as a whole: help, version, start-up, and errors that are one block."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import seqkit as package
+from seqkit.cli import console, run
+from seqkit.errors import ExitCode
+from tests.conftest import Finished
+
+COMMANDS = ["prepare", "train", "translate", "evaluate"]
+
+
+def test_version(seqkit: Callable[..., Finished]) -> None:
+    assert seqkit("--version").out == f"seqkit {package.__version__}\n".encode()
+
+
+@pytest.mark.parametrize("command", [[], *[[name] for name in COMMANDS]])
+def test_help_renders_and_shows_an_example(seqkit: Callable[..., Finished], command: list[str]) -> None:
+    result = seqkit(*command, "--help", COLUMNS="100")
+    assert result.code == 0
+    assert b"Usage: seqkit" in result.out
+    if command:
+        assert result.out.count(b"seqkit " + command[0].encode()) >= 2
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from seqkit.cli import run; run(['--help']);"
+        "print(sorted({'torch', 'numpy', 'sentencepiece', 'sacrebleu'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stderr.strip() == "[]"
+
+
+def test_help_answers_soon(seqkit: Callable[..., Finished]) -> None:
+    # 0.4 s is the promise on an idle machine; against a bare interpreter the ratio holds on a busy one, too.
+    def seconds(work: Callable[[], object]) -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    pairs = [
+        (
+            seconds(lambda: seqkit("--help")),
+            seconds(lambda: subprocess.run([sys.executable, "-c", "import typer, rich"], check=True)),
+        )
+        for _ in range(5)
+    ]
+    assert statistics.median(ours / bare for ours, bare in pairs) < 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "fragment"),
+    [
+        (["trian"], ExitCode.USAGE, "train"),
+        (["train", "--presett", "small"], ExitCode.USAGE, "--preset"),
+        (["train", "corpus", "model", "--preset", "smal"], ExitCode.USAGE, "small"),
+        (["train", "corpus", "model", "--set", "training.learning_rat=1"], ExitCode.USAGE, "training.learning_rate"),
+        (["train", "no-such-corpus", "model"], ExitCode.INPUT_MISSING, "no-such-corpus"),
+        (["translate", "no-such-model"], ExitCode.INPUT_MISSING, "no-such-model"),
+        (["evaluate", "--reference", "no-such-file"], ExitCode.INPUT_MISSING, "no-such-file"),
+        (["prepare", "corpus", "--source", "no-such-file", "--target", "x"], ExitCode.INPUT_MISSING, "no-such"),
+    ],
+)
+def test_an_error_is_one_block_with_a_code(
+    arguments: list[str], code: ExitCode, fragment: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == code
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    first, *rest = captured.err.splitlines()
+    assert first.startswith("seqkit: error: ")
+    assert fragment in captured.err
+    assert all(line.startswith(("  where: ", "  try:   ")) for line in rest)
+
+
+def test_debug_shows_the_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["translate", "no-such-model", "--debug"]) == ExitCode.INPUT_MISSING
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_a_bug_says_so_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import seqkit.inference
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("unexpected \x1b[31m")
+
+    monkeypatch.setattr(seqkit.inference.Translator, "load", broken)
+    assert run(["translate", str(tmp_path)]) == ExitCode.BUG
+    error = capfd.readouterr().err
+    assert "this is a bug in seqkit: ZeroDivisionError" in error
+    assert "Traceback" not in error
+    assert "\x1b" not in error
+
+
+def test_closed_standard_error_is_no_reason_to_fail(toy_model: Path) -> None:
+    result = subprocess.run(
+        ["bash", "-c", 'echo "ba di" | "$0" -m seqkit translate "$1" 2>&-', sys.executable, str(toy_model)],
+        capture_output=True,
+        check=False,
+    )
+    assert result.returncode == 0
+    assert result.stdout.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("\x1b[31m", "\\x1b[31m"),
+        ("a\x9bb", "a\\x9bb"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("Grüße 東京", "Grüße 東京"),
+        ("tab\tend", "tab\\tend"),
+    ],
+)
+def test_control_characters_are_shown_not_sent(text: str, shown: str) -> None:
+    assert console.printable(text) == shown
+
+
+def test_durations() -> None:
+    assert [console.duration(seconds) for seconds in (0.4, 59, 61, 3661)] == ["0 s", "59 s", "1:01", "1:01:01"]

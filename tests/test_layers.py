@@ -1,0 +1,81 @@
+"""The layers of the package: a file imports only from layers below its own, and some things nowhere."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import seqkit
+
+PACKAGE = Path(seqkit.__file__).parent
+
+# From the top to the bottom; modules on one line do not import each other.
+LAYERS = [
+    ["cli"],
+    ["training"],
+    ["evaluation"],
+    ["inference"],
+    ["stepping", "model_directory", "metrics"],
+    ["models", "decoding"],
+    ["nn", "data"],
+    ["batch", "weights", "device"],
+    ["config"],
+    ["files"],
+    ["errors"],
+]
+RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
+FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "click"}
+FORBIDDEN_CALLS = {"torch.load", "torch.save", "numpy.load", "np.load", "eval", "exec", "yaml.load"}
+
+
+def sources() -> Iterator[Path]:
+    yield from sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Dotted names of every import, also of those inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer_of(dotted: str) -> str | None:
+    """The layer that a dotted name of the package belongs to."""
+    parts = dotted.split(".")
+    return parts[1] if parts[0] == "seqkit" and len(parts) > 1 and parts[1] in RANK else None
+
+
+def test_every_module_has_a_layer() -> None:
+    found = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in sources()}
+    assert found - {"__init__", "__main__"} == set(RANK)
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_downwards(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own in {"__init__", "__main__"}:
+        return  # the package's face: it names what is above
+    for name in imported(ast.parse(path.read_text())):
+        layer = layer_of(name)
+        if layer is not None and layer != own:
+            assert RANK[layer] < RANK[own], f"{own} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_can_run_foreign_code(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert not {name.split(".")[0] for name in imported(tree)} & FORBIDDEN_MODULES
+    calls = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert not calls & FORBIDDEN_CALLS
+
+
+def test_decoding_knows_no_torch() -> None:
+    for path in (PACKAGE / "decoding").rglob("*.py"):
+        assert not [name for name in imported(ast.parse(path.read_text())) if name.startswith("torch")]
