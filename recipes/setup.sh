@@ -26,14 +26,15 @@ seqkit_setup() {
         # shellcheck disable=SC1091
         . "$seqkit_root/.venv/bin/activate"
     fi
-    wanted="$(cat "$seqkit_root/pyproject.toml" "$seqkit_root/constraints.txt" | cksum) $seqkit_root $seqkit_extra"
-    stamp="$VIRTUAL_ENV/.seqkit-installed${seqkit_extra:+-$seqkit_extra}"
-    if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
-        echo "setup: installing seqkit and what it needs into $VIRTUAL_ENV (a few minutes the first time)" >&2
-        python -m pip install --quiet --disable-pip-version-check -c "$seqkit_root/constraints.txt" \
-            -e "$seqkit_root${seqkit_extra:+[$seqkit_extra]}" >&2
-        echo "$wanted" >"$stamp"
-    fi
+    # What was installed last is written down, so that nothing is done twice; dev includes the rest.
+    wanted="$(cat "$seqkit_root/pyproject.toml" "$seqkit_root/constraints.txt" | cksum) $seqkit_root"
+    for stamp in "$VIRTUAL_ENV/.seqkit-installed-dev" "$VIRTUAL_ENV/.seqkit-installed-$seqkit_extra"; do
+        if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then return 0; fi
+    done
+    echo "setup: installing seqkit and what it needs into $VIRTUAL_ENV (a few minutes the first time)" >&2
+    python -m pip install --quiet --disable-pip-version-check -c "$seqkit_root/constraints.txt" \
+        -e "$seqkit_root${seqkit_extra:+[$seqkit_extra]}" >&2
+    echo "$wanted" >"$stamp"
 }
 
 seqkit_setup

@@ -8,6 +8,8 @@ names the nearest known one.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
@@ -17,6 +19,8 @@ from typing import Any, Literal
 
 from seqkit.errors import ConfigError, input_error, suggest
 from seqkit.files import JSON_LIMIT
+
+_WIDEST = 1 << 16  # a layer beyond this is a slip of the finger, or a hostile file
 
 
 def _setting(default: Any, description: str, *, low: float | None = None, high: float | None = None) -> Any:
@@ -41,12 +45,14 @@ class ModelConfig:
     """The network."""
 
     cell: Literal["lstm", "gru", "rnn"] = _setting("lstm", "recurrent cell")
-    embedding_size: int = _setting(256, "numbers per embedding", low=1)
-    hidden_size: int = _setting(512, "numbers in the decoder's state; each encoder direction has half", low=2)
+    embedding_size: int = _setting(256, "numbers per embedding", low=1, high=_WIDEST)
+    hidden_size: int = _setting(
+        512, "numbers in the decoder's state; each encoder direction has half", low=2, high=_WIDEST
+    )
     encoder_layers: int = _setting(1, "bidirectional layers, residual from the second", low=1, high=4)
     decoder_layers: int = _setting(1, "decoder layers, residual from the second", low=1, high=4)
     attention: Literal["dot", "additive"] = _setting("dot", "how queries and keys are compared")
-    attention_heads: int = _setting(4, "attention heads", low=1)
+    attention_heads: int = _setting(4, "attention heads", low=1, high=_WIDEST)
     input_feeding: bool = _setting(
         False, "feed the last readout to the next step (Luong et al. 2015, 3.3); several times slower"
     )
@@ -57,9 +63,9 @@ class ModelConfig:
         "all", "share embeddings: source, target and output; target and output; none"
     )
     dropout: float = _setting(
-        0.25, "dropout with one mask a sequence, on embeddings and between layers", low=0, high=0.95
+        0.3, "dropout with one mask a sequence, on embeddings and between layers", low=0, high=0.95
     )
-    word_dropout: float = _setting(0.08, "share of words whose embedding is dropped", low=0, high=0.95)
+    word_dropout: float = _setting(0.1, "share of words whose embedding is dropped", low=0, high=0.95)
     attention_dropout: float = _setting(0.0, "dropout on attention weights", low=0, high=0.95)
     initialization: Literal["orthogonal", "xavier", "he", "uniform"] = _setting(
         "orthogonal",
@@ -84,8 +90,8 @@ class TrainingConfig:
     learning_rate: float = _setting(2.5e-3, "the schedule's peak", low=0)
     momentum: float = _setting(0.9, "of sgd and rmsprop", low=0, high=1)
     nesterov: bool = _setting(False, "Nesterov momentum, for sgd")
-    beta1: float = _setting(0.9, "decay of adam's first moment", low=0, high=1)
-    beta2: float = _setting(0.98, "decay of adam's second moment", low=0, high=1)
+    beta1: float = _setting(0.9, "decay of adam's first moment", low=0, high=0.999999)
+    beta2: float = _setting(0.98, "decay of adam's second moment", low=0, high=0.999999)
     weight_decay: float = _setting(0.01, "decoupled for adamw, an L2 penalty for the others", low=0)
     schedule: Literal["cosine", "linear", "inverse_sqrt", "constant", "plateau"] = _setting(
         "cosine", "learning rate over the budget"
@@ -156,7 +162,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "model.hidden_size": 768,
         "model.encoder_layers": 2,
         "model.decoder_layers": 2,
-        "model.dropout": 0.3,
         "training.learning_rate": 1.5e-3,
         "training.batch_tokens": 4096,
     },
@@ -166,7 +171,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "model.encoder_layers": 3,
         "model.decoder_layers": 3,
         "model.attention_heads": 8,
-        "model.dropout": 0.3,
         "training.learning_rate": 1e-3,
         "training.batch_tokens": 8192,
     },
@@ -226,6 +230,8 @@ def file_layer(path: Path) -> Layer:
                 f"{table!r} stands outside the tables [data], [model], [training] and [decoding]",
                 where=str(path),
             )
+        if not settings and table not in _tables():
+            raise ConfigError(f"unknown table [{table}]", where=str(path), hint=suggest(table, _tables()))
         values.update({f"{table}.{key}": value for key, value in settings.items()})
     return Layer(str(path), values)
 
@@ -238,10 +244,10 @@ def assignment_layer(assignments: Iterable[str]) -> Layer:
         if not equals:
             raise ConfigError(f"--set {assignment!r} has no '='", hint="--set training.learning_rate=0.001")
         try:
-            value = tomllib.loads(f"value = {text}")["value"]
+            parsed = tomllib.loads(f"value = {text}")
         except (ValueError, RecursionError):
-            value = text
-        values[key.strip()] = value
+            parsed = {}
+        values[key.strip()] = parsed["value"] if len(parsed) == 1 else text
     return Layer("--set", values)
 
 
@@ -295,6 +301,7 @@ def _tables() -> dict[str, type[Any]]:
     return typing.get_type_hints(Config)
 
 
+@functools.cache
 def _fields() -> dict[str, tuple[dataclasses.Field[Any], Any]]:
     """Dotted keys, each with its dataclass field and its type."""
     return {
@@ -326,11 +333,14 @@ def _checked(key: str, value: Any, origin: str) -> Any:
             )
         return value
     if kind is float and type(value) is int:
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            value = math.inf
     if type(value) is not kind:
         raise ConfigError(f"{key} = {value!r} should be of type {kind.__name__}", where=origin)
     low, high = entry.metadata["low"], entry.metadata["high"]
-    if kind in (int, float) and not (value == value and abs(value) != float("inf")):
+    if kind is float and not math.isfinite(value):
         raise ConfigError(f"{key} = {value!r} is not a finite number", where=origin)
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low}" if high is None else f"from {low} to {high}"
@@ -352,6 +362,14 @@ def _refuse_impossible(config: Config) -> None:
         raise ConfigError(
             f"training has {len(limits)} budgets: {' and '.join(limits)}",
             hint="give one; set the others to 0",
+        )
+    if not limits:
+        raise ConfigError("training has no budget: epochs, steps and minutes are all 0", hint="give one")
+    if training.best_metric != "loss" and not training.validation_sentences:
+        raise ConfigError(
+            f"training.best_metric = {training.best_metric} needs translations, "
+            "but training.validation_sentences is 0",
+            hint="--set training.best_metric=loss",
         )
     if training.nesterov and (training.optimizer != "sgd" or training.momentum == 0):
         raise ConfigError("training.nesterov needs training.optimizer = sgd and a training.momentum above 0")

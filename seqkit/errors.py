@@ -101,7 +101,15 @@ class Interrupted(SeqkitError):
         self.exit_code = ExitCode(128 + signal_number)
 
 
-_CANNOT_CREATE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+_CANNOT_CREATE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.EEXIST,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+}
 
 
 def input_error(path: Path | str, error: OSError) -> SeqkitError:

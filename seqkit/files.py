@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import stat
 import tempfile
@@ -83,8 +84,8 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         if path.is_symlink():
             raise DataError(f"{path.name} is a link, which is refused here", where=str(path)) from error
         raise input_error(path, error) from error
-    with open(descriptor, "rb") as stream:
-        status = os.fstat(stream.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise DataError(f"{path.name} is not a regular file", where=str(path))
         if status.st_size > limit:
@@ -92,7 +93,12 @@ def read_regular(path: Path, *, limit: int) -> bytes:
                 f"{path.name} has {status.st_size:,} bytes, more than the {limit:,} that it may have",
                 where=str(path),
             )
-        return stream.read(status.st_size)
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read(status.st_size)
+    except OSError as error:
+        raise input_error(path, error) from error
+    finally:
+        os.close(descriptor)
 
 
 def sha256(content: bytes | memoryview) -> str:
@@ -119,7 +125,10 @@ def parse_json(content: bytes, name: str, error_class: type[SeqkitError] = DataE
     """Parse JSON strictly: no NaN, no duplicate keys, no runaway nesting or numbers."""
     try:
         return json.loads(
-            content.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates
+            content.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite_float,
+            object_pairs_hook=_refuse_duplicates,
         )
     except (ValueError, RecursionError) as error:
         raise error_class(f"{name} is not valid JSON: {str(error)[:200]}", where=name) from error
@@ -127,6 +136,13 @@ def parse_json(content: bytes, name: str, error_class: type[SeqkitError] = DataE
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a number")
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is too large for a number")
+    return value
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

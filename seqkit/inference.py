@@ -17,7 +17,7 @@ from seqkit.data.batching import grid_length, pad, pair_batch
 from seqkit.data.tokenizers import END, START, Tokenizer
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
 from seqkit.device import resolve_device, set_threads
-from seqkit.errors import ConfigError, DataError
+from seqkit.errors import ConfigError, DataError, ModelError
 from seqkit.model_directory import LoadedModel
 from seqkit.stepping import ModelStepper
 
@@ -29,7 +29,8 @@ class TranslateOptions:
     """How to translate.
 
     `maximum_length` and `minimum_length` count target tokens; 0 lets the source's length decide (twice as
-    many tokens and 20 more). `batch_tokens` bounds the source tokens of a batch, padding included.
+    many tokens and 20 more, after the prefix). `batch_tokens` bounds the source tokens of a batch, padding
+    included.
     """
 
     beam_size: int = 5
@@ -42,11 +43,15 @@ class TranslateOptions:
     attention: bool = False
 
     def __post_init__(self) -> None:
+        if self.maximum_length < 0:
+            raise ConfigError(f"--max-length {self.maximum_length} must be 0 or more")
         if self.maximum_length and self.minimum_length > self.maximum_length:
             raise ConfigError(
                 f"--min-length {self.minimum_length} is larger than --max-length {self.maximum_length}"
             )
-        self.beam  # noqa: B018  checks beam size and n-best
+        if self.batch_tokens < 1:
+            raise ConfigError(f"--batch-tokens {self.batch_tokens} must be at least 1")
+        self.beam  # noqa: B018  checks the rest
 
     @property
     def beam(self) -> BeamOptions:
@@ -75,7 +80,8 @@ class Alternative:
     """One translation of a line.
 
     `score` is the normalised log-probability that ranks it, `token_scores` each token's log-probability (the
-    end token's last) in nats. `attention` is (target tokens, source tokens); `pieces` names both.
+    end token's last) in nats. `attention_blocks` has a matrix (target tokens, source tokens). A line that was
+    translated in pieces has one, and an end token's score, a piece; its score is the pieces' sum.
     """
 
     text: str
@@ -83,13 +89,32 @@ class Alternative:
     tokens: tuple[str, ...]
     token_scores: tuple[float, ...]
     source_tokens: tuple[str, ...] = ()
-    attention: np.ndarray | None = None
+    attention_blocks: tuple[np.ndarray, ...] = ()
+
+    @property
+    def attention(self) -> np.ndarray | None:
+        """Soft alignment, (target tokens, source tokens): zero where they are of different pieces."""
+        if not self.attention_blocks:
+            return None
+        whole = np.zeros((len(self.tokens), len(self.source_tokens)))
+        for row, column, block in self._placed():
+            whole[row : row + block.shape[0], column : column + block.shape[1]] = block
+        return whole
 
     def alignment(self) -> list[tuple[int, int]]:
         """Hard alignment: (source position, target position) of each target token's strongest attention."""
-        if self.attention is None:
-            return []
-        return [(int(weights.argmax()), target) for target, weights in enumerate(self.attention)]
+        return [
+            (column + int(weights.argmax()), row + target)
+            for row, column, block in self._placed()
+            for target, weights in enumerate(block)
+        ]
+
+    def _placed(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Each block with the target and source position where it begins."""
+        row = column = 0
+        for block in self.attention_blocks:
+            yield row, column, block
+            row, column = row + block.shape[0], column + block.shape[1]
 
 
 @dataclass(frozen=True)
@@ -163,6 +188,8 @@ class Translator:
 
         `prefixes` are beginnings that the translations must have.
         """
+        if prefixes is not None and len(prefixes) != len(lines):
+            raise DataError(f"{len(lines):,} lines but {len(prefixes):,} prefixes")
         options = options or self.options
         jobs = self._jobs(lines, prefixes)
         results: dict[tuple[int, int], list[Alternative]] = {}
@@ -204,11 +231,10 @@ class Translator:
         """The pieces that are translated: one a line, more for a long line, none for a blank one."""
         jobs: list[_Job] = []
         encoded = self.source_tokenizer.encode(list(lines))
-        for number, (line, ids) in enumerate(zip(lines, encoded, strict=True)):
-            if not line.strip():
+        starts = self.target_tokenizer.encode([prefix or "" for prefix in prefixes or [None] * len(lines)])
+        for number, (line, ids, start) in enumerate(zip(lines, encoded, starts, strict=True)):
+            if not line.strip() or not len(ids):
                 continue
-            prefix = prefixes[number] if prefixes else None
-            start = self.target_tokenizer.encode([prefix])[0] if prefix else np.array([], dtype=np.int64)
             parts = self._split(ids)
             if len(parts) > 1:
                 _LOG.warning(
@@ -246,18 +272,21 @@ class Translator:
             self.models, self.device, with_attention=options.attention or options.coverage_penalty > 0
         )
         source = pad([np.append(job.ids, END) for job in jobs])
-        longest = options.maximum_length or 0
         found = beam_search(
             stepper,
             stepper.start(source, options.beam_size),
             start=START,
             end=END,
-            maximum_lengths=np.array(
-                [longest or max(2 * len(job.ids) + 20, options.minimum_length) for job in jobs]
-            ),
+            maximum_lengths=np.array([_longest(job, options) for job in jobs]),
             options=options.beam,
             prefixes=[job.prefix for job in jobs] if any(len(job.prefix) for job in jobs) else None,
+            source_lengths=np.array([len(job.ids) for job in jobs]),
         )
+        if not all(found):
+            raise ModelError(
+                "the model's probabilities are not numbers, so nothing can be translated",
+                hint="it diverged in training: train it again with a lower training.learning_rate",
+            )
         return [
             [self._alternative(job, hypothesis, options) for hypothesis in hypotheses]
             for job, hypotheses in zip(jobs, found, strict=True)
@@ -265,17 +294,16 @@ class Translator:
 
     def _alternative(self, job: _Job, hypothesis: Hypothesis, options: TranslateOptions) -> Alternative:
         source_tokens = tuple(self.source_tokenizer.pieces(job.ids)) if options.attention else ()
-        attention = None
+        blocks: tuple[np.ndarray, ...] = ()
         if options.attention and hypothesis.attention is not None:
-            # The last row belongs to the end token, the last columns to the source's end and padding.
-            attention = hypothesis.attention[: len(hypothesis.tokens), : len(job.ids)]
+            blocks = (hypothesis.attention[:-1],)  # the last row belongs to the end token
         return Alternative(
             text=self.target_tokenizer.decode([hypothesis.tokens])[0],
             score=hypothesis.score,
             tokens=tuple(self.target_tokenizer.pieces(hypothesis.tokens)),
             token_scores=tuple(float(value) for value in hypothesis.log_probabilities),
             source_tokens=source_tokens,
-            attention=attention,
+            attention_blocks=blocks,
         )
 
 
@@ -287,6 +315,11 @@ class _Job:
     piece: int
     ids: np.ndarray
     prefix: np.ndarray
+
+
+def _longest(job: _Job, options: TranslateOptions) -> int:
+    """The most target tokens that a piece may get."""
+    return options.maximum_length or max(len(job.prefix) + 2 * len(job.ids) + 20, options.minimum_length)
 
 
 def _batches(jobs: Sequence[_Job], options: TranslateOptions) -> Iterator[list[_Job]]:
@@ -311,26 +344,30 @@ def _join(pieces: Sequence[Sequence[Alternative]]) -> list[Alternative]:
 
 
 def _joined(parts: Sequence[Alternative]) -> Alternative:
-    attention = None
-    if all(part.attention is not None for part in parts):
-        blocks = [part.attention for part in parts if part.attention is not None]
-        attention = np.zeros((sum(len(b) for b in blocks), sum(b.shape[1] for b in blocks)))
-        row = column = 0
-        for block in blocks:
-            attention[row : row + block.shape[0], column : column + block.shape[1]] = block
-            row, column = row + block.shape[0], column + block.shape[1]
     return Alternative(
         text=" ".join(part.text for part in parts if part.text),
         score=sum(part.score for part in parts),
         tokens=tuple(token for part in parts for token in part.tokens),
         token_scores=tuple(score for part in parts for score in part.token_scores),
         source_tokens=tuple(token for part in parts for token in part.source_tokens),
-        attention=attention,
+        attention_blocks=tuple(block for part in parts for block in part.attention_blocks),
     )
 
 
+def _byte_pieces(values: Iterable[int]) -> tuple[str, ...]:
+    return tuple(f"<0x{value:02X}>" for value in values)
+
+
+_SPACES = ("▁", " ", *_byte_pieces(b" "))
+_SENTENCE_ENDS = (*".!?;:", *_byte_pieces(b".!?;:"))
+_WITHIN_CHARACTER = _byte_pieces(range(0x80, 0xC0))  # the later bytes of UTF-8 characters
+
+
 def _cut_quality(pieces: Sequence[str], place: int) -> int:
-    """How good it is to cut before a piece: 2 after the end of a sentence, 1 at a space, 0 within a word."""
-    if not pieces[place].startswith(("▁", " ")):
-        return 0
-    return 2 if pieces[place - 1].endswith((".", "!", "?", ";", ":")) else 1
+    """How good it is to cut before a piece.
+
+    3 after the end of a sentence, 2 at a space, 1 within a word, 0 within a character spelt in bytes.
+    """
+    if not pieces[place].startswith(_SPACES):
+        return 0 if pieces[place] in _WITHIN_CHARACTER else 1
+    return 3 if pieces[place - 1].endswith(_SENTENCE_ENDS) else 2

@@ -25,7 +25,7 @@ from seqkit import weights
 from seqkit.config import Config, config_from_dict
 from seqkit.data.corpus import load_tokenizers
 from seqkit.data.tokenizers import Tokenizer
-from seqkit.errors import ConfigError, DataError, InputMissing, ModelError
+from seqkit.errors import ConfigError, DataError, InputMissing, ModelError, SeqkitError
 from seqkit.files import JSON_LIMIT, make_directory, parse_json, read_regular, sha256, to_json, write_atomic
 from seqkit.models import SequenceModel, build_encoder_decoder
 
@@ -95,13 +95,16 @@ class ModelWriter:
         self.directory = directory
         self._files: dict[str, dict[str, Any]] = {}
         if not fresh and (directory / MANIFEST).exists():
-            self._files = dict(_read_manifest(directory)["files"])
+            manifest = _read_manifest(directory)
+            # A writer that was killed may have put some of the coming versions in place.
+            arrived = {n: entry for n, entry in manifest["pending"].items() if _is(directory / n, entry)}
+            self._files = {**manifest["files"], **arrived}
 
     def publish(
         self, files: Mapping[str, bytes], facts: Facts, *, tensors_sha256: str, self_test: list[Any]
     ) -> None:
         """Replace `files` by name and describe the directory anew."""
-        entries = {name: {"sha256": sha256(content), "size": len(content)} for name, content in files.items()}
+        entries = {name: _entry(content) for name, content in files.items()}
         manifest = {
             "format": FORMAT,
             "versions": versions(),
@@ -110,6 +113,9 @@ class ModelWriter:
             "tokenizer_self_test": self_test,
         }
         self._write({**manifest, "files": self._files, "pending": entries})
+        for name in _FILES:
+            if name not in self._files and name not in entries:  # an earlier run's
+                (self.directory / name).unlink(missing_ok=True)
         for name, content in files.items():
             write_atomic(self.directory / name, content)
         self._files = {**self._files, **entries}
@@ -117,6 +123,19 @@ class ModelWriter:
 
     def _write(self, manifest: dict[str, Any]) -> None:
         write_atomic(self.directory / MANIFEST, to_json(manifest))
+
+
+def _entry(content: bytes) -> dict[str, Any]:
+    """What a manifest says of a file."""
+    return {"sha256": sha256(content), "size": len(content)}
+
+
+def _is(path: Path, entry: object) -> bool:
+    """Whether a file is the one that a manifest's entry describes."""
+    try:
+        return _entry(read_regular(path, limit=_LIMITS.get(path.name, _TOKENIZER_LIMIT))) == entry
+    except SeqkitError:
+        return False
 
 
 def versions() -> dict[str, str]:
@@ -157,7 +176,20 @@ def is_complete(directory: Path) -> bool:
 def load(directory: Path) -> LoadedModel:
     """Open and check a model directory and build its model on the CPU, in evaluation mode."""
     manifest = _read_manifest(directory)
-    if WEIGHTS not in {**manifest["files"], **manifest["pending"]}:
+    while True:
+        try:
+            return _load(directory, manifest)
+        except ModelError:
+            # A run may have published the next version after the manifest was read.
+            now = _read_manifest(directory)
+            if now == manifest:
+                raise
+            manifest = now
+
+
+def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
+    arriving = WEIGHTS in manifest["pending"] and (directory / WEIGHTS).exists()
+    if WEIGHTS not in manifest["files"] and not arriving:
         raise ModelError(
             f"{directory} holds no trained model yet: its first validation is still to come",
             where=str(directory),
@@ -214,19 +246,25 @@ def _checked_file(directory: Path, name: str, manifest: dict[str, Any]) -> bytes
         raise ModelError(f"{name} is missing from the model directory", where=str(path)) from error
     except DataError as error:
         raise ModelError(error.message, where=str(path)) from error
-    entry = {"sha256": sha256(content), "size": len(content)}
+    entry = _entry(content)
     known = [manifest[part][name] for part in ("files", "pending") if name in manifest[part]]
     if entry not in known:
         raise ModelError(
             f"{name} is damaged: it has {len(content):,} bytes and another checksum than the manifest says",
             where=str(path),
-            hint="copy the model again, or run the same seqkit train command to write it anew",
+            hint="copy the model again, or train it again with --restart",
         )
     return content
 
 
 def _read_manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
+    if directory.exists() and not directory.is_dir():
+        raise ModelError(
+            f"{directory} is not a model directory but a file",
+            where=str(directory),
+            hint="name a directory that seqkit train wrote",
+        )
     if not directory.is_dir():
         raise InputMissing(f"there is no model directory {directory}", where=str(directory))
     if not path.exists() and not path.is_symlink():
@@ -267,10 +305,11 @@ def read_facts(directory: Path) -> Facts:
 def _facts(manifest: dict[str, Any], directory: Path) -> Facts:
     try:
         facts = Facts(**manifest["facts"])
+        facts = replace(facts, scores=tuple(facts.scores))
     except TypeError as error:
         raise ModelError(
             f"the manifest's facts are damaged: {error}", where=str(directory / MANIFEST)
         ) from error
     if facts.kind != "translation" or type(facts.longest_source) is not int or facts.longest_source < 1:
         raise ModelError("the manifest's facts are damaged", where=str(directory / MANIFEST))
-    return replace(facts, scores=tuple(facts.scores))
+    return facts

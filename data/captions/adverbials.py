@@ -43,7 +43,7 @@ def _manners(table: str) -> dict[Verb, tuple[Adverbial, ...]]:
 
 
 MANNERS = _manners("""
-    slowly langsam      | walk, run, climb, drive, open, close, eat, read, stand up, turn around, push, drink
+    slowly langsam      | walk, climb, drive, open, close, eat, read, stand up, turn around, push, drink
     slowly langsam      | follow
     quickly schnell     | walk, run, climb, drive, open, close, eat, read, stand up, pick up, unpack, put on
     quickly schnell     | wash, repair

@@ -18,7 +18,7 @@ from places import (
     is_outdoors,
     locations_of,
 )
-from verbs import BE, GIVINGS, HOLD, LOSE, PASTIMES, POSTURES, PUT_ON, TRANSITIVES, WEAR
+from verbs import BE, BUY, COME, GIVINGS, HOLD, LOSE, PASTIMES, POSTURES, PUT_ON, TRANSITIVES, WEAR
 from words import Adverbial, Case, Determiner, Modal, Verb
 
 NO_PERFECT = frozenset({*POSTURES, WEAR, HOLD})
@@ -70,7 +70,7 @@ def _object(dice: Dice, subject: Phrase, verb: Verb, detail: float) -> NounPhras
     if verb in (WEAR, PUT_ON):
         determiner = dice.pick((Determiner.A, Determiner.A, Determiner.THE, Determiner.POSSESSIVE))
         return _of(subject, replace(phrase, determiner=determiner, number=subject.number))
-    if verb not in GIVINGS and _can_own(subject, phrase) and dice.chance(0.25):
+    if verb is not BUY and verb not in GIVINGS and _can_own(subject, phrase) and dice.chance(0.25):
         return _of(subject, replace(phrase, determiner=Determiner.POSSESSIVE))
     return phrase
 
@@ -130,7 +130,7 @@ def with_verb_form(dice: Dice, clause: Clause) -> Clause:
     """The clause, one time in three, in the perfect or with a modal verb."""
     if clause.tense is not Tense.PROGRESSIVE or clause.verb is BE or not dice.chance(0.32):
         return clause
-    if clause.verb not in NO_PERFECT and dice.chance(0.45):
+    if clause.verb is COME or (clause.verb not in NO_PERFECT and dice.chance(0.45)):
         return replace(clause, tense=Tense.PERFECT)
     alive = phrases.fits(ANIMATE, clause.subject)
     return replace(clause, modal=dice.weighted(_MODALS if alive else _LIFELESS_MODALS))

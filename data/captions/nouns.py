@@ -210,7 +210,7 @@ ADJECTIVES = _adjectives("""
     black         schwarz        schwarz         painted furry
     white         weiß           weiß            painted furry plumed
     brown         braun          braun           furry plumed climber
-    pink          rosa           -               garment headwear luggage
+    pink          rosa           -               garment headwear
     big           groß           groß            sized
     small         klein          klein           sized minor
     old           alt            alt             adult animal made old

@@ -95,11 +95,11 @@ LOCATIONS = _spots("""
     in front of | seat     | door window sofa
     behind      | outdoors | house church school tower wall fence hospital shop
     behind      | nook     | sofa door
-    next to     | outdoors | tree fence church bench tower tent
+    next to     | outdoors | tree fence church bench tower tent street river
     next to     | seat     | table sofa
     under       | outdoors | tree bridge
     under       | nook     | table bench sofa
-    near        | outdoors | station river lake castle church market school bridge hospital
+    near        | outdoors | station river lake castle church market school bridge hospital meadow
     between     | outdoors | tree house tent car
     next to     | beside   | man woman child policeman lady waiter dog horse cow car bus truck bicycle
     behind      | beside   | car bus truck horse lady policeman
@@ -112,7 +112,7 @@ DIRECTIONS: dict[Verb, tuple[Spot, ...]] = {}
 _ON_FOOT = _spots("""
     into    | house church school museum castle hospital shop kitchen tent park garden forest
     out of  | house church school museum castle hospital shop kitchen tent garden forest
-    to      | station market beach church school museum castle hospital lake bridge window door gate
+    to      | station market beach church school museum castle hospital lake bridge window door gate meadow
     through | park garden forest kitchen castle gate
     across  | bridge street square meadow
     around  | house lake tree tower castle table church

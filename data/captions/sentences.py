@@ -120,7 +120,7 @@ def draw_caption(dice: Dice) -> Caption:
 
 
 def is_sound(sentence: Sentence) -> bool:
-    """Whether no noun, verb or adjective occurs twice and every pronoun can only mean its antecedent."""
+    """Whether no word is repeated or contradicted, and every pronoun can only mean its antecedent."""
     said = [phrase for clause in sentence.clauses for phrase in clause_noun_phrases(clause)]
     clauses = [*sentence.clauses, *(phrase.relative for phrase in said if phrase.relative)]
     words = [
@@ -128,8 +128,16 @@ def is_sound(sentence: Sentence) -> bool:
         *(phrase.adjective.english for phrase in said if phrase.adjective),
         *(clause.complement.english for clause in clauses if clause.complement),
         *(clause.verb.base for clause in clauses),
+        *(clause.manner.english for clause in clauses if clause.manner),
     ]
-    return len(set(words)) == len(words) and all(_is_clear(clause.subject, said) for clause in clauses)
+    if len(set(words)) < len(words) or any(pair <= set(words) for pair in _CONTRADICTIONS):
+        return False
+    return all(_is_clear(clause.subject, said) for clause in clauses)
+
+
+_CONTRADICTIONS = tuple(
+    frozenset(pair.split()) for pair in ("happily sad", "happily cry", "happy cry", "sad laugh", "sad happy")
+)
 
 
 def _is_clear(subject: Phrase, said: list[NounPhrase]) -> bool:
@@ -164,24 +172,33 @@ def _main(dice: Dice) -> Clause:
 def _reason(dice: Dice) -> Sentence | None:
     """The man is waiting because the bus is late; although he is tired; because it is raining."""
     main = _main(dice)
-    conjunction = Conjunction.BECAUSE if dice.chance(0.7) else Conjunction.ALTHOUGH
+    conjunction = Conjunction.BECAUSE if dice.chance(0.65) else Conjunction.ALTHOUGH
     if not phrases.fits(ANIMATE, main.subject):
         clause = _weather(dice)
-    elif dice.chance(0.6):
-        clause = _own_reason(dice, main.subject)
+    elif dice.chance(0.5):
+        clause = state_clause(dice, _pronoun_for(main.subject))
     else:
         clause = _outer_reason(dice, conjunction)
     return _joined(dice, main, conjunction, clause)
 
 
-def _own_reason(dice: Dice, subject: Phrase) -> Clause:
-    """A reason that lies with the subject of the main clause: a state, a loss, a wish or a duty."""
-    him = Pronoun(subject) if isinstance(subject, NounPhrase | Coordination) else subject
-    if not phrases.fits(PERSON, subject) or dice.chance(0.4):
-        return state_clause(dice, him)
-    if dice.chance(0.2):
-        return clause_about(dice, him, (LOSE,), 0.3)
-    return replace(clause_about(dice, him, _WISHES, 0.3), modal=dice.pick((Modal.MUST, Modal.WANT)))
+def _motive(dice: Dice) -> Sentence | None:
+    """The boys are coming back because they have to feed their dog; because they have lost a key."""
+    main = new_clause(dice, _ERRANDS, phrases.SOME_SUBJECT, 0.6)
+    if not phrases.fits(PERSON, main.subject):
+        return None
+    if dice.chance(0.25):
+        motive = clause_about(dice, _pronoun_for(main.subject), (LOSE,), 0.4)
+    else:
+        wish = clause_about(dice, _pronoun_for(main.subject), _WISHES, 0.4)
+        motive = replace(wish, modal=dice.pick((Modal.MUST, Modal.WANT)))
+    return _joined(dice, with_verb_form(dice, main), Conjunction.BECAUSE, motive)
+
+
+def _pronoun_for(subject: Phrase) -> Pronoun:
+    if not isinstance(subject, NounPhrase | Coordination):
+        raise TypeError("only a noun phrase has a pronoun")
+    return Pronoun(subject)
 
 
 def _outer_reason(dice: Dice, conjunction: Conjunction) -> Clause:
@@ -242,6 +259,8 @@ def _so_that(dice: Dice) -> Sentence | None:
     """The man is opening the gate so that the children can play in the garden."""
     mains = _named("work, hurry, stand up, come back, open, close, look after, help, sing")
     main = new_clause(dice, mains, phrases.SOME_SUBJECT, 0.5)
+    if not phrases.fits(PERSON, main.subject):
+        return None
     verbs = (*PASTIMES[:9], *_named("read, eat, drink, wipe, open, feed, film, listen to, come back"))
     clause = replace(new_clause(dice, verbs, phrases.OTHER_SUBJECT, 0.4), modal=Modal.CAN)
     return Sentence(_willed(dice, main), subordinate=Subordinate(Conjunction.SO_THAT, clause))
@@ -276,8 +295,21 @@ def _subject_with_relative(dice: Dice) -> Sentence | None:
     if verbs and dice.chance(0.7):
         main = clause_about(dice, subject, verbs, 0.5)
     else:
+        # "The pink shirt … is green": what is told of the subject last must not be told first.
+        subject = replace(subject, adjective=None)
         main = quality_clause(dice, subject)
-    return Sentence(with_verb_form(dice, replace(main, subject=with_relative_clause(dice, subject))))
+    related = with_relative_clause(dice, subject)
+    if (
+        related.relative
+        and main.complement
+        and (related.relative.verb.base, main.complement.english) in _UNDONE
+    ):
+        return None
+    return Sentence(with_verb_form(dice, replace(main, subject=related)))
+
+
+# What something that this has been done to is not.
+_UNDONE = frozenset({("repair", "broken"), ("wash", "dirty"), ("wipe", "dirty")})
 
 
 def _object_with_relative(dice: Dice) -> Sentence | None:
@@ -291,7 +323,8 @@ def _object_with_relative(dice: Dice) -> Sentence | None:
 
 _FRAMES = (
     (_simple, 40.0),
-    (_reason, 16.0),
+    (_reason, 12.0),
+    (_motive, 6.0),
     (_while, 7.0),
     (_until, 4.0),
     (_so_that, 4.0),

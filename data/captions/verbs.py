@@ -151,8 +151,12 @@ BARK, RAIN, SNOW, SHINE, BE = _verbs("""
     be being been                | sein, ist, ist gewesen                 | anything
 """)
 
-WEAR, HOLD, LOSE, PUT_ON = (verb for verb in TRANSITIVES if verb.base in ("wear", "hold", "lose", "put"))
+WEAR, BUY, HOLD, LOSE, PUT_ON = (
+    verb for verb in TRANSITIVES if verb.base in ("wear", "buy", "hold", "lose", "put")
+)
 
 VERBS = {
-    verb.name: verb for verb in (*PASTIMES, *EVENTS, *TRAFFIC, *MOTIONS, *PLACINGS, *TRANSITIVES, *GIVINGS)
+    verb.name: verb
+    for group in (PASTIMES, EVENTS, TRAFFIC, POSTURES, MOTIONS, PLACINGS, TRANSITIVES, GIVINGS)
+    for verb in group
 }

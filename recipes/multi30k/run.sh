@@ -28,10 +28,11 @@ done
 minutes=${MINUTES:-20}
 seed=${SEED:-1}
 preset=${PRESET:-small}
+vocabulary=${VOCABULARY:-4000}
 work=${WORK:-$here/work}
 pair=$source_language-$target_language
 data=$work/data
-corpus=$work/$pair/corpus
+corpus=$work/$pair/corpus-$vocabulary
 run=$work/$pair/$preset-$minutes-minutes-seed-$seed
 model=$run/model
 
@@ -48,7 +49,7 @@ step "3/5 prepare: raw text to a tokenizer and token arrays in $corpus"
 if [ -f "$corpus/corpus.json" ]; then
     echo "there already" >&2
 else
-    seqkit prepare "$corpus" --overwrite \
+    seqkit prepare "$corpus" --overwrite --vocab-size "$vocabulary" \
         --source "$data/train.$source_language" --target "$data/train.$target_language" \
         --valid-source "$data/val.$source_language" --valid-target "$data/val.$target_language"
 fi

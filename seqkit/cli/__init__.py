@@ -60,7 +60,13 @@ def _print_version(wanted: bool) -> None:
 
 def main() -> NoReturn:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # reported by then; the interpreter's own last flush must not fail again
+        _discard_output()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -72,7 +78,8 @@ def run(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(app)
     try:
         result = command.main(list(arguments), prog_name="seqkit", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except SeqkitError as error:
         if debug:
             traceback.print_exc()
@@ -111,12 +118,14 @@ def _terminate(_signal_number: int, _frame: FrameType | None) -> None:
 
 
 def _die_of_closed_pipe() -> int:
-    """End as `cat` does when its reader leaves: by SIGPIPE, without a word.
-
-    Standard output is pointed at the null device first, so that the interpreter's last flush cannot fail.
-    """
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    """End as `cat` does when its reader leaves: by SIGPIPE, without a word."""
+    _discard_output()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGPIPE)
     return ExitCode.PIPE_CLOSED  # only where SIGPIPE is blocked
+
+
+def _discard_output() -> None:
+    """Point standard output at the null device, so that what is left in its buffer cannot fail."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())

@@ -111,7 +111,12 @@ def evaluate(
     threads: Threads = None,
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    """Score translations: BLEU, chrF and TER, each with its sacreBLEU signature."""
+    """Score translations: BLEU, chrF and TER, each with its sacreBLEU signature.
+
+    seqkit translate MODEL test.en | seqkit evaluate --reference test.de
+
+    seqkit evaluate --model MODEL --source test.en --reference test.de --metric bleu,chrf --confidence
+    """
     console.show_log(quiet=quiet)
     texts = _Texts(hypotheses, tuple(reference or ()), model, source, baseline)
     search = {"beam_size": beam_size, "batch_tokens": batch_tokens, "length_penalty": length_penalty}

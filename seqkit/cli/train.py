@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -176,7 +176,8 @@ def _signals() -> Iterator[list[int]]:
         if cell[0]:
             os._exit(128 + number)
         cell[0] = number
-        console.note(f"{signal.Signals(number).name}: saving; once more to leave at once")
+        with suppress(RuntimeError):  # the signal came in the middle of another line
+            console.note(f"{signal.Signals(number).name}: saving; once more to leave at once")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -164,9 +164,9 @@ class TrainingDisplay:
                 "validation",
                 step=row["step"],
                 epoch=f"{row['epoch']:.2f}",
-                train_loss=f"{row['train_loss']:.4f}",
+                train_loss=f"{_number(row['train_loss']):.4f}",
                 valid_nats=f"{measured.loss:.4f}",
-                perplexity=f"{row['valid_perplexity']:.3f}",
+                perplexity=f"{_number(row['valid_perplexity']):.3f}",
                 bleu=f"{bleu:.2f}",
                 chrf=f"{chrf:.2f}",
                 gradient_norm=f"{row['gradient']['norm']:.3f}",
@@ -177,8 +177,8 @@ class TrainingDisplay:
             )
             return
         self._print(
-            f"{row['step']:>8,} {row['epoch']:>6.1f} {row['train_loss']:>6.3f} {measured.loss:>6.3f} "
-            f"{row['valid_perplexity']:>7.2f} {bleu:>6.2f} {chrf:>6.2f} "
+            f"{row['step']:>8,} {row['epoch']:>6.1f} {_number(row['train_loss']):>6.3f} "
+            f"{measured.loss:>6.3f} {_number(row['valid_perplexity']):>7.2f} {bleu:>6.2f} {chrf:>6.2f} "
             f"{timing['target_tokens_per_second']:>7,.0f} {console.duration(timing['elapsed_seconds']):>8}"
             + ("  ★ best" if event.best else ""),
         )
@@ -191,3 +191,7 @@ class TrainingDisplay:
 
         assert self.live is not None
         self.live.console.print(Text(console.printable(text), style=style or ""))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

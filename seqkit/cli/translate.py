@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,16 +17,23 @@ import typer
 
 from seqkit.cli import console
 from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.errors import OutputError, SeqkitError, output_error
+from seqkit.files import atomic_writer, parse_json
 
 if TYPE_CHECKING:
     from seqkit.inference import Alternative, TranslateOptions, Translation, Translator
 
 LINES_TOGETHER = 2000  # translated before the first of them is written
+LARGEST_ATTENTION = 1_000_000  # weights that one JSON line may hold
 SEARCH_PANEL = "Search"
 OUTPUT_PANEL = "Output"
 
 # What could end a line for another tool becomes a space: one line in, one line out.
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
+# In JSON they are escaped, and so are lone surrogates, which JSON can hold and UTF-8 cannot.
+_ESCAPED_IN_JSON = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
+
+_LOG = logging.getLogger(__name__)
 
 
 def translate(
@@ -100,7 +110,8 @@ def translate(
         bool,
         typer.Option(
             "--alignments",
-            help="Put a tab and source-target token positions (0-0 1-2 …) behind it; --json: weights, too.",
+            help="Put a tab and source-target token positions (0-0 1-2 …) behind it; --json: weights, too "
+            "(null where they are more than a million).",
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = False,
@@ -147,7 +158,9 @@ def translate(
     layout = _Layout(json_lines, n_best > 1, scores, alignments)
     if file == "-" and sys.stdin is not None and sys.stdin.isatty():
         console.note("reading sentences from the terminal, one a line; Ctrl-D ends")
-    with _destination(output) as stream, console.progress("lines", quiet=quiet or file == "-") as on_progress:
+    # A bar would be drawn into results that go to the same terminal.
+    silent = quiet or file == "-" or (output is None and sys.stdout is not None and sys.stdout.isatty())
+    with _destination(output) as stream, console.progress("lines", quiet=silent) as on_progress:
         _translate_stream(translator, file, target_prefix, options, layout, stream, on_progress)
 
 
@@ -185,7 +198,10 @@ def _translate_stream(
     done = 0
     for block in read_blocks(file):
         for start in range(0, len(block), LINES_TOGETHER):
-            requests = [_request(line, prefix, layout) for line in block[start : start + LINES_TOGETHER]]
+            requests = [
+                _request(line, number, prefix, layout)
+                for number, line in enumerate(block[start : start + LINES_TOGETHER], done + 1)
+            ]
             translations = translator.translate(
                 [request.text for request in requests],
                 options,
@@ -198,16 +214,30 @@ def _translate_stream(
             on_progress("translate", done, None)
 
 
-def _request(line: str, prefix: str | None, layout: _Layout) -> _Request:
+def _request(line: str, number: int, prefix: str | None, layout: _Layout) -> _Request:
     if layout.json_lines and line.lstrip().startswith("{"):
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            return _Request(line, {}, prefix)
-        if isinstance(value, dict) and isinstance(value.get("text"), str):
-            own = value.pop("target_prefix", None)
-            return _Request(value.pop("text"), value, own if isinstance(own, str) else prefix)
+        value = _json_object(line)
+        if isinstance(value.get("text"), str):
+            if isinstance(value.get("target_prefix"), str):
+                prefix = value.pop("target_prefix")
+            return _Request(value.pop("text"), value, prefix)
+        _LOG.warning('line %s is not a JSON object with a "text", so all of it is translated', f"{number:,}")
     return _Request(line, {}, prefix)
+
+
+def _json_object(line: str) -> dict[str, Any]:
+    """The object that a line holds, or an empty one where it holds none that could be written again."""
+    try:
+        value = parse_json(line.encode(), "line")
+        _json_line(value)
+    except (SeqkitError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _json_line(value: dict[str, Any]) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ESCAPED_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _render(number: int, request: _Request, translation: Translation, layout: _Layout) -> bytes:
@@ -215,7 +245,7 @@ def _render(number: int, request: _Request, translation: Translation, layout: _L
     lines = []
     for rank, alternative in enumerate(translation.alternatives, 1):
         if layout.json_lines:
-            lines.append(json.dumps(_record(number, rank, request, alternative, layout), ensure_ascii=False))
+            lines.append(_json_line(_record(number, rank, request, alternative, layout)))
         else:
             lines.append("\t".join(_columns(number, rank, alternative, layout)))
     return "".join(line + "\n" for line in lines).encode("utf-8", "replace")
@@ -256,19 +286,38 @@ def _record(
         record["alignment"] = [list(link) for link in alternative.alignment()]
         record["source_tokens"] = list(alternative.source_tokens)
         record["target_tokens"] = list(alternative.tokens)
-        weights = alternative.attention
-        record["attention"] = (
-            [] if weights is None else [[round(float(w), 4) for w in row] for row in weights]
-        )
+        record["attention"] = _weights(alternative)
     return record
+
+
+def _weights(alternative: Alternative) -> list[list[float]] | None:
+    if len(alternative.tokens) * len(alternative.source_tokens) > LARGEST_ATTENTION:
+        return None
+    weights = alternative.attention
+    return [] if weights is None else [[round(float(weight), 4) for weight in row] for row in weights]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # it cannot even be looked at: opening it will say why
+        return False
 
 
 @contextmanager
 def _destination(output: Path | None) -> Iterator[BinaryIO]:
     if output is None:
+        if sys.stdout is None:
+            raise OutputError("standard output is closed", hint="name a file with --output")
         yield sys.stdout.buffer
-        return
-    from seqkit.files import atomic_writer
-
-    with atomic_writer(output) as stream:
-        yield stream
+    elif _exists(output) and not output.is_file():
+        # A device or a pipe is written to: the atomic writer would put a file in its place.
+        try:
+            stream = open(output, "wb")  # noqa: SIM115 - closed below, so that errors of the body stay apart
+        except OSError as error:
+            raise output_error(output, error) from error
+        with stream:
+            yield stream
+    else:
+        with atomic_writer(Path(os.path.realpath(output))) as stream:
+            yield stream

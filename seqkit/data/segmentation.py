@@ -1,9 +1,9 @@
 """Random segmentations into subwords: BPE-dropout and unigram sampling.
 
 SentencePiece can draw them too, but salts its generator differently in every process, and a run that is
-continued must see the same batches as one that was never interrupted. Its pieces do not cross spaces, so words
-are cut one by one, and a word's segmentation is one of a fixed number of variants, each a function of the word
-alone: which variant is taken is all that the seed decides, and the variants of frequent words stay at hand.
+continued must see the same batches as one that was never interrupted. Its pieces do not cross spaces, so
+words are cut one by one. A word is cut in one of a fixed number of variants, each a function of the word
+alone: the seed decides which variant is taken, and the variants of frequent words stay at hand.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from seqkit.data.vocabulary import UNKNOWN, Ids
 
 SPACE_MARK = "\u2581"  # how SentencePiece writes the space before a word
-VARIANTS = 256  # of one word
+VARIANTS = 64  # of one word
 
 _CACHED_VARIANTS = 1 << 17
 _CACHED_LENGTH = 24  # characters of a word that is worth keeping

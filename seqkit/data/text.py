@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -25,14 +26,14 @@ _BLOCK = 1 << 18  # bytes asked for in one read
 _SHOWN = 3  # line numbers named in a warning
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_GZIP = b"\x1f\x8b"
+_GZIP = b"\x1f\x8b\x08"
+# No text begins so by chance: the marks are whole, and UTF-16 has zero bytes before long.
 _FOREIGN = {
-    b"\xfd7zXZ": ("compressed with xz", "xz -dc"),
-    b"BZh": ("compressed with bzip2", "bzip2 -dc"),
-    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "zstd -dc"),
-    b"PK\x03\x04": ("a zip archive", "unzip -p"),
-    b"\xff\xfe": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
-    b"\xfe\xff": ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
+    re.compile(rb"\xfd7zXZ\0"): ("compressed with xz", "xz -dc"),
+    re.compile(rb"BZh[1-9]1AY&SY"): ("compressed with bzip2", "bzip2 -dc"),
+    re.compile(rb"\x28\xb5\x2f\xfd"): ("compressed with zstd", "zstd -dc"),
+    re.compile(rb"PK\x03\x04"): ("a zip archive", "unzip -p"),
+    re.compile(rb"(?s)(\xff\xfe|\xfe\xff).*\0"): ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
 }
 
 logger = logging.getLogger("seqkit")
@@ -202,13 +203,13 @@ def _open(path: str | Path, name: str) -> Iterator[BinaryIO]:
 
 def _decompressed(name: str, stream: BinaryIO) -> BinaryIO:
     try:
-        start = cast(BufferedReader, stream).peek(8)[:8]
+        start = cast(BufferedReader, stream).peek(1)  # what has arrived
     except OSError as error:
         raise input_error(name, error) from error
     if start.startswith(_GZIP):
         return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
-    for magic, (what, command) in _FOREIGN.items():
-        if start.startswith(magic):
+    for mark, (what, command) in _FOREIGN.items():
+        if mark.match(start):
             raise DataError(
                 f"{name} is {what}, not UTF-8 text",
                 where=name,

@@ -1,11 +1,13 @@
 """Beam search over a step function; greedy search is a beam of one.
 
 The search keeps `beam_size` hypotheses a sentence in rows that belong together (row i of sentence i // k),
-asks the step function for each row's best continuations, and drops a sentence from the batch when it is done.
+asks the step function for each row's best continuations, and drops a sentence from the batch when it is done:
+when as many hypotheses have ended and none that goes on is ahead of the best of them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -16,6 +18,9 @@ from seqkit.decoding.scoring import coverage_penalty, length_penalty
 from seqkit.errors import ConfigError
 
 State = TypeVar("State")
+
+BEAM_LIMIT = 1000
+NORMALIZATION_LIMIT = 10.0  # exponents far beyond it overflow, and sensible ones lie between 0 and 2
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,22 @@ class BeamOptions:
     minimum_length: int = 0
 
     def __post_init__(self) -> None:
-        if self.beam_size < 1:
-            raise ConfigError(f"--beam-size {self.beam_size} must be at least 1")
+        if not 1 <= self.beam_size <= BEAM_LIMIT:
+            raise ConfigError(f"--beam-size {self.beam_size:,} must be from 1 to {BEAM_LIMIT:,}")
         if not 1 <= self.n_best <= self.beam_size:
             raise ConfigError(
                 f"--n-best {self.n_best} needs a beam at least as large, but --beam-size is {self.beam_size}",
-                hint=f"--beam-size {max(self.n_best, 1)}",
+                hint=f"--beam-size {min(max(self.n_best, 1), BEAM_LIMIT)}",
             )
+        if not abs(self.normalization) <= NORMALIZATION_LIMIT:
+            raise ConfigError(
+                f"--length-penalty {self.normalization} must be from "
+                f"{-NORMALIZATION_LIMIT:.0f} to {NORMALIZATION_LIMIT:.0f}"
+            )
+        if not 0 <= self.coverage < math.inf:
+            raise ConfigError(f"--coverage-penalty {self.coverage} must be 0 or more")
+        if self.minimum_length < 0:
+            raise ConfigError(f"--min-length {self.minimum_length} must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,8 @@ class Stepper(Protocol[State]):
 class Hypothesis:
     """A finished translation: tokens without the end token, each token's log-probability with it.
 
-    `score` is the normalised log-probability that hypotheses are ranked by; `attention` is (T, S).
+    `score` is the normalised log-probability that hypotheses are ranked by; `attention` is (T + 1, S): a row
+    a token and one for the end token.
     """
 
     tokens: np.ndarray
@@ -106,11 +121,13 @@ def beam_search(
     maximum_lengths: np.ndarray,
     options: BeamOptions,
     prefixes: Sequence[np.ndarray] | None = None,
+    source_lengths: np.ndarray | None = None,
 ) -> list[list[Hypothesis]]:
     """The `n_best` best hypotheses of every sentence, best first.
 
     `state` has `beam_size` rows a sentence. `maximum_lengths` (B,) counts tokens before the end token, which
-    is the only one allowed after so many. `prefixes` are tokens to begin with.
+    is the only one allowed after so many. `prefixes` are tokens to begin with. `source_lengths` (B,) says how
+    many of the attention's positions are the sentence's own words: only they are kept, and to be covered.
     """
     size, count = options.beam_size, len(maximum_lengths)
     beams = _Beams(
@@ -138,9 +155,8 @@ def beam_search(
             ),
             may_end=length >= options.minimum_length,
         )
-        rows = _advance(beams, found, finished, end, options)
-        kept = np.array([len(finished[number]) < size for number in beams.sentences], dtype=bool)  # (B,)
-        kept &= np.isfinite(beams.totals).any(axis=1)
+        rows = _advance(beams, found, finished, end, source_lengths, options)
+        kept = _has_hope(beams, finished, options)  # (B,)
         everything = bool(kept.all())
         flat = rows[kept].ravel()
         state = found.state
@@ -149,7 +165,22 @@ def beam_search(
         if not everything:
             beams = _keep(beams, kept)
         last = beams.tokens[:, :, -1].ravel()
-    return [sorted(some, key=lambda h: -h.score)[: options.n_best] for some in finished]
+    return [some[: options.n_best] for some in finished]
+
+
+def _has_hope(beams: _Beams, finished: Sequence[Sequence[Hypothesis]], options: BeamOptions) -> np.ndarray:
+    """Which sentences (B,) lack hypotheses, or have one that would be the best if it ended next for nothing.
+
+    The first ends alone would not do: improbable early ones could fill all places before the right one comes.
+    """
+    best = np.array(
+        [
+            finished[number][0].score if len(finished[number]) == options.beam_size else -np.inf
+            for number in beams.sentences
+        ]
+    )
+    hopes = beams.totals.max(axis=1) / length_penalty(beams.tokens.shape[2] + 1, options.normalization)
+    return np.asarray(hopes > best)
 
 
 def _advance(
@@ -157,9 +188,13 @@ def _advance(
     found: Continuations[State],
     finished: list[list[Hypothesis]],
     end: int,
+    source_lengths: np.ndarray | None,
     options: BeamOptions,
 ) -> np.ndarray:
-    """Extend every beam by one token in place, move what ended to `finished`, return the rows (B, k) kept."""
+    """Extend every beam by one token in place and return the rows (B, k) that it came from.
+
+    What ended goes to `finished`, where the `beam_size` best of a sentence stay, best first.
+    """
     count, size = beams.totals.shape
     width = found.tokens.shape[1]
     totals = beams.totals[:, :, None] + found.log_probabilities.reshape(count, size, width)  # (B, k, W)
@@ -173,12 +208,16 @@ def _advance(
     # An end counts when it is among the best `size`, otherwise better unfinished ones push it out.
     for beam, place in zip(*np.nonzero(ends[:, :size]), strict=True):
         parent = parents[beam, place]
-        done = finished[beams.sentences[beam]]
-        if len(done) < size:
-            last = totals[beam, place] - beams.totals[beam, parent]
-            log_probabilities = np.append(beams.log_probabilities[beam, parent], last)
-            seen = None if attention is None else attention[beam, parent]
-            done.append(_hypothesis(beams.tokens[beam, parent], log_probabilities, seen, options))
+        number = beams.sentences[beam]
+        last = totals[beam, place] - beams.totals[beam, parent]
+        log_probabilities = np.append(beams.log_probabilities[beam, parent], last)
+        seen = None if attention is None else attention[beam, parent]  # (T + 1, S)
+        if seen is not None and source_lengths is not None:
+            seen = seen[:, : source_lengths[number]]
+        done = finished[number]
+        done.append(_hypothesis(beams.tokens[beam, parent], log_probabilities, seen, options))
+        done.sort(key=lambda hypothesis: -hypothesis.score)
+        del done[size:]
     # The first `size` candidates that go on: a stable sort moves them to the front.
     going_on = np.argsort(ends, axis=1, kind="stable")[:, :size]  # (B, k)
     parents = np.take_along_axis(parents, going_on, axis=1)  # (B, k)

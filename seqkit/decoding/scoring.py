@@ -11,5 +11,5 @@ def length_penalty(length: int, alpha: float) -> float:
 
 
 def coverage_penalty(coverage: np.ndarray, beta: float) -> float:
-    """beta * sum of log(min(attention a source position got, 1)), equation 14. `coverage` is (S,)."""
+    """beta * sum of log(min(attention a source word got, 1)), equation 14. `coverage` is (S,), no padding."""
     return float(beta * np.log(np.clip(coverage, 1e-6, 1.0)).sum())

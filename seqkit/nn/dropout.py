@@ -15,12 +15,19 @@ class SequenceDropout(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """(B, T, F) -> (B, T, F)"""
+        return masked(values, self.draw(values.shape[0], values.shape[2], values.device))
+
+    def draw(self, rows: int, features: int, device: torch.device) -> Tensor | None:
+        """A mask (B, 1, F) for `masked`, or None while nothing is dropped."""
         if not self.training or self.rate == 0:
-            return values
-        batch, _, features = values.shape
+            return None
         keep = 1 - self.rate
-        mask = torch.empty(batch, 1, features, device=values.device).bernoulli_(keep).div_(keep)  # (B, 1, F)
-        return values * mask.to(values.dtype)
+        return torch.empty(rows, 1, features, device=device).bernoulli_(keep).div_(keep)
+
+
+def masked(values: Tensor, mask: Tensor | None) -> Tensor:
+    """(B, T, F), (B, 1, F) -> (B, T, F)"""
+    return values if mask is None else values * mask.to(values.dtype)
 
 
 class WordDropout(nn.Module):

@@ -40,16 +40,20 @@ class SmoothedCrossEntropy(torch.autograd.Function):
 
     The gradient, softmax minus target, is made in the forward pass, a cache-sized block of rows at a time:
     composed from library calls the same takes three more passes over the largest tensor of a step.
-    Differentiable once.
+    Only the first `count` rows are counted. Differentiable once.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, logits: Tensor, targets: Tensor, count: int, smoothing: float
+    ) -> tuple[Tensor, Tensor]:
         gradient = torch.empty_like(logits) if ctx.needs_input_grad[0] else None
+        if gradient is not None:
+            gradient[count:] = 0
         size = logits.shape[1]
         objective = nats = logits.new_zeros((), dtype=torch.float64)
-        for start in range(0, len(logits), _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
+        for start in range(0, count, _BLOCK_ROWS):
+            rows = slice(start, min(start + _BLOCK_ROWS, count))
             block, wanted = (
                 logits[rows].to(_at_least_float(logits.dtype)),
                 targets[rows, None],
@@ -69,13 +73,14 @@ class SmoothedCrossEntropy(torch.autograd.Function):
         return objective, nats
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         scaled = ctx.gradient.mul_(gradients[0].to(ctx.gradient.dtype))
         ctx.gradient = None
-        return scaled, None, None
+        return scaled, None, None, None
 
 
 _BLOCK_ROWS = 256
+_ROW_GRID = 128
 
 
 def _at_least_float(dtype: torch.dtype) -> torch.dtype:
@@ -101,9 +106,15 @@ class TokenHead(nn.Module):
 
     def loss(self, readouts: Tensor, targets: Padded) -> Loss:
         """Cross-entropy at the positions that hold data; padding never reaches the output layer."""
-        kept = targets.mask.flatten().nonzero().squeeze(1)  # (P,)
+        mask = targets.mask.flatten()  # (B * T,)
+        count = int(mask.sum())
+        # Matrix kernels are made once a shape: round the number of rows up, with some padding at the end.
+        rows = min(-(-count // _ROW_GRID) * _ROW_GRID, len(mask))
+        kept = mask.logical_not().argsort(stable=True)[:rows]  # (P,)
         wanted = targets.values.flatten().index_select(0, kept)  # (P,)
         logits = self.predict(readouts.flatten(0, 1).index_select(0, kept))  # (P, V)
         smoothing = self.label_smoothing if self.training else 0.0
-        objective, nats = SmoothedCrossEntropy.apply(logits, wanted, smoothing)  # type: ignore[no-untyped-call]
-        return Loss(objective, nats, len(wanted))
+        objective, nats = SmoothedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+            logits, wanted, count, smoothing
+        )
+        return Loss(objective, nats, count)

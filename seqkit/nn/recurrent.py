@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from seqkit.batch import Padded
 from seqkit.nn.attention import Attention, Memory
-from seqkit.nn.dropout import SequenceDropout
+from seqkit.nn.dropout import SequenceDropout, masked
 
 Cell = Literal["lstm", "gru", "rnn"]
 LayerState = tuple[Tensor, ...]  # (h, c) of an lstm, (h,) of the others; each (N, H)
@@ -179,7 +179,8 @@ class DecoderState:
     def detach(self) -> DecoderState:
         """The same values with no history, for truncated back-propagation."""
         layers = tuple(tuple(part.detach() for part in layer) for layer in self.layers)
-        return replace(self, layers=layers)
+        feed = None if self.feed is None else self.feed.detach()
+        return replace(self, layers=layers, feed=feed)
 
 
 @dataclass(frozen=True)
@@ -235,11 +236,12 @@ class RecurrentDecoder(nn.Module):
 
     def forward(self, inputs: Tensor, state: DecoderState) -> Decoded:
         """(N, T, E), state -> readouts (N, T, R), weights (N, T, S), state"""
+        masks = self._masks(inputs)
         if not self.input_feeding or inputs.shape[1] <= 1:
-            return self._pass(inputs, state)
+            return self._pass(inputs, state, masks)
         steps = []
         for position in range(inputs.shape[1]):
-            steps.append(self._pass(inputs[:, position : position + 1], state))
+            steps.append(self._pass(inputs[:, position : position + 1], state, masks))
             state = steps[-1].state
         weights = [step.weights for step in steps if step.weights is not None]
         return Decoded(
@@ -248,25 +250,31 @@ class RecurrentDecoder(nn.Module):
             state,
         )
 
-    def _pass(self, inputs: Tensor, state: DecoderState) -> Decoded:
+    def _masks(self, inputs: Tensor) -> list[Tensor | None]:
+        """A dropout mask a layer and one for the readouts, the same at all positions of a sequence."""
+        sizes = [layer.hidden_size for layer in self.recurrent_layers()] + [self.readout.out_features]
+        return [self.dropout.draw(len(inputs), size, inputs.device) for size in sizes]
+
+    def _pass(self, inputs: Tensor, state: DecoderState, masks: Sequence[Tensor | None]) -> Decoded:
         """All positions in one call a layer."""
         values = inputs
         if state.feed is not None:
             values = torch.cat([inputs, state.feed[:, None].to(inputs.dtype)], dim=2)  # (N, 1, E + R)
         hidden, first = self.recurrent_layers()[0](values, state.layers[0])  # (N, T, H)
-        hidden = self.dropout(hidden)
+        hidden = masked(hidden, masks[0])
         after = [first]
         context, weights = None, None
         if self.attention is not None and state.memory is not None:
             context, weights = self.attention(hidden, state.memory)  # (N, T, C), (N, T, S)
-        for layer, layer_state in zip(self.recurrent_layers()[1:], state.layers[1:], strict=True):
+        above = zip(self.recurrent_layers()[1:], state.layers[1:], masks[1:-1], strict=True)
+        for layer, layer_state, mask in above:
             joined = hidden if context is None else torch.cat([hidden, context], dim=2)
             outputs, last = layer(joined, layer_state)  # (N, T, H)
-            hidden = hidden + self.dropout(outputs)
+            hidden = hidden + masked(outputs, mask)
             after.append(last)
         parts = [hidden, inputs] if context is None else [hidden, context, inputs]
         readouts = torch.tanh(self.readout(torch.cat(parts, dim=2)))  # (N, T, R)
-        readouts = self.dropout(readouts)
+        readouts = masked(readouts, masks[-1])
         feed = readouts[:, -1] if self.input_feeding else None
         return Decoded(readouts, weights, DecoderState(tuple(after), state.memory, feed))
 

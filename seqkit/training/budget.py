@@ -34,9 +34,16 @@ class Budget:
     @property
     def exhausted(self) -> bool:
         """Whether no further step should be taken."""
+        if self.out_of_patience:
+            return True
         if self.total_steps:
             return self.state.step >= self.total_steps
-        return self.elapsed >= self._seconds_for_steps
+        return self.state.step > 0 and self.elapsed >= self._seconds_for_steps
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether too many validations in a row brought no progress."""
+        return 0 < self.training.patience <= self.state.stale
 
     @property
     def remaining(self) -> float:
@@ -69,5 +76,6 @@ class Budget:
     @property
     def _seconds_for_steps(self) -> float:
         """What steps may use of a budget in minutes: the last validation needs time, too."""
-        reserve = 1.25 * self.state.validation_seconds + 1.0
+        validations = 1 if self.training.average_best == 1 else 2
+        reserve = 1.25 * validations * self.state.validation_seconds + 1.0
         return max(60 * self.training.minutes - reserve, 1.0)

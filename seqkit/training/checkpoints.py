@@ -63,8 +63,10 @@ def locked(training: Path) -> Iterator[None]:
     make_directory(training)
     path = training / "lock"
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
+        if path.is_symlink():  # it would be written to, wherever it points
+            raise DataError("lock is a link, which is refused here", where=str(path)) from error
         raise output_error(path, error) from error
     with open(descriptor, "r+") as stream:
         try:
@@ -118,7 +120,7 @@ def _storage_error(path: Path, error: OSError, needed: int) -> SeqkitError:
     failure = output_error(path, error)
     with suppress(OSError):
         free = shutil.disk_usage(path.parent).free
-        failure.where = f"{path} (needs {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free)"
+        failure.where = f"{path} (needs {needed:,} bytes, {free:,} are free)"
     return failure
 
 
@@ -203,9 +205,8 @@ def _load(path: Path) -> Checkpoint:
 
 def _all(training: Path) -> list[Path]:
     """Checkpoint directories, oldest first."""
-    return sorted(
-        entry for entry in training.glob("checkpoint-*") if entry.is_dir() and not entry.is_symlink()
-    )
+    found = [entry for entry in training.glob("checkpoint-*") if entry.is_dir() and not entry.is_symlink()]
+    return sorted(found, key=lambda entry: (len(entry.name), entry.name))  # steps may outgrow their zeros
 
 
 def _path(training: Path, step: int) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqkit.errors import ModelError
 from seqkit.training.health import GradientHealth
 from seqkit.training.loop import StepReport
 from seqkit.training.validation import Measured
@@ -82,9 +83,16 @@ class RunState:
     positions: int = 0
     health: GradientHealth = field(default_factory=GradientHealth)
     scaler: dict[str, Any] = field(default_factory=dict)
+    init_from: str = ""  # the model that the run began with
     finished: str = ""
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunState:
-        """Read back what `dataclasses.asdict` gave."""
-        return cls(**{**values, "health": GradientHealth(**values["health"])})
+        """Read back what `dataclasses.asdict` gave; ModelError when these are not the names of today."""
+        try:
+            return cls(**{**values, "health": GradientHealth(**values["health"])})
+        except (TypeError, KeyError) as error:
+            raise ModelError(
+                "the checkpoint was written by another version of seqkit",
+                hint="continue with that version, or begin again with --restart",
+            ) from error

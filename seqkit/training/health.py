@@ -44,16 +44,21 @@ class GradientHealth:
         steps = max(self.steps, 1)
         number = {id(parameter): index for index, parameter in enumerate(model.parameters())}
         parts = {
-            name: round((sum(self.squares[number[id(p)]] for p in members) / steps) ** 0.5, 6)
+            name: _short((sum(self.squares[number[id(p)]] for p in members) / steps) ** 0.5)
             for name, members in model.parameter_groups().items()
             if self.squares
         }
         return {
-            "norm": round(self.norm / steps, 6),
+            "norm": _short(self.norm / steps),
             "clipped_share": round(self.clipped / steps, 4),
             "nonfinite_steps": self.nonfinite,
             "parts": parts,
         }
+
+
+def _short(value: float) -> float:
+    """Six significant digits: a tiny gradient must not be rounded to none."""
+    return float(f"{value:.6g}")
 
 
 def saturation(gates: dict[str, tuple[dict[str, Tensor], Tensor]]) -> dict[str, float]:

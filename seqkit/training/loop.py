@@ -7,6 +7,7 @@ resumed run draws what the uninterrupted one would have drawn.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from seqkit.models import SequenceModel
 from seqkit.nn.heads import Loss
 
 MAX_NONFINITE_STEPS = 5  # in a row
+# With loss scaling an overflow now and then is how the scale is found: it is halved each time.
+MAX_OVERFLOWS = 30
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def train_steps(
         scaler.unscale_(optimizer)
         norms = _norms(parameters)  # (number of parameters,)
         norm = float(torch.linalg.vector_norm(norms))
-        finite = norm == norm and norm != float("inf")
+        finite = math.isfinite(norm)
         clipped = finite and 0 < options.clip_norm < norm
         if clipped:
             torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], options.clip_norm / norm)
@@ -103,9 +106,8 @@ def train_steps(
             scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
-        # With loss scaling an overflow now and then is how the scale is found.
-        failures = 0 if finite or scaler.is_enabled() else failures + 1
-        if failures >= MAX_NONFINITE_STEPS:
+        failures = 0 if finite else failures + 1
+        if failures >= (MAX_OVERFLOWS if scaler.is_enabled() else MAX_NONFINITE_STEPS):
             raise RunFailed(
                 f"the gradient was not finite {failures} steps in a row, last at step {item.step:,}; "
                 "the weights are those before the first of them",
@@ -142,8 +144,8 @@ def _accumulate_gradients(
 
 def _norms(parameters: list[nn.Parameter]) -> Tensor:
     """The 2-norm of each parameter's gradient, zero where there is none."""
-    gradients = [torch.zeros(1) if p.grad is None else p.grad for p in parameters]
-    return torch.stack([norm.cpu() for norm in torch._foreach_norm(gradients)]).float()
+    gradients = [p.new_zeros(1) if p.grad is None else p.grad for p in parameters]
+    return torch.stack(torch._foreach_norm(gradients)).float().cpu()
 
 
 class MovingAverage:

@@ -23,7 +23,7 @@ from seqkit.data.batching import PairBatches
 from seqkit.data.corpus import Corpus
 from seqkit.device import resolve_device, resolve_precision, set_threads
 from seqkit.errors import ConfigError, DataError, Interrupted, ModelError, RunFailed
-from seqkit.files import to_json
+from seqkit.files import remove_temporaries, to_json
 from seqkit.inference import Translator
 from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, LoadedModel, ModelWriter
 from seqkit.training import checkpoints, health, optim
@@ -72,6 +72,7 @@ def train_model(options: TrainOptions) -> Iterator[Event]:
     corpus = Corpus.open(options.corpus, verify=True)
     model_directory.create(options.model)
     with checkpoints.locked(options.model / TRAINING):
+        remove_temporaries(options.model)
         checkpoints.remove_leftovers(options.model / TRAINING)
         run = _Run(options, corpus)
         if options.restart:
@@ -92,8 +93,6 @@ class _Run:
         torch.manual_seed(derived_seed(training.seed, 0))
         source, target = corpus.source_tokenizer, corpus.target_tokenizer
         self.model = model_directory.build_model(self.config, source.size, target.size)
-        if options.init_from is not None:
-            initialize_from(self.model, options.init_from, corpus)
         self.model.to(self.device)
         self.optimizer = optim.build_optimizer(self.model.parameters(), training)
         self.average = MovingAverage(self.model, training.ema) if training.ema else None
@@ -108,6 +107,7 @@ class _Run:
         )
         self.plateau = optim.Plateau()
         self.metrics = b""
+        self.candidates: set[int] = set()  # steps whose weights the newest checkpoint may need
         translator = Translator(
             [LoadedModel(self.model, self.config, self._facts(), source, target)], device=self.device
         )
@@ -127,6 +127,8 @@ class _Run:
                 where=str(self.directory),
                 hint="name a new model directory, or begin again with --restart",
             )
+        if not continued and self.options.init_from is not None:
+            self._initialize_from(self.options.init_from)
         self.writer = ModelWriter(self.options.model, fresh=not continued)
         training = self.config.training
         count = sum(parameter.numel() for parameter in self.model.parameters())
@@ -141,10 +143,13 @@ class _Run:
         )
         config = to_json(self.config.to_dict())
         self._publish({**self.corpus.tokenizer_files, CONFIG: config, METRICS: self.metrics})
+        if not continued:
+            self._save()  # from here on there is something to continue from
         options = LoopOptions(training.seed, training.clip_norm, self.precision, self.device)
-        last_saved, reason = self.state.step, "the budget is used up"
+        last_saved = self.state.step
         if continued and self.state.step and self.budget.validation_due:
             yield self._validate()
+            self._save()
         steps = train_steps(self.model, self._work(), self.optimizer, self.scaler, self._rate, options)
         for report in steps:
             self._count(report)
@@ -155,12 +160,12 @@ class _Run:
                 yield self._validate()
                 self._save()
                 last_saved = self.state.step
-                if training.patience and self.state.stale >= training.patience:
-                    reason = f"no progress in {self.state.stale} validations"
-                    break
             elif training.checkpoint_every and self.state.step - last_saved >= training.checkpoint_every:
                 self._save()
                 last_saved = self.state.step
+        reason = "the budget is used up"
+        if self.budget.out_of_patience:
+            reason = f"no progress in {self.state.stale} validations"
         if self.state.validated_step != self.state.step:
             yield self._validate()
         averaged = self._average_best()
@@ -238,7 +243,9 @@ class _Run:
             raise
         if self.average is not None:
             self.average.swap()
-        improved = self._rank(measured, parameters)
+        improved = self._rank(measured)
+        if training.average_best > 1 and any(step == state.step for _, step in state.best):
+            checkpoints.save_candidate(self.directory, state.step, parameters)
         self.plateau.update(improved, training)
         state.validated_step = state.step
         state.validation_seconds = time.monotonic() - began
@@ -256,7 +263,7 @@ class _Run:
         self._publish(files, parameters if improved else None)
         return Validated(measured, row, improved, found)
 
-    def _rank(self, measured: Measured, parameters: dict[str, torch.Tensor]) -> bool:
+    def _rank(self, measured: Measured) -> bool:
         """Enter a validation into the list of the best; whether it is the first of them."""
         state, training = self.state, self.config.training
         score = measured.metric(training.best_metric)
@@ -269,23 +276,21 @@ class _Run:
         state.stale = 0 if first else state.stale + 1
         state.best = sorted([*state.best, [score, state.step]], key=lambda pair: sign * pair[0])
         state.best = state.best[: training.average_best]
-        if training.average_best > 1 and [score, state.step] in state.best:
-            checkpoints.save_candidate(self.directory, state.step, parameters)
         return first
 
     def _row(self, measured: Measured, best: bool) -> dict[str, Any]:
         state = self.state
         elapsed = self.budget.elapsed
-        positions = max(state.positions, 1)
+        positions = state.positions or math.nan
         seconds = max(elapsed - state.validated_at - state.validation_seconds, 1e-3)
         return {
             "schema": 1,
             "step": state.step,
             "epoch": round(state.epoch + state.batch / self.batches_per_epoch, 4),
-            "train_loss": state.objective / positions,
-            "train_nats": state.nats / positions,
-            "valid_nats": measured.loss,
-            "valid_perplexity": math.exp(min(measured.loss, 700.0)),
+            "train_loss": _finite(state.objective / positions),
+            "train_nats": _finite(state.nats / positions),
+            "valid_nats": _finite(measured.loss),
+            "valid_perplexity": _finite(math.exp(min(measured.loss, 700.0))),
             "scores": list(measured.scores),
             "best": best,
             "gradient": state.health.summary(self.model),
@@ -305,16 +310,17 @@ class _Run:
         state = self.state
         if len(state.best) < 2:
             return None
+        steps = [int(step) for _, step in state.best]
         expected = weights.parameter_tensors(self.model)
-        members = [checkpoints.load_candidate(self.directory, int(step), expected) for _, step in state.best]
+        members = [checkpoints.load_candidate(self.directory, step, expected) for step in steps]
         mean = {name: torch.stack([member[name] for member in members]).mean(dim=0) for name in expected}
         kept = {name: tensor.clone() for name, tensor in expected.items()}
         weights.set_parameters(self.model, mean)
         measured = self.validator.measure(self.model, lambda: False)
         weights.set_parameters(self.model, kept)
-        improved = self._rank(measured, mean)
+        improved = self._rank(measured)
         row = self._row(measured, improved)
-        row["averaged_steps"] = [int(step) for _, step in state.best]
+        row["averaged_steps"] = steps
         self.metrics += checkpoints.json_line(row)
         files = {METRICS: self.metrics}
         if improved:
@@ -364,7 +370,10 @@ class _Run:
             saved, parameters, averages, checkpoints.optimizer_tensors(self.optimizer), self.metrics
         )
         checkpoints.save(self.directory, checkpoint)
-        checkpoints.remove_candidates(self.directory, {int(step) for _, step in state.best})
+        # The checkpoint before this one is kept, too, with the candidates that it knows.
+        wanted = {int(step) for _, step in state.best}
+        checkpoints.remove_candidates(self.directory, wanted | self.candidates)
+        self.candidates = wanted
 
     def _continue(self) -> bool:
         """Take up an interrupted run; False when there is none."""
@@ -391,6 +400,8 @@ class _Run:
             )
         self.tensors_sha256 = state.pop("tensors_sha256")
         self.state = RunState.from_dict(state)
+        self._refuse_other_beginning()
+        self.candidates = {int(step) for _, step in self.state.best}
         self.budget = dataclasses.replace(self.budget, state=self.state)
         self.plateau = optim.Plateau(self.state.plateau_factor, self.state.plateau_stale)
         self.metrics = checkpoint.metrics
@@ -403,6 +414,20 @@ class _Run:
             for name, average in zip(names, self.average.average, strict=True):
                 average.copy_(checkpoint.averages[name])
         return True
+
+    def _initialize_from(self, directory: Path) -> None:
+        initialize_from(self.model, directory, self.corpus)
+        if self.average is not None:
+            self.average = MovingAverage(self.model, self.config.training.ema)
+        self.state.init_from = str(directory.resolve())
+
+    def _refuse_other_beginning(self) -> None:
+        given = self.options.init_from
+        if given is not None and str(given.resolve()) != self.state.init_from:
+            raise ConfigError(
+                f"the run in {self.options.model} did not begin with --init-from {given}",
+                hint="leave --init-from out to continue, or begin again with --restart",
+            )
 
     def _finished(self, *, already: bool) -> Finished:
         state = self.state
@@ -420,3 +445,8 @@ class _Run:
             reason=state.finished,
             already=already,
         )
+
+
+def _finite(value: float) -> float | None:
+    """What JSON can hold: a number, or null."""
+    return value if math.isfinite(value) else None

@@ -82,7 +82,8 @@ class Validator:
                     raise Stopped
                 loss, _ = model.loss(batch.to(device))
                 nats, positions = nats + float(loss.nats), positions + loss.positions
-            translations = self._translate(should_stop)
+            # A model whose loss is not a number cannot translate.
+            translations = self._translate(should_stop) if math.isfinite(nats) else []
         gates = self._gates(model, self.batches[-1].to(device)) if self.batches else {}
         scores = []
         if translations:

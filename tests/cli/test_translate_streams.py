@@ -1,0 +1,152 @@
+"""`seqkit translate` between real pipes: answers as lines come, bounded memory, quiet ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from seqkit.errors import ExitCode
+from tests.conftest import Finished
+
+PATIENCE = 60.0  # seconds; a busy machine takes long to start Python
+COMMAND = [sys.executable, "-m", "seqkit", "translate"]
+OPTIONS = ["--threads", "1", "--beam-size", "1"]
+
+
+@contextmanager
+def running(model: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The command with its streams in our hands."""
+    process = subprocess.Popen(
+        [*COMMAND, str(model), *OPTIONS, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def ask(process: subprocess.Popen[bytes], line: bytes) -> bytes:
+    """Write a line, keep the pipe open, and read what comes back."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(line)
+    process.stdin.flush()
+    answer, deadline = b"", time.monotonic() + PATIENCE
+    while not answer.endswith(b"\n"):
+        ready, _, _ = select.select([process.stdout], [], [], max(deadline - time.monotonic(), 0))
+        assert ready, f"no answer to {line!r} while the input stays open"
+        chunk = os.read(process.stdout.fileno(), 1 << 16)
+        assert chunk, "the output was closed"
+        answer += chunk
+    return answer
+
+
+def shell(script: str, model: Path, *arguments: str) -> Finished:
+    """Run a bash script in which "$@" is the command."""
+    process = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script, "bash", *COMMAND, str(model), *OPTIONS, *arguments],
+        capture_output=True,
+        timeout=2 * PATIENCE,
+        check=False,
+    )
+    return Finished(process.returncode, process.stdout, process.stderr.decode())
+
+
+def test_every_line_is_answered_while_the_input_stays_open(toy_model: Path) -> None:
+    with running(toy_model) as process:
+        answers = [ask(process, line) for line in (b"ba di\n", b"go\n", b"\n", b"\xff\r\n", b"ba di\n")]
+        assert [answer.count(b"\n") for answer in answers] == [1] * 5
+        assert answers[0] == answers[4] != b"\n"
+        assert answers[2] == b"\n"
+        out, _ = process.communicate(b"lo mi\nba di", timeout=PATIENCE)
+        assert process.returncode == 0
+    assert out.count(b"\n") == 2
+    assert out.endswith(b"\n" + answers[0])
+
+
+def test_json_is_answered_line_by_line_too(toy_model: Path) -> None:
+    with running(toy_model, "--json", "--alignments") as process:
+        for number in (1, 2):
+            answer = json.loads(ask(process, b'{"text": "ba di", "id": "x"}\n'))
+            assert (answer["line"], answer["id"], answer["source"]) == (number, "x", "ba di")
+
+
+def test_a_closed_pipe_ends_an_endless_stream_without_a_word(toy_model: Path) -> None:
+    finished = shell('yes "ba di" | "$@" | head -n 1; echo "${PIPESTATUS[*]}"', toy_model)
+    answer, codes = finished.out.splitlines()
+    assert answer
+    assert codes.split() == [b"141", b"141", b"0"]
+    assert finished.err == ""
+
+
+def test_a_full_disk_is_an_error_with_its_own_code(toy_model: Path) -> None:
+    finished = shell('echo "ba di" | "$@" > /dev/full', toy_model)
+    assert finished.code == ExitCode.IO_ERROR
+    assert finished.err.splitlines() == [
+        "seqkit: error: cannot write standard output: No space left on device",
+        "  where: standard output",
+        "  try:   free some space (or raise the quota), then run the same command again",
+    ]
+
+
+def test_without_standard_output_a_file_can_be_written(toy_model: Path) -> None:
+    finished = shell('echo "ba di" | "$@" >&-', toy_model, "--output", "out")
+    assert (finished.code, finished.err) == (0, "")
+    assert Path("out").read_bytes().count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+)
+def test_a_signal_ends_it_without_a_word(toy_model: Path, number: signal.Signals, code: ExitCode) -> None:
+    with running(toy_model, "--output", "out") as process:
+        assert process.stdin is not None
+        process.stdin.write(b"ba di\n")
+        process.stdin.flush()
+        while not list(Path().glob(".tmp-*")):  # the model is loaded by then
+            time.sleep(0.05)
+            assert process.poll() is None
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == code
+    assert (out, err) == (b"", b"")
+    assert list(Path().iterdir()) == []
+
+
+def peak_memory(model: Path, content: bytes, *arguments: str) -> tuple[int, bytes, str]:
+    """Largest resident memory in MiB of a run, its results and what it said."""
+    Path("text").write_bytes(content)
+    with open("out", "wb") as out, open("err", "wb") as err:
+        process = subprocess.Popen(
+            [*COMMAND, str(model), "text", *OPTIONS, *arguments], stdout=out, stderr=err
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss // 1024, Path("out").read_bytes(), Path("err").read_text()
+
+
+def test_memory_does_not_follow_the_length_of_a_line(toy_model: Path) -> None:
+    layout = ("--json", "--alignments", "--max-length", "4")
+    short, _, _ = peak_memory(toy_model, b"ba\n", *layout)
+    line = b"ba di" + b" " * 150
+    content = line * (20_000_000 // len(line)) + b"\nba\n"
+    long, out, err = peak_memory(toy_model, content, *layout)
+    assert [json.loads(record)["line"] for record in out.splitlines()] == [1, 2]
+    assert "cut to the first 1,048,576 bytes: line 1" in err
+    assert "pieces" in err
+    assert long - short < 150

@@ -1,0 +1,56 @@
+"""The quickstart runs from start to end, twice, in a folder with spaces; slow: it reaches its score."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def quickstart(work: Path, typed: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the recipe in the environment that runs the tests."""
+    return subprocess.run(
+        ["bash", str(ROOT / "recipes/quickstart/run.sh")],
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "VIRTUAL_ENV": sys.prefix,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "WORK": str(work),
+            **environment,
+        },
+    )
+
+
+def test_the_quickstart_runs_and_runs_again(tmp_path: Path) -> None:
+    work = tmp_path / "a folder with spaces"
+    first = quickstart(work, "A dog runs.\n\nTwo women wait.", EPOCHS="0.05")
+    assert first.returncode == 0, first.stderr
+    assert "tok:13a" in first.stdout
+    assert len(first.stdout.split("\n")) - 1 >= 3  # the table, and a line for each typed one
+    weights = (work / "model/weights.safetensors").read_bytes()
+    second = quickstart(work, "A dog runs.\n", EPOCHS="0.05")
+    assert second.returncode == 0, second.stderr
+    assert "finished already" in second.stderr
+    assert (work / "model/weights.safetensors").read_bytes() == weights
+
+
+@pytest.mark.slow
+def test_the_quickstart_reaches_its_score_in_five_minutes(tmp_path: Path) -> None:
+    began = time.monotonic()
+    result = quickstart(tmp_path, "A dog is running.\n")
+    assert result.returncode == 0, result.stderr
+    bleu = re.search(r"^\s*bleu\s+([\d.]+)", result.stdout, re.IGNORECASE | re.MULTILINE)
+    assert bleu is not None
+    assert float(bleu.group(1)) >= 95
+    assert time.monotonic() - began < 300

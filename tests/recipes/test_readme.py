@@ -1,0 +1,95 @@
+"""The README keeps its word: every example runs, every link leads somewhere, every table agrees with the code."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seqkit.config import PRESETS
+from seqkit.errors import ExitCode
+from seqkit.model_directory import load
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+EXAMPLES = re.findall(r"<!-- example: (\S+) -->\n```(sh|python)\n(.*?)```", README, re.DOTALL)
+
+
+def shortened(example: str) -> str:
+    """The example with a budget for a test; everything else is as the README shows it."""
+    return example.replace("--minutes 2", "--steps 12 --set training.validation_sentences=10")
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the caption files that the examples name."""
+    folder = tmp_path_factory.mktemp("readme examples")
+    subprocess.run(
+        [sys.executable, ROOT / "data/captions/make.py", folder, "--train", "600", "--valid", "20", "--test", "12"],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+def test_the_examples_are_found() -> None:
+    assert [name for name, _, _ in EXAMPLES] == [
+        "prepare",
+        "train",
+        "translate",
+        "evaluate",
+        "evaluate-model",
+        "python",
+    ]
+
+
+def test_every_example_runs_in_order(workplace: Path) -> None:
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for name, language, example in EXAMPLES:
+        command = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]
+        result = subprocess.run(
+            [*command, shortened(example)], cwd=workplace, env=environment, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, f"{name}: {result.stderr}"
+        if name == "translate":
+            assert result.stdout.count("\n") == 1
+        if name.startswith("evaluate"):
+            assert re.search(r"bleu", result.stdout, re.IGNORECASE)
+            assert "tok:13a" in result.stdout
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *ROOT.glob("recipes/**/README.md"), ROOT / "data/README.md"]:
+        targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+        for target in targets:
+            assert (page.parent / target).exists() or "://" in target, f"{page}: {target}"
+
+
+def test_presets_are_documented_with_their_sizes() -> None:
+    rows = re.findall(r"^\| `(\w+)`(?: \(default\))? \| (\d+) \| (\d+) \| (\d) \+ (\d) \|", README, re.MULTILINE)
+    described = {name: tuple(map(int, sizes)) for name, *sizes in rows}
+    from seqkit.config import preset_layer, resolve
+
+    for name in PRESETS:
+        model = resolve([preset_layer(name)]).config.model
+        assert described[name] == (
+            model.embedding_size,
+            model.hidden_size,
+            model.encoder_layers,
+            model.decoder_layers,
+        )
+
+
+def test_exit_codes_are_documented() -> None:
+    documented = {int(code) for code in re.findall(r"\b(\d+) [a-zI]", README.split("Exit codes:")[1].split("##")[0])}
+    assert documented == {int(code) for code in ExitCode}
+
+
+def test_the_files_of_a_model_directory_are_documented(toy_model: Path) -> None:
+    load(toy_model)
+    for entry in toy_model.iterdir():
+        assert f"`{entry.name}" in README
