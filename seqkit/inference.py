@@ -235,18 +235,15 @@ class Translator:
         for number, (line, ids, start) in enumerate(zip(lines, encoded, starts, strict=True)):
             if not line.strip() or not len(ids):
                 continue
-            parts = self._split(ids)
-            if len(parts) > 1:
-                _LOG.warning(
-                    "a line of %d tokens is longer than any that the model has seen (%d): "
-                    "it is translated in %d pieces",
-                    len(ids),
-                    self.longest_source,
-                    len(parts),
-                )
             jobs.extend(
                 _Job(number, piece, part, start if piece == 0 else start[:0])
-                for piece, part in enumerate(parts)
+                for piece, part in enumerate(self._split(ids))
+            )
+        if too_long := sum(len(ids) > self.longest_source for ids in encoded):
+            _LOG.warning(
+                "%s longer than the %s tokens that the model has seen at most: translated in pieces",
+                "1 line is" if too_long == 1 else f"{too_long:,} lines are",
+                f"{self.longest_source:,}",
             )
         return jobs
 

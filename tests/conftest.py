@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,11 +95,11 @@ def make_toy_corpus(folder: Path, *, pairs: int = 400, longest: int = 6) -> Path
     }
     prepare_parallel(
         PrepareOptions(
-            corpus=folder / "corpus",
-            sources=(str(files["s"]),),
-            targets=(str(files["t"]),),
-            valid_sources=(str(files["vs"]),),
-            valid_targets=(str(files["vt"]),),
+            directory=folder / "corpus",
+            source=(str(files["s"]),),
+            target=(str(files["t"]),),
+            valid_source=(str(files["vs"]),),
+            valid_target=(str(files["vt"]),),
             vocabulary_size=300,
         ),
         lambda _stage, _done, _total: None,
@@ -113,13 +113,24 @@ def toy_model(toy_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     from seqkit.cli import run
 
     model = tmp_path_factory.mktemp("toy-model") / "model"
-    code = run(["train", str(toy_corpus), str(model), "--steps", "60", "--quiet", "--threads", "1", *toy_assignments()])
+    code = run(
+        [
+            "train",
+            str(toy_corpus),
+            str(model),
+            "--steps",
+            "60",
+            "--quiet",
+            "--threads",
+            "1",
+            *toy_assignments(),
+        ]
+    )
     assert code == 0
     return model
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test works in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    yield

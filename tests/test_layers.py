@@ -57,7 +57,7 @@ def test_every_module_has_a_layer() -> None:
     assert found - {"__init__", "__main__"} == set(RANK)
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_downwards(path: Path) -> None:
     own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if own in {"__init__", "__main__"}:
@@ -68,7 +68,7 @@ def test_imports_point_downwards(path: Path) -> None:
             assert RANK[layer] < RANK[own], f"{own} imports {name}, which is not below it"
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_nothing_can_run_foreign_code(path: Path) -> None:
     tree = ast.parse(path.read_text())
     assert not {name.split(".")[0] for name in imported(tree)} & FORBIDDEN_MODULES

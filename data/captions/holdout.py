@@ -18,7 +18,7 @@ from meaning import Clause, Sentence, clause_noun_phrases, heads
 from verbs import VERBS
 
 HELD_OUT_SHARE = 0.1
-# Mixed into the hash: of the first 1,500 numbers the one under which every word keeps the most of its combinations.
+# Mixed into the hash: of 1,500 numbers tried, the one that leaves every word the most of its combinations.
 _SALT = "779"
 
 

@@ -29,7 +29,7 @@ if [ ! -f "$work/corpus/corpus.json" ]; then
 fi
 
 step "3. train: an encoder–decoder LSTM with attention; interrupt it if you like, it continues where it stopped"
-show seqkit train "$work/corpus" "$work/model" --preset tiny --epochs "${EPOCHS:-12}"
+show seqkit train "$work/corpus" "$work/model" --preset tiny --epochs "${EPOCHS:-5}"
 
 step "4. evaluate: BLEU on the 1,000 captions that were held out (their combinations of words are new)"
 show seqkit evaluate --model "$work/model" --source "$work/captions/test.en" --reference "$work/captions/test.de" \

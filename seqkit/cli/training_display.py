@@ -88,7 +88,7 @@ class TrainingDisplay:
         continued = f"continuing after step {event.step:,}; " if event.step else ""
         self._print(
             f"{continued}{event.parameters / 1e6:.2f} M parameters, {event.pairs:,} pairs, "
-            f"{event.precision} on {event.device}, {event.threads} threads"
+            f"{event.precision} on {event.device}, {event.threads} thread{'' if event.threads == 1 else 's'}"
         )
         self._print(_HEADER, style="bold")
 
@@ -190,7 +190,8 @@ class TrainingDisplay:
         from rich.text import Text
 
         assert self.live is not None
-        self.live.console.print(Text(console.printable(text), style=style or ""))
+        line = Text(console.printable(text), style=style or "")
+        self.live.console.print(line, no_wrap=True, overflow="ellipsis", soft_wrap=False)
 
 
 def _number(value: float | None) -> float:

@@ -70,7 +70,7 @@ class Budget:
             due = self.elapsed - state.validated_at >= interval
             # Just before the end the last validation is near anyway.
             return due and self.remaining > interval / 3
-        every = max(1, min(self.total_steps // VALIDATIONS, 4 * self.steps_per_epoch))
+        every = min(math.ceil(self.total_steps / VALIDATIONS), 4 * self.steps_per_epoch)
         return state.step % every == 0 and state.step < self.total_steps
 
     @property

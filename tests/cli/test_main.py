@@ -35,7 +35,8 @@ def test_help_renders_and_shows_an_example(seqkit: Callable[..., Finished], comm
 def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys; from seqkit.cli import run; run(['--help']);"
-        "print(sorted({'torch', 'numpy', 'sentencepiece', 'sacrebleu'} & sys.modules.keys()), file=sys.stderr)"
+        "heavy = {'torch', 'numpy', 'sentencepiece', 'sacrebleu'};"
+        "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stderr.strip() == "[]"
@@ -64,11 +65,19 @@ def test_help_answers_soon(seqkit: Callable[..., Finished]) -> None:
         (["trian"], ExitCode.USAGE, "train"),
         (["train", "--presett", "small"], ExitCode.USAGE, "--preset"),
         (["train", "corpus", "model", "--preset", "smal"], ExitCode.USAGE, "small"),
-        (["train", "corpus", "model", "--set", "training.learning_rat=1"], ExitCode.USAGE, "training.learning_rate"),
+        (
+            ["train", "corpus", "model", "--set", "training.learning_rat=1"],
+            ExitCode.USAGE,
+            "training.learning_rate",
+        ),
         (["train", "no-such-corpus", "model"], ExitCode.INPUT_MISSING, "no-such-corpus"),
         (["translate", "no-such-model"], ExitCode.INPUT_MISSING, "no-such-model"),
         (["evaluate", "--reference", "no-such-file"], ExitCode.INPUT_MISSING, "no-such-file"),
-        (["prepare", "corpus", "--source", "no-such-file", "--target", "x"], ExitCode.INPUT_MISSING, "no-such"),
+        (
+            ["prepare", "corpus", "--source", "no-such-file", "--target", "x"],
+            ExitCode.INPUT_MISSING,
+            "no-such",
+        ),
     ],
 )
 def test_an_error_is_one_block_with_a_code(
@@ -130,4 +139,9 @@ def test_control_characters_are_shown_not_sent(text: str, shown: str) -> None:
 
 
 def test_durations() -> None:
-    assert [console.duration(seconds) for seconds in (0.4, 59, 61, 3661)] == ["0 s", "59 s", "1:01", "1:01:01"]
+    assert [console.duration(seconds) for seconds in (0.4, 59, 61, 3661)] == [
+        "0 s",
+        "59 s",
+        "1:01",
+        "1:01:01",
+    ]

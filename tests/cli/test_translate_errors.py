@@ -63,7 +63,7 @@ def test_what_is_no_model(toy_model: Path) -> None:
         (["--output", "no-such-folder/out"], ExitCode.CANNOT_CREATE, "no-such-folder/out"),
         (["--output", "."], ExitCode.CANNOT_CREATE, "cannot create ."),
         (["--beam-sise", "3"], ExitCode.USAGE, "--beam-size"),
-        (["--beam-size", "many"], ExitCode.USAGE, "many"),
+        (["--beam-size", "many"], ExitCode.USAGE, "--beam-size"),
         (["--beam-size", "0"], ExitCode.USAGE, "--beam-size 0"),
         (["--n-best", "6"], ExitCode.USAGE, "--beam-size 6"),
         (["--batch-tokens", "0"], ExitCode.USAGE, "--batch-tokens"),

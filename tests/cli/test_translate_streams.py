@@ -78,11 +78,28 @@ def test_every_line_is_answered_while_the_input_stays_open(toy_model: Path) -> N
     assert out.endswith(b"\n" + answers[0])
 
 
-def test_json_is_answered_line_by_line_too(toy_model: Path) -> None:
-    with running(toy_model, "--json", "--alignments") as process:
+def peak_memory(process: subprocess.Popen[bytes]) -> int:
+    """The largest resident memory of a running process so far, in MiB."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) // 1024
+
+
+def test_memory_does_not_follow_the_length_of_a_line(toy_model: Path) -> None:
+    with running(toy_model, "--json", "--alignments", "--max-length", "4") as process:
         for number in (1, 2):
             answer = json.loads(ask(process, b'{"text": "ba di", "id": "x"}\n'))
             assert (answer["line"], answer["id"], answer["source"]) == (number, "x", "ba di")
+        before = peak_memory(process)
+        words = b"ba di" + b" " * 150
+        answer = json.loads(ask(process, words * (20_000_000 // len(words)) + b"\n"))
+        assert peak_memory(process) - before < 150
+        assert (answer["line"], answer["attention"]) == (3, None)
+        assert len(answer["source"]) == 1 << 20
+        assert len(answer["alignment"]) == len(answer["target_tokens"]) > 4
+        _, err = process.communicate(timeout=PATIENCE)
+    assert b"cut to the first 1,048,576 bytes: line 3" in err
+    assert b"translated in pieces" in err
 
 
 def test_a_closed_pipe_ends_an_endless_stream_without_a_word(toy_model: Path) -> None:
@@ -125,28 +142,3 @@ def test_a_signal_ends_it_without_a_word(toy_model: Path, number: signal.Signals
         assert process.returncode == code
     assert (out, err) == (b"", b"")
     assert list(Path().iterdir()) == []
-
-
-def peak_memory(model: Path, content: bytes, *arguments: str) -> tuple[int, bytes, str]:
-    """Largest resident memory in MiB of a run, its results and what it said."""
-    Path("text").write_bytes(content)
-    with open("out", "wb") as out, open("err", "wb") as err:
-        process = subprocess.Popen(
-            [*COMMAND, str(model), "text", *OPTIONS, *arguments], stdout=out, stderr=err
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss // 1024, Path("out").read_bytes(), Path("err").read_text()
-
-
-def test_memory_does_not_follow_the_length_of_a_line(toy_model: Path) -> None:
-    layout = ("--json", "--alignments", "--max-length", "4")
-    short, _, _ = peak_memory(toy_model, b"ba\n", *layout)
-    line = b"ba di" + b" " * 150
-    content = line * (20_000_000 // len(line)) + b"\nba\n"
-    long, out, err = peak_memory(toy_model, content, *layout)
-    assert [json.loads(record)["line"] for record in out.splitlines()] == [1, 2]
-    assert "cut to the first 1,048,576 bytes: line 1" in err
-    assert "pieces" in err
-    assert long - short < 150

@@ -1,4 +1,4 @@
-"""The README keeps its word: every example runs, every link leads somewhere, every table agrees with the code."""
+"""The README keeps its word: examples run, links lead somewhere, tables agree with the code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,17 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the caption files that the examples name."""
     folder = tmp_path_factory.mktemp("readme examples")
     subprocess.run(
-        [sys.executable, ROOT / "data/captions/make.py", folder, "--train", "600", "--valid", "20", "--test", "12"],
+        [
+            sys.executable,
+            ROOT / "data/captions/make.py",
+            folder,
+            "--train",
+            "600",
+            "--valid",
+            "20",
+            "--test",
+            "12",
+        ],
         check=True,
         capture_output=True,
     )
@@ -52,7 +62,12 @@ def test_every_example_runs_in_order(workplace: Path) -> None:
     for name, language, example in EXAMPLES:
         command = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]
         result = subprocess.run(
-            [*command, shortened(example)], cwd=workplace, env=environment, capture_output=True, text=True, check=False
+            [*command, shortened(example)],
+            cwd=workplace,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert result.returncode == 0, f"{name}: {result.stderr}"
         if name == "translate":
@@ -70,7 +85,9 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_presets_are_documented_with_their_sizes() -> None:
-    rows = re.findall(r"^\| `(\w+)`(?: \(default\))? \| (\d+) \| (\d+) \| (\d) \+ (\d) \|", README, re.MULTILINE)
+    rows = re.findall(
+        r"^\| `(\w+)`(?: \(default\))? \| (\d+) \| (\d+) \| (\d) \+ (\d) \|", README, re.MULTILINE
+    )
     described = {name: tuple(map(int, sizes)) for name, *sizes in rows}
     from seqkit.config import preset_layer, resolve
 
@@ -85,7 +102,9 @@ def test_presets_are_documented_with_their_sizes() -> None:
 
 
 def test_exit_codes_are_documented() -> None:
-    documented = {int(code) for code in re.findall(r"\b(\d+) [a-zI]", README.split("Exit codes:")[1].split("##")[0])}
+    documented = {
+        int(code) for code in re.findall(r"\b(\d+) [a-zI]", README.split("Exit codes:")[1].split("##")[0])
+    }
     assert documented == {int(code) for code in ExitCode}
 
 

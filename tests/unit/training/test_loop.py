@@ -1,0 +1,236 @@
+"""The training loop: what a step does, and what it never does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from seqkit import weights
+from seqkit.batch import Batch
+from seqkit.config import ModelConfig, TrainingConfig
+from seqkit.data.batching import pair_batch
+from seqkit.errors import RunFailed
+from seqkit.models import SequenceModel, build_encoder_decoder
+from seqkit.training.loop import (
+    MAX_NONFINITE_STEPS,
+    MAX_OVERFLOWS,
+    LoopOptions,
+    MovingAverage,
+    StepBatches,
+    StepReport,
+    derived_seed,
+    train_steps,
+)
+from seqkit.training.optim import build_optimizer
+
+SIZE = 20
+CPU = torch.device("cpu")
+
+
+def make(dropout: float = 0.0, **changes: Any) -> SequenceModel:
+    torch.manual_seed(1)
+    settings = {"embedding_size": 8, "hidden_size": 12, "attention_heads": 2, "word_dropout": dropout}
+    config = ModelConfig(**{**settings, "dropout": dropout, **changes})
+    return build_encoder_decoder(config, source_size=SIZE, target_size=SIZE, label_smoothing=0.1)
+
+
+def pairs(count: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    random = np.random.default_rng(seed)
+    return [
+        (random.integers(4, SIZE, random.integers(1, 9)), random.integers(4, SIZE, random.integers(1, 9)))
+        for _ in range(count)
+    ]
+
+
+def batch_of(some: list[tuple[np.ndarray, np.ndarray]]) -> Batch:
+    return pair_batch([source for source, _ in some], [target for _, target in some])
+
+
+class Trainer:
+    """A model and all that it takes to run the loop on it."""
+
+    def __init__(
+        self, model: SequenceModel, *, clip: float = 0.0, seed: int = 1, scaled: bool = False, **settings: Any
+    ) -> None:
+        self.model = model
+        self.optimizer = build_optimizer(model.parameters(), TrainingConfig(**settings))
+        self.scaler = torch.amp.GradScaler("cpu", enabled=scaled)
+        self.options = LoopOptions(seed=seed, clip_norm=clip, precision="fp32", device=CPU)
+
+    def steps(self, work: list[list[Batch]], first: int = 1, rate: float = 0.01) -> Iterator[StepReport]:
+        items = (StepBatches(first + number, 0.0, batches) for number, batches in enumerate(work))
+        return train_steps(
+            self.model, items, self.optimizer, self.scaler, lambda _step: rate, self.options
+        )
+
+    def parameters(self) -> dict[str, Tensor]:
+        return {name: tensor.clone() for name, tensor in weights.parameter_tensors(self.model).items()}
+
+
+PLAIN = {"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}
+
+
+def test_accumulated_batches_are_one_big_batch() -> None:
+    some = pairs(12, seed=3)
+    parts = [batch_of(some[:2]), batch_of(some[2:9]), batch_of(some[9:])]
+    split, whole = Trainer(make(), **PLAIN), Trainer(make(), **PLAIN)
+    before = split.parameters()
+    (one,) = split.steps([parts], rate=1.0)
+    (other,) = whole.steps([[batch_of(some)]], rate=1.0)
+    assert one.positions == other.positions
+    assert one.source_positions == other.source_positions
+    assert one.objective == pytest.approx(other.objective, rel=1e-6)
+    assert one.gradient_norm == pytest.approx(other.gradient_norm, rel=1e-5)
+    for name, tensor in split.parameters().items():
+        assert torch.allclose(tensor, whole.parameters()[name], rtol=0, atol=1e-6), name
+        assert not torch.equal(tensor, before[name]), name
+
+
+def test_a_report_says_what_happened() -> None:
+    trainer = Trainer(make(), **PLAIN)
+    batch = batch_of(pairs(5, seed=4))
+    with torch.no_grad():
+        expected, _ = trainer.model.train().loss(batch)
+    (report,) = trainer.steps([[batch]], first=7, rate=0.25)
+    assert (report.step, report.learning_rate, report.finite, report.clipped) == (7, 0.25, True, False)
+    assert report.positions == expected.positions == int(batch.targets.lengths.sum())
+    assert report.objective == pytest.approx(float(expected.objective), rel=1e-6)
+    assert report.nats == pytest.approx(float(expected.nats), rel=1e-6)
+    assert len(report.norms) == len(list(trainer.model.parameters()))
+    assert report.gradient_norm == pytest.approx(float(report.norms.square().sum().sqrt()), rel=1e-6)
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.05, 1e6])
+def test_clipping_bounds_the_step_and_reports_the_norm_before(clip: float) -> None:
+    trainer = Trainer(make(), clip=clip, **PLAIN)
+    before = trainer.parameters()
+    (report,) = trainer.steps([[batch_of(pairs(5, seed=4))]], rate=1.0)
+    moved = torch.cat([(before[name] - tensor).flatten() for name, tensor in trainer.parameters().items()])
+    norm = float(moved.norm())
+    assert report.gradient_norm > 0.05
+    assert report.clipped == (clip == 0.05)
+    assert norm == pytest.approx(0.05 if report.clipped else report.gradient_norm, rel=1e-4)
+
+
+def poison(model: SequenceModel, bad: set[int], value: float) -> None:
+    """Make the gradient of one parameter `value` in its `bad`-th backward passes, counted from 1."""
+    passes = [0]
+
+    def hook(gradient: Tensor) -> Tensor:
+        passes[0] += 1
+        return gradient * value if passes[0] in bad else gradient
+
+    model.decoder.readout.weight.register_hook(hook)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_gradient_that_is_not_finite_reaches_nothing(value: float) -> None:
+    trainer = Trainer(make(), optimizer="adamw", clip=1.0)
+    poison(trainer.model, {2, 3}, value)
+    before, states = trainer.parameters(), []
+    for report in trainer.steps([[batch_of(pairs(4, seed))] for seed in range(4)]):
+        after = trainer.parameters()
+        moved = not all(torch.equal(before[name], tensor) for name, tensor in after.items())
+        assert moved == report.finite == (report.step not in {2, 3})
+        before = after
+        state = trainer.optimizer.state_dict()["state"]
+        states.append([state[0]["step"].item(), state[0]["exp_avg"].sum().item()])
+    assert states[0] == states[1] == states[2] != states[3]
+    assert all(torch.isfinite(tensor).all() for tensor in before.values())
+
+
+def test_five_in_a_row_end_the_run() -> None:
+    trainer = Trainer(make(), **PLAIN)
+    bad = set(range(1, MAX_NONFINITE_STEPS)) | set(range(MAX_NONFINITE_STEPS + 1, 50))
+    poison(trainer.model, bad, math.nan)
+    done = []
+    with pytest.raises(RunFailed, match=f"not finite {MAX_NONFINITE_STEPS} steps in a row") as caught:
+        done.extend(trainer.steps([[batch_of(pairs(4, seed))] for seed in range(20)], rate=0.125))
+    assert MAX_NONFINITE_STEPS == 5
+    assert caught.value.exit_code == 1
+    assert "learning_rate (now 0.12)" in str(caught.value.hint)
+    trainer = Trainer(make(), **PLAIN)
+    poison(trainer.model, bad, math.nan)
+    steps = trainer.steps([[batch_of(pairs(4, seed))] for seed in range(20)])
+    finite = [next(steps).finite for _ in range(9)]
+    assert finite == [False] * 4 + [True] + [False] * 4, "a good step in between starts the count anew"
+
+
+def test_loss_scaling_finds_its_scale_and_gives_up_late() -> None:
+    batches = [[batch_of(pairs(3, seed))] for seed in range(MAX_OVERFLOWS + 5)]
+    trainer = Trainer(make(), scaled=True, **PLAIN)
+    poison(trainer.model, set(range(1, 9)), math.inf)
+    reports = list(trainer.steps(batches[:10]))
+    assert [report.finite for report in reports] == [False] * 8 + [True] * 2
+    assert trainer.scaler.get_scale() == 2.0**16 / 2**8
+    plain = Trainer(make(), **PLAIN)
+    (unscaled,) = plain.steps([batches[8]], first=9)
+    assert reports[8].gradient_norm == pytest.approx(unscaled.gradient_norm, rel=1e-4)
+    trainer = Trainer(make(), scaled=True, **PLAIN)
+    poison(trainer.model, set(range(1, 99)), math.inf)
+    with pytest.raises(RunFailed):
+        list(trainer.steps(batches))
+
+
+def test_randomness_follows_from_seed_and_step_alone() -> None:
+    work = [[batch_of(pairs(6, seed))] for seed in range(4)]
+
+    def train(seed: int, *, disturbed: bool = False, cut: int = 4) -> bytes:
+        trainer = Trainer(make(dropout=0.3), seed=seed)
+        for report in trainer.steps(work[:cut]):
+            if disturbed:
+                torch.rand(report.step)
+        for _ in trainer.steps(work[cut:], first=cut + 1):
+            pass
+        return weights.to_bytes(trainer.parameters())
+
+    expected = train(1)
+    assert train(1) == expected
+    assert train(1, disturbed=True) == expected
+    assert train(1, cut=2) == expected
+    assert train(2) != expected
+
+
+def test_derived_seeds_differ() -> None:
+    seeds = {derived_seed(a, b) for a in range(30) for b in range(30)}
+    assert len(seeds) == 900
+    assert derived_seed(1, 23) != derived_seed(12, 3)
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_the_moving_average_is_the_sum_it_should_be() -> None:
+    layer = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        layer.weight.fill_(8.0)
+    average = MovingAverage(layer, decay=0.5)
+    expected = 8.0
+    for step, value in enumerate([4.0, -2.0, 6.0, 1.0, 3.0, 5.0, 7.0, 9.0, 2.0], start=1):
+        with torch.no_grad():
+            layer.weight.fill_(value)
+        average.update(step)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+        assert average.average[0].item() == pytest.approx(expected, rel=1e-6)
+        assert layer.weight.item() == value
+    average.swap()
+    assert layer.weight.item() == pytest.approx(expected, rel=1e-6)
+    average.swap()
+    assert layer.weight.item() == 2.0
+    assert average.average[0].item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_training_step_uses_the_fused_kernel() -> None:
+    trainer = Trainer(make(hidden_size=64, encoder_layers=2, decoder_layers=2))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        list(trainer.steps([[batch_of(pairs(6, seed=1))]]))
+    calls = {event.key: event.count for event in profile.key_averages()}
+    layers = 2 * 2 + 2
+    assert calls["aten::mkldnn_rnn_layer"] == layers
+    assert calls["aten::mkldnn_rnn_layer_backward"] == layers
+    assert not [name for name in calls if "lstm_cell" in name or "pack_padded" in name]
