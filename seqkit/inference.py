@@ -239,7 +239,7 @@ class Translator:
                 _Job(number, piece, part, start if piece == 0 else start[:0])
                 for piece, part in enumerate(self._split(ids))
             )
-        if too_long := sum(len(ids) > self.longest_source for ids in encoded):
+        if too_long := sum(job.piece == 1 for job in jobs):
             _LOG.warning(
                 "%s longer than the %s tokens that the model has seen at most: translated in pieces",
                 "1 line is" if too_long == 1 else f"{too_long:,} lines are",

@@ -43,6 +43,7 @@ from verbs import (
     BE,
     EVENTS,
     GIVINGS,
+    HOLD,
     LOSE,
     MOTIONS,
     PASTIMES,
@@ -54,6 +55,7 @@ from verbs import (
     TRAFFIC,
     TRANSITIVES,
     VERBS,
+    WEAR,
 )
 from words import Conjunction, Determiner, Modal, Verb
 
@@ -261,7 +263,8 @@ def _so_that(dice: Dice) -> Sentence | None:
     main = new_clause(dice, mains, phrases.SOME_SUBJECT, 0.5)
     if not phrases.fits(PERSON, main.subject):
         return None
-    verbs = (*PASTIMES[:9], *_named("read, eat, drink, wipe, open, feed, film, listen to, come back"))
+    pastimes = _named("sleep, wait, laugh, sing, dance, play, work, rest")
+    verbs = (*pastimes, *_named("read, eat, drink, wipe, open, feed, film, listen to, come back"))
     clause = replace(new_clause(dice, verbs, phrases.OTHER_SUBJECT, 0.4), modal=Modal.CAN)
     return Sentence(_willed(dice, main), subordinate=Subordinate(Conjunction.SO_THAT, clause))
 
@@ -291,7 +294,7 @@ def _and(dice: Dice) -> Sentence | None:
 def _subject_with_relative(dice: Dice) -> Sentence | None:
     """The man whose dog is sleeping is happy; the bench on which the girl is sitting is wet."""
     subject = phrases.noun_phrase(dice, dice.pick(_RELATABLE), phrases.ANTECEDENT, 0.2)
-    verbs = fitting((*PASTIMES, *EVENTS, *_ACTIONS), subject)
+    verbs = fitting((*PASTIMES, *_ACTIONS), subject)
     if verbs and dice.chance(0.7):
         main = clause_about(dice, subject, verbs, 0.5)
     else:
@@ -318,7 +321,10 @@ def _object_with_relative(dice: Dice) -> Sentence | None:
     if not isinstance(main.object, NounPhrase) or main.object.noun.mass:
         return None
     phrase = phrases.noun_phrase(dice, main.object.noun, phrases.ANTECEDENT, 0.2)
-    return Sentence(replace(main, object=with_relative_clause(dice, phrase)))
+    related = with_relative_clause(dice, phrase)
+    if related.relative and related.relative.verb in (HOLD, WEAR):
+        return None  # What one has in hand or wears is not at another's disposal.
+    return Sentence(replace(main, object=related))
 
 
 _FRAMES = (

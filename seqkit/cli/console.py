@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from seqkit.errors import SeqkitError
+from seqkit.errors import Interrupted, SeqkitError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,8 +78,9 @@ def _quoted(value: str) -> str:
 
 
 def print_error(error: SeqkitError) -> None:
-    """The one error block: what happened, where, how to mend it."""
-    _write(f"seqkit: error: {printable(error.message)}")
+    """The one block for trouble: what happened, where, how to mend it. An interruption is no error."""
+    kind = "" if isinstance(error, Interrupted) else "error: "
+    _write(f"seqkit: {kind}{printable(error.message)}")
     if error.where:
         _write(f"  where: {printable(error.where)}")
     if error.hint:
@@ -162,7 +163,8 @@ def _live_progress(unit: str) -> Iterator[ProgressCallback]:
                 tasks[stage] = (bar.add_task(stage, total=total, count=""), time.monotonic())
             task, started = tasks[stage]
             rate = done / max(time.monotonic() - started, 1e-3)
-            bar.update(task, completed=done, total=total, count=f"{done:,} {unit}  {rate:,.0f} {unit}/s")
+            count = f"{done:,} {unit}  {rate:,.0f} {unit}/s" if done else ""
+            bar.update(task, completed=done, total=total, count=count)
 
         yield update
 

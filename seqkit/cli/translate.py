@@ -313,11 +313,12 @@ def _destination(output: Path | None) -> Iterator[BinaryIO]:
     elif _exists(output) and not output.is_file():
         # A device or a pipe is written to: the atomic writer would put a file in its place.
         try:
-            stream = open(output, "wb")  # noqa: SIM115 - closed below, so that errors of the body stay apart
+            with open(output, "wb") as device:
+                yield device
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise output_error(output, error) from error
-        with stream:
-            yield stream
     else:
         with atomic_writer(Path(os.path.realpath(output))) as stream:
             yield stream

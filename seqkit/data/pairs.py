@@ -30,6 +30,7 @@ _BATCH_CHARACTERS = 1 << 23
 # Two sides whose lengths in characters differ by more than this factor from what is usual between the two
 # languages look like a wrong pair.
 _SUSPICIOUS = 1.5
+_ROUNDING = 1e-3
 _SUSPICIOUS_WITHIN = 20  # lines after the place where the files come apart
 
 
@@ -222,7 +223,9 @@ def first_misaligned(source: NDArray[np.float32], target: NDArray[np.float32]) -
     long, short = (np.log1p(side) - np.log1p(side).mean() for side in (source, target))
     standing = np.abs(long[:count] - short)
     gain = standing - np.abs(long[shift:] - short)
-    place = int(np.argmin(np.concatenate(([0.0], np.cumsum(gain, dtype=np.float64)))))
+    running = np.concatenate(([0.0], np.cumsum(gain, dtype=np.float64)))
+    # The last of the places that fit best: lines of one length tell nothing, and are not suspected.
+    place = int(np.flatnonzero(running <= running.min() + _ROUNDING)[-1])
     if place == count:
         return None
     near = standing[place : place + _SUSPICIOUS_WITHIN] > np.log(_SUSPICIOUS)

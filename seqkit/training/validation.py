@@ -58,7 +58,7 @@ class Validator:
         self.config = config
         self.translator = translator
         self.precision = precision
-        self.batches = validation_batches(corpus.valid, batch_tokens=4 * config.training.batch_tokens)
+        self.batches = validation_batches(corpus.valid, batch_tokens=2 * config.training.batch_tokens)
         sources, references = corpus.valid_text()
         count = config.training.validation_sentences
         self.sources, self.references = sources[:count], references[:count]

@@ -22,6 +22,7 @@ from seqkit.inference import TranslateOptions, Translation, Translator
 from tests.conftest import Finished
 
 LINES = ["ba di fu", "go", "", "lo mi nu ba"]
+MODULE = sys.modules["seqkit.cli.translate"]  # the package has a function of that name
 TEXT = "".join(line + "\n" for line in LINES).encode()
 
 
@@ -169,7 +170,10 @@ def test_json_objects_pass_their_other_keys_through(toy_model: Path) -> None:
     "line",
     ['{"text": 5}', '{"txt": "ba"}', '{"text": "ba", "x": NaN}', '{"text": "ba", "x": 1e999}', '{"a', "{} x"],
 )
-def test_a_broken_json_object_is_translated_as_it_is_with_a_warning(toy_model: Path, line: str) -> None:
+def test_a_broken_json_object_is_translated_as_it_is_with_a_warning(
+    toy_model: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MODULE, "LINES_TOGETHER", 1)
     finished = translate(toy_model, "--json", "--beam-size", 1, stdin=f"ba\n{line}\nba\n".encode())
     assert finished.code == 0
     found = [json.loads(record) for record in finished.out.splitlines()]
@@ -228,8 +232,7 @@ def test_alignments_in_columns_and_in_json(toy_model: Path) -> None:
 
 
 def test_too_many_weights_are_left_out(toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["seqkit.cli.translate"]  # the package has a function of that name
-    monkeypatch.setattr(module, "LARGEST_ATTENTION", 3)
+    monkeypatch.setattr(MODULE, "LARGEST_ATTENTION", 3)
     found = records(toy_model, "--alignments")
     assert [record["attention"] for record in found] == [None, found[1]["attention"], [], None]
     assert all(record["alignment"] for record in found if record["text"])
@@ -255,6 +258,17 @@ def test_lengths_prefix_and_penalties(toy_model: Path) -> None:
         wanted = [translation.score for translation in expected(toy_model, **{name: value})]
         assert found == pytest.approx(wanted, abs=1e-4)
         assert found != pytest.approx([t.score for t in expected(toy_model)], abs=1e-3)
+
+
+def test_line_breaks_of_any_kind_become_spaces(toy_model: Path) -> None:
+    breaks = "nu\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029di"
+    spaces = "nu" + " " * 9 + "di"
+    (line,) = results(toy_model, "--target-prefix", breaks, stdin=b"ba di\n")
+    (record,) = records(toy_model, "--target-prefix", breaks, stdin=b"ba di\n")
+    assert line.startswith(spaces)
+    assert record["text"] == line
+    (columns,) = results(toy_model, "--scores", "--target-prefix", "nu\tdi", stdin=b"ba di\n")
+    assert columns.split("\t")[1].startswith("nu di")
 
 
 def test_an_ensemble_of_the_same_model_changes_nothing(toy_model: Path) -> None:

@@ -213,15 +213,15 @@ def test_the_first_words_alone_decide_what_follows() -> None:
         model = make(**changes).eval()
         source = pad([np.arange(4, 9)])
         first, second = np.array([5, 6, 7, 8, 9]), np.array([5, 6, 7, 14, 15])
-        logits = [
-            model.logits(Batch(pad([words]), pad([words]), source))[0][0] for words in (first, second)
-        ]
+        logits = [model.logits(Batch(pad([words]), pad([words]), source))[0][0] for words in (first, second)]
         assert torch.allclose(logits[0][:3], logits[1][:3], atol=1e-12)
         assert not torch.allclose(logits[0][3], logits[1][3], atol=1e-3)
 
 
 @pytest.mark.parametrize("changes", [{}, {"model__cell": "gru", "training__ema": 0.0}], ids=str)
-def test_the_same_seed_gives_the_same_bytes(toy_corpus: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_the_same_seed_gives_the_same_bytes(
+    toy_corpus: Path, tmp_path: Path, changes: dict[str, Any]
+) -> None:
     results = []
     for number, (name, seed) in enumerate((("one", 1), ("again", 1), ("other", 2))):
         torch.manual_seed(number)

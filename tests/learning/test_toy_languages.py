@@ -15,7 +15,7 @@ from seqkit.metrics import MetricOptions, score_translations
 from tests.conftest import write_lines
 from tests.laws.runs import tiny_config, train
 
-LETTERS = "abcdefghijklmnop"
+WORDS = ["ba", "di", "fu", "go", "ke", "lo", "mi", "nu", "pa", "ri", "su", "to", "ve", "wa", "xi", "zu"]
 LANGUAGES: dict[str, Callable[[list[str]], list[str]]] = {
     "copy": list,
     "reverse": lambda words: words[::-1],
@@ -24,14 +24,14 @@ LANGUAGES: dict[str, Callable[[list[str]], list[str]]] = {
 LEARNER: dict[str, Any] = {
     "model__embedding_size": 48,
     "model__hidden_size": 96,
-    "model__attention_heads": 1,
+    "model__attention_heads": 4,
     "model__dropout": 0.0,
     "model__word_dropout": 0.0,
-    "training__batch_tokens": 512,
-    "training__learning_rate": 6e-3,
-    "training__validate_every": 0,
+    "training__batch_tokens": 256,
+    "training__learning_rate": 1e-2,
+    "training__validate_every": 200,
     "training__checkpoint_every": 0,
-    "training__validation_sentences": 50,
+    "training__validation_sentences": 10,
     "training__ema": 0.98,
     "training__best_metric": "loss",
 }
@@ -41,13 +41,13 @@ def pairs(language: str, count: int, seed: int, longest: int) -> list[tuple[str,
     generator, change = random.Random(seed), LANGUAGES[language]
     found = []
     for _ in range(count):
-        words = [generator.choice(LETTERS) for _ in range(generator.randint(4, longest))]
+        words = [generator.choice(WORDS) for _ in range(generator.randint(4, longest))]
         found.append((" ".join(words), " ".join(change(words))))
     return found
 
 
 def score(language: str, folder: Path, *, longest: int, count: int = 3000, **changes: Any) -> float:
-    """BLEU on 200 unseen strings of a model that was trained from nothing."""
+    """BLEU on 200 unseen sentences of a model that was trained from nothing."""
     parts = {
         "train": pairs(language, count, 1, longest),
         "valid": pairs(language, 50, 2, longest),
@@ -64,7 +64,7 @@ def score(language: str, folder: Path, *, longest: int, count: int = 3000, **cha
             target=(files["train.1"],),
             valid_source=(files["valid.0"],),
             valid_target=(files["valid.1"],),
-            tokenizer="char",
+            vocabulary_size=340,  # a piece a word, and all bytes
             keep_identical=True,
         ),
         lambda _stage, _done, _total: None,
@@ -82,22 +82,29 @@ def score(language: str, folder: Path, *, longest: int, count: int = 3000, **cha
     return found.score
 
 
-@pytest.mark.parametrize(("language", "steps", "bleu"), [("copy", 200, 95), ("reverse", 250, 90), ("sort", 250, 90)])
-def test_a_language_of_letters_is_learnt(language: str, steps: int, bleu: float, tmp_path: Path) -> None:
-    assert score(language, tmp_path, longest=8, training__steps=steps) >= bleu
+@pytest.mark.parametrize(
+    ("language", "steps", "bleu"), [("copy", 300, 98), ("reverse", 450, 95), ("sort", 350, 90)]
+)
+def test_a_language_is_learnt(language: str, steps: int, bleu: float, tmp_path: Path) -> None:
+    assert score(language, tmp_path, longest=6, training__steps=steps) >= bleu
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"model__cell": "gru"}, {"model__cell": "rnn"}, {"model__input_feeding": True}, {"model__attention": "additive"}],
+    [
+        {"model__cell": "gru"},
+        {"model__cell": "rnn"},
+        {"model__input_feeding": True},
+        {"model__attention": "additive"},
+    ],
     ids=str,
 )
 def test_other_networks_learn_to_copy(changes: dict[str, Any], tmp_path: Path) -> None:
-    assert score("copy", tmp_path, longest=7, training__steps=200, **changes) >= 90
+    assert score("copy", tmp_path, longest=6, training__steps=250, **changes) >= 95
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_long_strings_are_learnt_almost_without_a_mistake(language: str, tmp_path: Path) -> None:
-    changes = {"model__hidden_size": 192, "training__steps": 1500, "training__learning_rate": 4e-3}
-    assert score(language, tmp_path, longest=20, count=10_000, **changes) >= 98
+def test_longer_sentences_are_learnt_almost_without_a_mistake(language: str, tmp_path: Path) -> None:
+    changes = {"model__hidden_size": 192, "training__batch_tokens": 512, "training__learning_rate": 5e-3}
+    assert score(language, tmp_path, longest=12, count=8000, training__steps=2000, **changes) >= 98

@@ -48,14 +48,14 @@ ADVERBIALS = {
 }
 
 # Every German noun, by gender as a dictionary has it: what stands before it must agree.
-MASCULINE = """Mann Junge Vater Großvater Cowboy Kellner Polizist Fischer Hund Affe Elefant Bär Vogel Bus
-    Zug Lastwagen Mantel Hut Schal Apfel Kuchen Brief Koffer Korb Rucksack Regenschirm Eimer Teller Stuhl
-    Schlüssel Ball Käse Tee Bahnhof Turm Laden Park Garten Wald See Fluss Strand Markt Platz Baum Zaun Tisch"""
+MASCULINE = """Mann Junge Vater Großvater Cowboy Kellner Polizist Fischer Hund Affe Elefant Bär Vogel
+    Bus Zug Lastwagen Mantel Hut Schal Apfel Kuchen Brief Koffer Korb Rucksack Regenschirm Eimer Teller
+    Stuhl Schlüssel Ball Käse Tee Bahnhof Turm Laden Park Garten Wald See Fluss Strand Markt Platz Baum Zaun Tisch"""
 FEMININE = """Frau Mutter Großmutter Nonne Kellnerin Dame Katze Kuh Gans Ente Straßenbahn Jacke Mütze Banane
-    Wurst Zeitung Tasche Kiste Flasche Tasse Lampe Leiter Kamera Gitarre Blume Uhr Decke Tür Milch Kirche
-    Schule Küche Wiese Brücke Straße Mauer Bank Sonne"""
-NEUTER = """Mädchen Kind Pferd Schwein Schiff Auto Taxi Fahrrad Hemd Kleid Ei Buch Bild Messer Fenster Tor Brot
-    Wasser Haus Museum Schloss Krankenhaus Zelt Dach Sofa"""
+    Wurst Zeitung Tasche Kiste Flasche Tasse Lampe Leiter Kamera Gitarre Blume Uhr Decke Tür Milch
+    Kirche Schule Küche Wiese Brücke Straße Mauer Bank Sonne"""
+NEUTER = """Mädchen Kind Pferd Schwein Schiff Auto Taxi Fahrrad Hemd Kleid Ei Buch Bild Messer Fenster
+    Tor Brot Wasser Haus Museum Schloss Krankenhaus Zelt Dach Sofa"""
 
 
 def test_genders_are_those_of_a_dictionary() -> None:

@@ -60,7 +60,9 @@ def test_presets_are_valid_and_say_so(name: str) -> None:
 
 
 def test_presets_grow() -> None:
-    sizes = [resolve([preset_layer(name)]).config.model.hidden_size for name in ("tiny", "small", "base", "large")]
+    sizes = [
+        resolve([preset_layer(name)]).config.model.hidden_size for name in ("tiny", "small", "base", "large")
+    ]
     assert sizes == sorted(set(sizes))
 
 
@@ -197,7 +199,10 @@ def test_there_is_exactly_one_budget() -> None:
     ("changes", "named"),
     [
         ({"model__hidden_size": 33, "model__attention_heads": 3}, "model.hidden_size = 33 is odd"),
-        ({"model__hidden_size": 64, "model__attention_heads": 3}, "model.attention_heads = 3 does not divide"),
+        (
+            {"model__hidden_size": 64, "model__attention_heads": 3},
+            "model.attention_heads = 3 does not divide",
+        ),
         ({"training__nesterov": True}, "training.nesterov needs training.optimizer = sgd"),
         ({"training__nesterov": True, "training__optimizer": "sgd", "training__momentum": 0}, "momentum"),
         ({"training__validate_every": 5, "training__validate_minutes": 1}, "exclude each other"),
@@ -274,7 +279,9 @@ def test_a_nested_table_is_no_setting(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_json_and_back(name: str) -> None:
-    config = resolve([preset_layer(name), Layer("x", {"training.minutes": 1 / 3, "training.seed": 2**62})]).config
+    config = resolve(
+        [preset_layer(name), Layer("x", {"training.minutes": 1 / 3, "training.seed": 2**62})]
+    ).config
     again = config_from_dict(json.loads(json.dumps(config.to_dict())), "config.json")
     assert again == config
     assert again.to_dict() == config.to_dict()

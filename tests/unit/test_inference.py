@@ -278,6 +278,11 @@ def test_the_pieces_of_a_line_are_translated_like_lines(translator: Translator) 
     alone = [translation.alternatives[0] for translation in translator.translate(parts, WITH_ATTENTION)]
     assert best.text == " ".join(part.text for part in alone if part.text)
     assert best.score == pytest.approx(sum(part.score for part in alone), abs=1e-4)
+    # A prefix begins the first alone.
+    options = [None] * len(parts)
+    bound = [t.text for t in translator.translate(parts, WITH_ATTENTION, prefixes=["nu ke", *options[1:]])]
+    (whole,) = translator.translate([line], WITH_ATTENTION, prefixes=["nu ke"])
+    assert whole.text == " ".join(bound)
     # Links point into the whole line.
     rows = np.cumsum([0, *(len(part.tokens) for part in alone)])
     moved = [

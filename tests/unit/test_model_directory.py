@@ -153,7 +153,9 @@ def test_a_strange_manifest_is_refused(model: Path, change: dict[str, Any], mess
     assert message in refusal(model).message
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[" * 100_000, b'{"format": NaN}', bytes((1 << 20) + 1)])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b"[" * 100_000, b'{"format": NaN}', bytes((1 << 20) + 1)]
+)
 def test_a_broken_manifest_is_refused(model: Path, content: bytes) -> None:
     (model / MANIFEST).write_bytes(content)
     assert refusal(model).where == str(model / MANIFEST)
@@ -201,7 +203,11 @@ def published(model: Path) -> tuple[dict[str, bytes], dict[str, Any]]:
     changed = {name: tensor + 1 for name, tensor in weights.parameter_tensors(loaded.model).items()}
     files = {"metrics.jsonl": b'{"new": 1}\n', WEIGHTS: weights.to_bytes(changed)}
     self_test = manifest_of(model)["tokenizer_self_test"]
-    return files, {"facts": loaded.facts, "tensors_sha256": weights.tensor_hash(changed), "self_test": self_test}
+    return files, {
+        "facts": loaded.facts,
+        "tensors_sha256": weights.tensor_hash(changed),
+        "self_test": self_test,
+    }
 
 
 def identity(model: Path) -> str:

@@ -152,6 +152,14 @@ def test_a_beam_of_two_finds_the_way_round() -> None:
     assert second.score == pytest.approx(math.log(0.6 * 0.4))
 
 
+def test_an_end_takes_no_place_from_what_goes_on() -> None:
+    # At the first step ending, 1 and 2 all come from one row; 2 is the third of them, and the best sentence.
+    language = first_order({3: [0.4, 0.35, 0.25], 1: [0.2, 0.4, 0.4], 2: [0.9, 0.1, 0.0]}, 3)
+    (found,) = language.search(BeamOptions(beam_size=2, n_best=2, normalization=0.0))
+    assert tokens_of(found) == [[], [2]]
+    assert found[1].score == pytest.approx(math.log(0.25 * 0.9))
+
+
 def test_normalisation_prefers_the_longer_of_two() -> None:
     # [] has log 0.5 = -0.693; [1] has log 0.45 = -0.799, which over 7/6 is -0.684.
     language = first_order({2: [0.5, 0.5], 1: [0.9, 0.1]}, 2)

@@ -31,7 +31,9 @@ def test_loss_and_gradient_are_those_of_pytorch(smoothing: float, rows: int) -> 
     loss = loss_of_logits(ours, targets, smoothing)
     expected = cross_entropy(theirs, targets, reduction="sum", label_smoothing=smoothing)
     assert loss.objective.item() == pytest.approx(expected.item(), rel=1e-12)
-    assert loss.nats.item() == pytest.approx(cross_entropy(logits, targets, reduction="sum").item(), rel=1e-12)
+    assert loss.nats.item() == pytest.approx(
+        cross_entropy(logits, targets, reduction="sum").item(), rel=1e-12
+    )
     (loss.objective * 0.7).backward()
     (expected * 0.7).backward()
     assert ours.grad is not None

@@ -26,7 +26,13 @@ from seqkit.training.checkpoints import Checkpoint, load_newest, locked, save
 from seqkit.training.optim import build_optimizer
 from tests.conftest import toy_assignments
 
-FILES = ["state.json", "weights.safetensors", "averages.safetensors", "optimizer.safetensors", "metrics.jsonl"]
+FILES = [
+    "state.json",
+    "weights.safetensors",
+    "averages.safetensors",
+    "optimizer.safetensors",
+    "metrics.jsonl",
+]
 
 
 def checkpoint(step: int) -> Checkpoint:

@@ -65,11 +65,23 @@ def test_a_healthy_gradient_needs_no_words() -> None:
 @pytest.mark.parametrize(
     ("summary", "gates", "words"),
     [
-        (summary_of(embeddings=2.0, encoder_1_forwards=1e-4), {}, "gradients vanish: encoder_1_forwards gets 1.0e-04"),
+        (
+            summary_of(embeddings=2.0, encoder_1_forwards=1e-4),
+            {},
+            "gradients vanish: encoder_1_forwards gets 1.0e-04",
+        ),
         (summary_of(embeddings=2.0, encoder_1_forwards=0.0), {}, "gradients vanish: encoder_1_forwards"),
-        (summary_of(norm=21.0, embeddings=2.0), {}, "gradients explode: their mean norm is 21.0, clipped to 1"),
+        (
+            summary_of(norm=21.0, embeddings=2.0),
+            {},
+            "gradients explode: their mean norm is 21.0, clipped to 1",
+        ),
         (summary_of(nonfinite=3), {}, "3 steps had a gradient that was not finite"),
-        (summary_of(), {"decoder.forget": 0.95, "decoder.input": 0.3}, "gates are saturated: decoder.forget (95%);"),
+        (
+            summary_of(),
+            {"decoder.forget": 0.95, "decoder.input": 0.3},
+            "gates are saturated: decoder.forget (95%);",
+        ),
     ],
 )
 def test_trouble_is_said_in_words(summary: dict[str, object], gates: dict[str, float], words: str) -> None:

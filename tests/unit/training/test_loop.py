@@ -65,9 +65,7 @@ class Trainer:
 
     def steps(self, work: list[list[Batch]], first: int = 1, rate: float = 0.01) -> Iterator[StepReport]:
         items = (StepBatches(first + number, 0.0, batches) for number, batches in enumerate(work))
-        return train_steps(
-            self.model, items, self.optimizer, self.scaler, lambda _step: rate, self.options
-        )
+        return train_steps(self.model, items, self.optimizer, self.scaler, lambda _step: rate, self.options)
 
     def parameters(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in weights.parameter_tensors(self.model).items()}

@@ -63,7 +63,10 @@ def rmsprop(momentum: float, decay: float) -> Iterator[float]:
 CASES: list[tuple[dict[str, Any], Rule]] = [
     ({"optimizer": "sgd", "momentum": 0.0, "weight_decay": 0.0}, lambda: sgd(0.0, False, 0.0)),
     ({"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1}, lambda: sgd(0.9, False, 0.1)),
-    ({"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}, lambda: sgd(0.9, True, 0.1)),
+    (
+        {"optimizer": "sgd", "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+        lambda: sgd(0.9, True, 0.1),
+    ),
     ({"optimizer": "adamw", "weight_decay": 0.2, "beta1": 0.8, "beta2": 0.95}, lambda: adam(True, 0.2)),
     ({"optimizer": "adam", "weight_decay": 0.2, "beta1": 0.8, "beta2": 0.95}, lambda: adam(False, 0.2)),
     ({"optimizer": "adagrad", "weight_decay": 0.1}, lambda: adagrad(0.1)),
