@@ -19,7 +19,7 @@ import typer
 from seqkit import __version__
 from seqkit.cli import console
 from seqkit.cli.evaluate import evaluate
-from seqkit.cli.prepare import prepare
+from seqkit.cli.prepare import FilesCommand, prepare
 from seqkit.cli.train import train
 from seqkit.cli.translate import translate
 from seqkit.errors import ExitCode, SeqkitError, output_error
@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-app.command()(prepare)
+app.command(cls=FilesCommand)(prepare)
 app.command()(train)
 app.command()(translate)
 app.command()(evaluate)

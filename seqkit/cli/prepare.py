@@ -36,7 +36,7 @@ def prepare(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Source text, a sentence a line, plain or gzip; - is standard input. Repeat for more files.",
+            help="Source text, a sentence a line, plain or gzip; - is standard input. Several files may follow.",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
@@ -200,7 +200,7 @@ def prepare(
 class FilesCommand(TyperCommand):
     """A command whose file options take several files each, if CORPUS comes first.
 
-    Before CORPUS an option takes one file: nobody could tell CORPUS from one more file.
+    Before CORPUS an option takes one file (it can be repeated): nobody could tell CORPUS from one more file.
     """
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
