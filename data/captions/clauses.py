@@ -182,10 +182,11 @@ def _can_be_negated(clause: Clause) -> bool:
     """Whether "not" says one thing only: nothing vague stands in its scope, and nothing else narrows it."""
     narrow = clause.companion or clause.manner or clause.recipient or (clause.time and clause.time.medial)
     subject_known = all(head.determiner in _DEFINITES for head in heads(clause.subject))
-    return not narrow and subject_known and _object_can_be_negated(clause)
+    return not narrow and subject_known and object_can_be_negated(clause)
 
 
-def _object_can_be_negated(clause: Clause) -> bool:
+def object_can_be_negated(clause: Clause) -> bool:
+    """Whether the object, if there is one, is definite or can take "kein"."""
     phrase, verb = clause.object, clause.verb
     if not isinstance(phrase, NounPhrase):
         return True

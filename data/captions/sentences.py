@@ -13,6 +13,7 @@ from clauses import (
     elaborated,
     fitting,
     new_clause,
+    object_can_be_negated,
     quality_clause,
     state_clause,
     with_place,
@@ -123,7 +124,10 @@ def draw_caption(dice: Dice) -> Caption:
 
 def is_sound(sentence: Sentence) -> bool:
     """Whether no word is repeated or contradicted, and every pronoun can only mean its antecedent."""
-    said = [phrase for clause in sentence.clauses for phrase in clause_noun_phrases(clause)]
+    # By identity, because a second predicate and an infinitive share the subject of the main clause.
+    said = list(
+        {id(phrase): phrase for clause in sentence.clauses for phrase in clause_noun_phrases(clause)}.values()
+    )
     clauses = [*sentence.clauses, *(phrase.relative for phrase in said if phrase.relative)]
     words = [
         *(phrase.noun.english for phrase in said),
@@ -275,8 +279,9 @@ def _purpose(dice: Dice) -> Sentence | None:
     if not phrases.fits(PERSON, main.subject):
         return None
     if dice.chance(0.12):
-        dread = clause_about(dice, main.subject, _DREADS, 0.4)
-        purpose = replace(dread, negated=True)
+        purpose = replace(clause_about(dice, main.subject, _DREADS, 0.4), negated=True)
+        if not object_can_be_negated(purpose):
+            return None
     else:
         purpose = clause_about(dice, main.subject, _WISHES, 0.4)
     return Sentence(main, subordinate=Subordinate(Conjunction.PURPOSE, purpose, dice.chance(0.25)))

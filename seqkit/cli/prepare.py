@@ -36,7 +36,7 @@ def prepare(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Source text, a sentence a line, plain or gzip; - is standard input. Several files may follow.",
+            help="Source text, a sentence a line, plain or gzip; - is standard input; several may follow.",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,

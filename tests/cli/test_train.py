@@ -142,8 +142,9 @@ def test_a_damaged_corpus_is_refused_before_training(shell: Shell, toy_corpus: P
 
 
 SUMMARY = {
-    "schema", "model", "step", "epoch", "best_step", "best_metric", "best_score", "scores", "seconds", "reason",
-}  # fmt: skip
+    *("schema", "model", "step", "epoch", "best_step", "best_metric", "best_score", "scores"),
+    *("seconds", "reason"),
+}
 
 
 def test_what_is_said_where(shell: Shell, toy_corpus: Path, tmp_path: Path) -> None:
@@ -224,9 +225,11 @@ def test_metrics_have_a_line_a_validation(shell: Shell, toy_corpus: Path, tmp_pa
 def test_minutes_are_respected(seqkit: Callable[..., Finished], toy_corpus: Path, tmp_path: Path) -> None:
     began = time.monotonic()
     result = seqkit("train", *toy(toy_corpus, tmp_path / "model", "--minutes", 0.1, "--json"))
-    assert time.monotonic() - began < 6 + 5
+    seconds = time.monotonic() - began
     assert result.code == 0, result.err
     summary = json.loads(result.out)
+    assert summary["seconds"] < 6 + 5
+    assert seconds < summary["seconds"] + 5, "what it says of the time is true"
     assert summary["step"] >= 1
     assert summary["seconds"] > 3, "it uses the time that it is given"
     rows = [json.loads(line) for line in (tmp_path / "model" / "metrics.jsonl").read_text().splitlines()]
@@ -255,4 +258,4 @@ def test_the_rate_reaches_its_end_when_the_time_does(
         assert rates[0] > 3e-3
         assert rates[-1] < 3e-4, "a tenth of the peak at most"
     else:
-        assert found[-1]["step"] == 1, "one step is always taken"
+        assert found[-1]["step"] >= 1, "however short the time, a model comes of it"

@@ -21,6 +21,8 @@ from tests.conftest import Finished
 PATIENCE = 60.0  # seconds; a busy machine takes long to start Python
 COMMAND = [sys.executable, "-m", "seqkit", "translate"]
 OPTIONS = ["--threads", "1", "--beam-size", "1"]
+# What is tested is that answers are flushed: Python must buffer them as it does for users.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 @contextmanager
@@ -31,6 +33,7 @@ def running(model: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
     )
     try:
         yield process
@@ -60,6 +63,7 @@ def shell(script: str, model: Path, *arguments: str) -> Finished:
     process = subprocess.run(
         ["bash", "-o", "pipefail", "-c", script, "bash", *COMMAND, str(model), *OPTIONS, *arguments],
         capture_output=True,
+        env=ENVIRONMENT,
         timeout=2 * PATIENCE,
         check=False,
     )

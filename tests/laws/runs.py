@@ -1,4 +1,4 @@
-"""Training runs in this process: a tiny configuration, a run that can be stopped, and what it leaves behind."""
+"""Training runs in this process: a tiny configuration, a run that can be stopped, and what it leaves."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from seqkit import model_directory
 from seqkit.config import Config, Layer, resolve
-from seqkit.errors import Interrupted
+from seqkit.errors import Interrupted, ModelError
 from seqkit.training.events import Event
 from seqkit.training.run import TrainOptions, train_model
 
@@ -72,8 +73,7 @@ def train_with_stops(corpus: Path, model: Path, config: Config, stops: list[int]
     for number in stops:
         try:
             train(corpus, model, config, signalled=StopAt(number))
-        except Interrupted as error:
-            assert error.exit_code == 130
+        except Interrupted:
             stopped += 1
     train(corpus, model, config)
     return stopped
@@ -106,3 +106,14 @@ def assert_same(one: Path, other: Path) -> None:
     assert left.keys() == right.keys()
     for name, value in left.items():
         assert value == right[name], f"{name} differs between {one} and {other}"
+
+
+def state_of(model: Path) -> str:
+    """What a reader finds: a whole model or none; anything else is an error."""
+    try:
+        model_directory.load(model)
+    except ModelError as error:
+        if "holds no trained model yet" in error.message or not (model / "manifest.json").exists():
+            return "not yet"
+        raise
+    return "whole"

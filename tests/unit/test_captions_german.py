@@ -257,6 +257,10 @@ EXAMPLES = [
      "At noon, the man is resting.", "Am Mittag ruht sich der Mann aus."),
     (meaning.Sentence(cl("a man", "wait", place=pp("in front of", "the old church")), Slot.PLACE),
      "In front of the old church, a man is waiting.", "Vor der alten Kirche wartet ein Mann."),
+    (meaning.Sentence(cl(np("two women", modifier=pp("in", "- red jackets")), "wait for", "the bus",
+                         place=pp("in front of", "the station")), Slot.PLACE),
+     "In front of the station, two women in red jackets are waiting for the bus.",
+     "Vor dem Bahnhof warten zwei Frauen in roten Jacken auf den Bus."),
     # Two subjects, two predicates.
     (cl(both("the man", "the boy"), "dance"), "The man and the boy are dancing.",
      "Der Mann und der Junge tanzen."),

@@ -74,7 +74,7 @@ def test_the_order_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     sync, replace = os.fsync, os.replace
 
     def noted_sync(descriptor: int) -> None:
-        events.append("sync " + Path(os.readlink(f"/proc/self/fd/{descriptor}")).name.split("-")[0])
+        events.append("sync " + Path(f"/proc/self/fd/{descriptor}").readlink().name.split("-")[0])
         sync(descriptor)
 
     def noted_replace(source: Any, target: Any) -> None:

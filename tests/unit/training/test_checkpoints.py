@@ -114,7 +114,7 @@ def test_when_none_is_whole_that_is_an_error(tmp_path: Path) -> None:
     for step in (5, 6):
         save(tmp_path, checkpoint(step))
         (tmp_path / f"checkpoint-0000000{step}" / "state.json").write_bytes(b"{}")
-    with pytest.raises(ModelError, match="no checkpoint in .* can be read") as caught:
+    with pytest.raises(ModelError, match=r"no checkpoint in .* can be read") as caught:
         load_newest(tmp_path)
     assert caught.value.hint == "begin again with --restart"
 
@@ -218,10 +218,14 @@ def test_one_run_at_a_time_and_a_dead_one_lets_go(
 
 
 def test_the_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="ours"), locked(tmp_path):
-        with pytest.raises(LockedError), locked(tmp_path):
-            raise AssertionError("two runs hold one directory")
-        raise ValueError("ours")
+    def fail() -> None:
+        with locked(tmp_path):
+            with pytest.raises(LockedError), locked(tmp_path):
+                raise AssertionError("two runs hold one directory")
+            raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        fail()
     with locked(tmp_path):
         assert f"process {os.getpid()} on " in (tmp_path / "lock").read_text()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -125,7 +126,7 @@ def test_schedules_at_their_edges(schedule: str) -> None:
     grid = [n / 200 for n in range(201)]
     for warmup in (0.0, 0.3):
         falling = rates([point for point in grid if point >= warmup], schedule=schedule, warmup=warmup)
-        assert all(0 < later <= earlier <= 2 for earlier, later in zip(falling, falling[1:], strict=False))
+        assert all(0 < later <= earlier <= 2 for earlier, later in pairwise(falling))
 
 
 def test_a_plateau_multiplies_the_rate_down() -> None:
