@@ -18,8 +18,8 @@ from meaning import Clause, Sentence, clause_noun_phrases, heads
 from verbs import VERBS
 
 HELD_OUT_SHARE = 0.1
-# Mixed into the hash: of 1,500 numbers tried, the one that leaves every word the most of its combinations.
-_SALT = "779"
+# Mixed into the hash: the one of 1,500 numbers tried that leaves every word most of its combinations.
+_SALT = "922"
 
 
 class Combination(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import random
 import shutil
@@ -14,6 +15,7 @@ import pytest
 
 from seqkit import model_directory
 from seqkit.errors import ConfigError, Interrupted
+from seqkit.training import checkpoints
 from tests.laws.runs import (
     StopAt,
     assert_same,
@@ -128,6 +130,27 @@ def test_a_kill_at_any_write_changes_nothing(
         assert not [name for name in names if name.startswith(".tmp")], "leftovers of killed writers"
 
 
+def test_a_kill_after_the_first_weights_and_before_their_checkpoint(
+    toy_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_config(training__steps=3, training__validate_every=1, training__checkpoint_every=0)
+    train(toy_corpus, tmp_path / "whole", config)
+    model, save = tmp_path / "killed", checkpoints.save
+
+    def deadly(*arguments: Any) -> None:
+        if (model / "weights.safetensors").exists():
+            raise Killed
+        save(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", deadly)
+        with pytest.raises(Killed):
+            train(toy_corpus, model, config)
+    assert state_of(model) == "whole"
+    train(toy_corpus, model, config)
+    assert_same(tmp_path / "whole", model)
+
+
 def test_many_kills_in_one_run_change_nothing(
     toy_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +168,24 @@ def test_many_kills_in_one_run_change_nothing(
     train(toy_corpus, tmp_path / "killed", config)
     assert killed >= 8
     assert_same(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.parametrize("keep", ["weights.safetensors", "state.json"])
+def test_a_damaged_newest_checkpoint_costs_time_only(toy_corpus: Path, tmp_path: Path, keep: str) -> None:
+    config = tiny_config(**{**AVERAGE_WINS, "training__checkpoint_every": 1})
+    train(toy_corpus, tmp_path / "whole", config)
+    model = tmp_path / "damaged"
+    for stop in (4, 6, 9):
+        with pytest.raises(Interrupted):
+            train(toy_corpus, model, config, signalled=StopAt(stop))
+        older, newest = sorted((model / "training").glob("checkpoint-*"))
+        candidates = {int(path.stem[5:]) for path in (model / "training").glob("best-*")}
+        for checkpoint in (older, newest):
+            state = json.loads((checkpoint / "state.json").read_bytes())
+            assert candidates >= {step for _, step in state["best"]}, "both can be continued from"
+        (newest / keep).write_bytes(b"damaged")
+    train(toy_corpus, model, config)
+    assert_same(tmp_path / "whole", model)
 
 
 def test_settings_that_change_nothing_may_differ(toy_corpus: Path, tmp_path: Path) -> None:

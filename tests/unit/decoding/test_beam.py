@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqkit.decoding.beam import BeamOptions, Continuations, Hypothesis, beam_search
-from seqkit.errors import ConfigError
 
 END = 0
 Brute = list[tuple[float, tuple[int, ...]]]
@@ -327,31 +326,3 @@ def test_attention_has_a_row_a_token_and_one_for_the_end() -> None:
     assert best.attention is not None
     assert best.attention.tolist() == [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
     assert GARDEN_PATH.search(BeamOptions(2))[0][0].attention is None
-
-
-@pytest.mark.parametrize(
-    ("settings_", "fragment"),
-    [
-        ({"beam_size": 0}, "--beam-size 0"),
-        ({"beam_size": -3}, "--beam-size -3"),
-        ({"beam_size": 1001}, "--beam-size 1,001"),
-        ({"n_best": 0}, "--n-best 0"),
-        ({"n_best": 6}, "--n-best 6"),
-        ({"normalization": float("nan")}, "--length-penalty nan"),
-        ({"normalization": 1000.0}, "--length-penalty 1000"),
-        ({"coverage": -0.1}, "--coverage-penalty -0.1"),
-        ({"coverage": float("inf")}, "--coverage-penalty inf"),
-        ({"coverage": float("nan")}, "--coverage-penalty nan"),
-        ({"minimum_length": -1}, "--min-length -1"),
-    ],
-)
-def test_impossible_options_are_refused_by_name(settings_: dict[str, float], fragment: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        BeamOptions(**settings_)  # type: ignore[arg-type]
-    assert fragment in caught.value.message
-
-
-def test_too_many_best_hint_at_the_beam_that_would_do() -> None:
-    with pytest.raises(ConfigError) as caught:
-        BeamOptions(beam_size=5, n_best=8)
-    assert caught.value.hint == "--beam-size 8"
