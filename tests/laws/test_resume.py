@@ -179,13 +179,31 @@ def test_a_damaged_newest_checkpoint_costs_time_only(toy_corpus: Path, tmp_path:
         with pytest.raises(Interrupted):
             train(toy_corpus, model, config, signalled=StopAt(stop))
         older, newest = sorted((model / "training").glob("checkpoint-*"))
-        candidates = {int(path.stem[5:]) for path in (model / "training").glob("best-*")}
-        for checkpoint in (older, newest):
-            state = json.loads((checkpoint / "state.json").read_bytes())
-            assert candidates >= {step for _, step in state["best"]}, "both can be continued from"
+        assert older.name < newest.name
         (newest / keep).write_bytes(b"damaged")
     train(toy_corpus, model, config)
     assert_same(tmp_path / "whole", model)
+
+
+def test_both_kept_checkpoints_find_their_candidates(
+    toy_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove, seen = checkpoints.remove_candidates, []
+
+    def checked(training: Path, keep: set[int]) -> None:
+        remove(training, keep)
+        candidates = {int(path.stem[5:]) for path in training.glob("best-*")}
+        for checkpoint in training.glob("checkpoint-*"):
+            state = json.loads((checkpoint / "state.json").read_bytes())
+            best = {step for _, step in state["best"]}
+            assert candidates >= best or state["finished"], "what is finished needs none any more"
+            seen.append(best)
+        assert len(candidates) <= 4
+
+    monkeypatch.setattr(checkpoints, "remove_candidates", checked)
+    train(toy_corpus, tmp_path / "model", tiny_config(**{**AVERAGE_WINS, "training__checkpoint_every": 0}))
+    assert {1, 2} in seen
+    assert {2, 3} in seen
 
 
 def test_settings_that_change_nothing_may_differ(toy_corpus: Path, tmp_path: Path) -> None:

@@ -75,11 +75,11 @@ def test_the_steps_in_order(recipe: Recipe) -> None:
     done = recipe.run("en", "de")
     assert done.returncode == 0, done.stderr
     work = recipe.folder / "multi30k" / "work"
-    data, corpus = work / "data", work / "en-de" / "corpus"
+    data, corpus = work / "data", work / "en-de" / "corpus-4000"
     run = work / "en-de" / "small-20-minutes-seed-1"
     prepare, train, *tests = recipe.called()
     assert prepare == [
-        *["prepare", str(corpus), "--overwrite"],
+        *["prepare", str(corpus), "--overwrite", "--vocab-size", "4000"],
         *["--source", f"{data}/train.en", "--target", f"{data}/train.de"],
         *["--valid-source", f"{data}/val.en", "--valid-target", f"{data}/val.de"],
     ]
@@ -98,11 +98,11 @@ def test_the_steps_in_order(recipe: Recipe) -> None:
 
 def test_settings_from_the_environment(recipe: Recipe, tmp_path: Path) -> None:
     work = tmp_path / "other work"
-    variables = {"MINUTES": "0.5", "SEED": "7", "PRESET": "tiny", "WORK": str(work)}
+    variables = {"MINUTES": "0.5", "SEED": "7", "PRESET": "tiny", "VOCABULARY": "900", "WORK": str(work)}
     assert recipe.run("fr", "cs", **variables).returncode == 0
     train = recipe.called()[1]
     assert train == [
-        *["train", f"{work}/fr-cs/corpus", f"{work}/fr-cs/tiny-0.5-minutes-seed-7/model"],
+        *["train", f"{work}/fr-cs/corpus-900", f"{work}/fr-cs/tiny-0.5-minutes-seed-7/model"],
         *["--preset", "tiny", "--minutes", "0.5", "--seed", "7"],
     ]
 
