@@ -6,8 +6,10 @@ import hashlib
 import struct
 from collections.abc import Mapping
 
-import safetensors.torch
+import safetensors
 import torch
+from safetensors.torch import load as deserialize
+from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
 from seqkit.errors import ModelError
@@ -31,9 +33,7 @@ def set_parameters(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
     """Serialise; the same tensors give the same bytes (no metadata: its order is not stable)."""
-    content: bytes = safetensors.torch.save(
-        {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
-    )
+    content: bytes = serialize({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
     return content
 
 
@@ -62,7 +62,7 @@ def from_bytes(content: bytes, expected: Mapping[str, Tensor] | None, where: str
 
 def _parse(content: bytes, where: str) -> dict[str, Tensor]:
     try:
-        tensors: dict[str, Tensor] = safetensors.torch.load(content)
+        tensors: dict[str, Tensor] = deserialize(content)
     except (safetensors.SafetensorError, ValueError) as error:
         raise ModelError(f"the tensors cannot be read: {error}", where=where) from error
     return tensors

@@ -132,7 +132,8 @@ def train(
         raise typer.BadParameter("CORPUS and MODEL are needed: seqkit train CORPUS MODEL")
     from seqkit.cli.training_display import TrainingDisplay
     from seqkit.training.events import Finished
-    from seqkit.training.run import TrainOptions, train_model
+    from seqkit.training.options import TrainOptions
+    from seqkit.training.run import train_model
 
     finished: Finished | None = None
     with _signals() as signalled, TrainingDisplay(quiet=quiet) as display:

@@ -33,6 +33,15 @@ def refuse_other_settings(directory: Path, config: Config) -> None:
         )
 
 
+def refuse_other_beginning(directory: Path, given: Path | None, recorded: str) -> None:
+    """Raise `ConfigError` when a run that is to go on did not begin with the model that is `given` now."""
+    if given is not None and str(given.resolve()) != recorded:
+        raise ConfigError(
+            f"the run in {directory} did not begin with --init-from {given}",
+            hint="leave --init-from out to continue, or begin again with --restart",
+        )
+
+
 def initialize_from(model: SequenceModel, directory: Path, corpus: Corpus) -> None:
     """Give `model` the weights of another one, whose vocabulary and network must be the same."""
     other = model_directory.load(directory)

@@ -10,15 +10,13 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from seqkit import model_directory, weights
-from seqkit.config import Config
 from seqkit.data.batching import PairBatches
 from seqkit.data.corpus import Corpus
 from seqkit.device import resolve_device, resolve_precision, set_threads
@@ -27,7 +25,7 @@ from seqkit.files import remove_temporaries, to_json
 from seqkit.inference import Translator
 from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, LoadedModel, ModelWriter
 from seqkit.training import checkpoints, health, optim
-from seqkit.training.beginning import initialize_from, refuse_other_settings
+from seqkit.training.beginning import initialize_from, refuse_other_beginning, refuse_other_settings
 from seqkit.training.budget import Budget
 from seqkit.training.events import Event, Finished, Progress, RunState, Started, Validated
 from seqkit.training.health import GradientHealth
@@ -39,28 +37,11 @@ from seqkit.training.loop import (
     derived_seed,
     train_steps,
 )
+from seqkit.training.options import TrainOptions
+from seqkit.training.rows import metrics_row
 from seqkit.training.validation import Measured, Stopped, Validator
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """What to train, on what and where.
-
-    `started` is the `time.monotonic()` from which a budget in minutes counts; `signalled` returns the number
-    of a signal that asks the run to end, or 0.
-    """
-
-    corpus: Path
-    model: Path
-    config: Config
-    device: str = "auto"
-    threads: int | None = None
-    restart: bool = False
-    init_from: Path | None = None
-    started: float = field(default_factory=time.monotonic)
-    signalled: Callable[[], int] = lambda: 0
 
 
 def train_model(options: TrainOptions) -> Iterator[Event]:
@@ -198,6 +179,10 @@ class _Run:
                 state.batch += 1
             yield StepBatches(step, state.epoch + state.batch / len(plan), loaded)
 
+    @property
+    def _epoch(self) -> float:
+        return self.state.epoch + self.state.batch / self.batches_per_epoch
+
     def _rate(self, step: int) -> float:
         """The learning rate of a step."""
         rate = optim.learning_rate(self.budget.progress(step), self.config.training)
@@ -279,31 +264,15 @@ class _Run:
         return first
 
     def _row(self, measured: Measured, best: bool) -> dict[str, Any]:
-        state = self.state
-        elapsed = self.budget.elapsed
-        positions = state.positions or math.nan
-        seconds = max(elapsed - state.validated_at - state.validation_seconds, 1e-3)
-        return {
-            "schema": 1,
-            "step": state.step,
-            "epoch": round(state.epoch + state.batch / self.batches_per_epoch, 4),
-            "train_loss": _finite(state.objective / positions),
-            "train_nats": _finite(state.nats / positions),
-            "valid_nats": _finite(measured.loss),
-            "valid_perplexity": _finite(math.exp(min(measured.loss, 700.0))),
-            "scores": list(measured.scores),
-            "best": best,
-            "gradient": state.health.summary(self.model),
-            "saturated_gates": measured.gates,
-            "samples": [dataclasses.asdict(sample) for sample in measured.samples],
-            # The only values that two runs of the same command do not share.
-            "timing": {
-                "elapsed_seconds": round(elapsed, 3),
-                "validation_seconds": round(state.validation_seconds, 3),
-                "target_tokens_per_second": round(state.positions / seconds, 1),
-                "learning_rate": self._rate(state.step),
-            },
-        }
+        return metrics_row(
+            self.state,
+            measured,
+            best=best,
+            epoch=self._epoch,
+            gradient=self.state.health.summary(self.model),
+            elapsed=self.budget.elapsed,
+            learning_rate=self._rate(self.state.step),
+        )
 
     def _average_best(self) -> Validated | None:
         """Validate the mean of the best checkpoints; it is published when it is better than each of them."""
@@ -340,7 +309,7 @@ class _Run:
             corpus=self.corpus.fingerprint,
             longest_source=int(lengths.max()) if len(lengths) else 1,
             step=int(self.state.best[0][1]) if self.state.best else 0,
-            epoch=round(self.state.epoch + self.state.batch / self.batches_per_epoch, 4),
+            epoch=round(self._epoch, 4),
             scores=tuple(self.state.best_scores),
         )
 
@@ -400,7 +369,7 @@ class _Run:
             )
         self.tensors_sha256 = state.pop("tensors_sha256")
         self.state = RunState.from_dict(state)
-        self._refuse_other_beginning()
+        refuse_other_beginning(self.options.model, self.options.init_from, self.state.init_from)
         self.candidates = {int(step) for _, step in self.state.best}
         self.budget = dataclasses.replace(self.budget, state=self.state)
         self.plateau = optim.Plateau(self.state.plateau_factor, self.state.plateau_stale)
@@ -421,14 +390,6 @@ class _Run:
             self.average = MovingAverage(self.model, self.config.training.ema)
         self.state.init_from = str(directory.resolve())
 
-    def _refuse_other_beginning(self) -> None:
-        given = self.options.init_from
-        if given is not None and str(given.resolve()) != self.state.init_from:
-            raise ConfigError(
-                f"the run in {self.options.model} did not begin with --init-from {given}",
-                hint="leave --init-from out to continue, or begin again with --restart",
-            )
-
     def _finished(self, *, already: bool) -> Finished:
         state = self.state
         if not state.best:
@@ -436,7 +397,7 @@ class _Run:
         score, step = state.best[0]
         return Finished(
             step=state.step,
-            epoch=state.epoch + state.batch / self.batches_per_epoch,
+            epoch=self._epoch,
             best_step=int(step),
             metric=self.config.training.best_metric,
             score=score,
@@ -445,8 +406,3 @@ class _Run:
             reason=state.finished,
             already=already,
         )
-
-
-def _finite(value: float) -> float | None:
-    """What JSON can hold: a number, or null."""
-    return value if math.isfinite(value) else None

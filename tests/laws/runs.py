@@ -12,7 +12,8 @@ from seqkit import model_directory
 from seqkit.config import Config, Layer, resolve
 from seqkit.errors import Interrupted, ModelError
 from seqkit.training.events import Event
-from seqkit.training.run import TrainOptions, train_model
+from seqkit.training.options import TrainOptions
+from seqkit.training.run import train_model
 
 TINY: dict[str, Any] = {
     "model.embedding_size": 16,

@@ -1,0 +1,29 @@
+"""What `train_model` is asked to do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from seqkit.config import Config
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What to train, on what and where.
+
+    `started` is the `time.monotonic()` from which a budget in minutes counts; `signalled` returns the number
+    of a signal that asks the run to end, or 0.
+    """
+
+    corpus: Path
+    model: Path
+    config: Config
+    device: str = "auto"
+    threads: int | None = None
+    restart: bool = False
+    init_from: Path | None = None
+    started: float = field(default_factory=time.monotonic)
+    signalled: Callable[[], int] = lambda: 0
