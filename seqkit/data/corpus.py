@@ -70,7 +70,7 @@ class Corpus:
     def open(cls, directory: str | Path, *, verify: bool = False) -> Corpus:
         """Open a corpus: sizes are always checked; every hash, offset and id too with `verify`.
 
-        Raises InputMissing when there is no corpus, DataError, which names the file, for damage.
+        Raises InputMissing when there is no such folder, DataError, which names the file, for damage.
         """
         directory = Path(directory)
         manifest = read_manifest(directory)

@@ -129,7 +129,7 @@ def read_manifest(directory: Path) -> Manifest:
             f"there is no corpus {directory}", where=str(directory), hint="seqkit prepare makes one"
         )
     if not path.exists() and not path.is_symlink():
-        raise InputMissing(
+        raise DataError(
             f"{directory} is not a corpus: it has no {MANIFEST_NAME}",
             where=str(directory),
             hint="seqkit prepare makes one",

@@ -114,7 +114,7 @@ def test_directories_that_will_not_do(shell: Shell, toy_corpus: Path, tmp_path: 
     (tmp_path / "broken" / "corpus.json").write_text('{"format": 99}')
     for corpus, model, code in (
         (tmp_path / "none", tmp_path / "model", 66),
-        (tmp_path / "texts", tmp_path / "model", 66),
+        (tmp_path / "texts", tmp_path / "model", 65),
         (tmp_path / "broken", tmp_path / "model", 65),
         (toy_corpus, tmp_path / "texts", 2),
         (toy_corpus, tmp_path / "file", 73),

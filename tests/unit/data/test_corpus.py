@@ -116,7 +116,7 @@ def test_no_directory_and_no_manifest_are_missing_input(corpus: Path) -> None:
     with pytest.raises(InputMissing, match="there is no corpus"):
         Corpus.open(corpus / "nowhere")
     (corpus / "corpus.json").unlink()
-    with pytest.raises(InputMissing, match="is not a corpus: it has no corpus.json"):  # noqa: RUF043
+    with pytest.raises(DataError, match="is not a corpus: it has no corpus.json"):  # noqa: RUF043
         Corpus.open(corpus)
 
 
