@@ -127,15 +127,22 @@ def toy_model(toy_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             *toy_assignments(),
         ]
     )
+    silence_logger()
     assert code == 0
     return model
 
 
+def silence_logger() -> None:
+    """Undo what a command did to the package's logger, so that tests can listen to it in their own way."""
+    logger = logging.getLogger("seqkit")
+    logger.handlers.clear()
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+
+
 @pytest.fixture(autouse=True)
 def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every test works in a folder of its own, and leaves the package's logger as it found it."""
+    """Every test works in a folder of its own, and leaves the package's logger as a fresh process has it."""
     monkeypatch.chdir(tmp_path)
-    logger = logging.getLogger("seqkit")
-    before = logger.handlers[:], logger.level, logger.propagate
     yield
-    logger.handlers[:], logger.level, logger.propagate = before
+    silence_logger()
