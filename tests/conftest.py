@@ -140,6 +140,21 @@ def silence_logger() -> None:
     logger.propagate = True
 
 
+@pytest.fixture
+def warnings() -> Iterator[list[str]]:
+    """What the package's logger warns of during a test."""
+    messages: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            messages.append(record.getMessage())
+
+    handler = Collect(logging.WARNING)
+    logging.getLogger("seqkit").addHandler(handler)
+    yield messages
+    logging.getLogger("seqkit").removeHandler(handler)
+
+
 @pytest.fixture(autouse=True)
 def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every test works in a folder of its own, and leaves the package's logger as a fresh process has it."""

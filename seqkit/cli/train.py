@@ -219,7 +219,7 @@ def _print_summary(model: Path, finished: Finished) -> None:
         ],
     )
     if finished.already:
-        console.note("next: translate with it, or begin again with --restart")
+        console.note("it stays as it is; --restart begins again")
     console.note(f"next: echo 'your sentence' | seqkit translate {_quoted(model)}")
     sys.stderr.flush()
 

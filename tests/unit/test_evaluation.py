@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,21 +17,6 @@ REFERENCES = [
     for i in range(40)
 ]
 NAMES = Names(hypotheses="out.de", references=("test.de",), baseline="old.de", source="test.en")
-
-
-@pytest.fixture
-def warnings() -> Iterator[list[str]]:
-    """What the package's logger says."""
-    messages: list[str] = []
-
-    class Collect(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            messages.append(record.getMessage())
-
-    handler = Collect(logging.WARNING)
-    logging.getLogger("seqkit").addHandler(handler)
-    yield messages
-    logging.getLogger("seqkit").removeHandler(handler)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,21 +27,6 @@ WITH_ATTENTION = TranslateOptions(beam_size=3, attention=True)
 @pytest.fixture(scope="module")
 def translator(toy_model: Path) -> Translator:
     return Translator.load(toy_model, device="cpu", threads=1)
-
-
-@pytest.fixture
-def warnings() -> Iterator[list[str]]:
-    """What the package's logger says."""
-    messages: list[str] = []
-
-    class Collect(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            messages.append(record.getMessage())
-
-    handler = Collect(logging.WARNING)
-    logging.getLogger("seqkit").addHandler(handler)
-    yield messages
-    logging.getLogger("seqkit").removeHandler(handler)
 
 
 def ids_of(translator: Translator, tokens: tuple[str, ...]) -> np.ndarray:
