@@ -17,8 +17,8 @@ from seqkit.cli.options import OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
 from seqkit.errors import ConfigError, RunFailed
 
 if TYPE_CHECKING:
-    from seqkit.evaluation import Evaluation, Names
-    from seqkit.metrics import MetricOptions, Score
+    from seqkit.evaluation.translation import Evaluation, Names
+    from seqkit.metrics.translation import MetricOptions, Score
 
 MODEL_PANEL = "Evaluating a model"
 METRIC_PANEL = "Metrics"
@@ -181,7 +181,7 @@ class _Texts:
     @property
     def names(self) -> Names:
         from seqkit.data.text import input_name
-        from seqkit.evaluation import Names
+        from seqkit.evaluation.translation import Names
 
         return Names(
             hypotheses=self.hypotheses_name,
@@ -205,7 +205,7 @@ def _check_search(search: dict[str, Any], model: str | None) -> None:
 def _metric_options(
     metric: list[str] | None, protocol: str, chrf_word_order: int, confidence: bool
 ) -> MetricOptions:
-    from seqkit.metrics import METRICS, MetricOptions
+    from seqkit.metrics.translation import METRICS, MetricOptions
 
     names = [name.strip() for part in metric for name in part.split(",")] if metric else METRICS
     return MetricOptions(
@@ -244,7 +244,7 @@ def _read_references(texts: _Texts) -> tuple[list[list[str]], list[str] | None]:
 
 
 def _score_text(texts: _Texts, options: MetricOptions) -> Evaluation:
-    from seqkit.evaluation import evaluate_translation
+    from seqkit.evaluation.translation import evaluate_translation
 
     references, baseline = _read_references(texts)
     hypotheses = _read(texts.hypotheses or "-")
@@ -260,14 +260,14 @@ def _score_model(
     threads: int | None,
     quiet: bool,
 ) -> Evaluation:
-    from seqkit.evaluation import evaluate_model
+    from seqkit.evaluation.translation import evaluate_model
 
     assert texts.model is not None
     assert texts.source is not None  # _Texts refuses one without the other
     references, baseline = _read_references(texts)
     source = _read(texts.source)
 
-    from seqkit.inference import Translator  # imports torch: a missing file is reported before
+    from seqkit.inference.translation import Translator  # imports torch: a missing file is reported before
 
     translator = Translator.load(texts.model, device=device, threads=threads)
     # The model's own decoding settings hold unless an option says otherwise.
@@ -293,7 +293,7 @@ def _write(text: str) -> None:
 
 def _json_lines(evaluation: Evaluation, options: MetricOptions) -> str:
     """One object a metric."""
-    from seqkit.metrics import LEVEL
+    from seqkit.metrics.translation import LEVEL
 
     lines = []
     for score in evaluation.scores:

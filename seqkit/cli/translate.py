@@ -21,7 +21,7 @@ from seqkit.errors import OutputError, SeqkitError, output_error
 from seqkit.files import atomic_writer, parse_json
 
 if TYPE_CHECKING:
-    from seqkit.inference import Alternative, TranslateOptions, Translation, Translator
+    from seqkit.inference.translation import Alternative, TranslateOptions, Translation, Translator
 
 LINES_TOGETHER = 2000  # translated before the first of them is written
 LARGEST_ATTENTION = 1_000_000  # weights that one JSON line may hold
@@ -140,7 +140,7 @@ def translate(
     console.show_log(quiet=quiet)
     from dataclasses import replace
 
-    from seqkit.inference import Translator
+    from seqkit.inference.translation import Translator
 
     translator = Translator.load(model, ensemble=ensemble or (), device=device, threads=threads)
     own = translator.options

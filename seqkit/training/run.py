@@ -22,7 +22,7 @@ from seqkit.data.corpus import Corpus
 from seqkit.device import resolve_device, resolve_precision, set_threads
 from seqkit.errors import ConfigError, DataError, Interrupted, ModelError, RunFailed
 from seqkit.files import remove_temporaries, to_json
-from seqkit.inference import Translator
+from seqkit.inference.translation import Translator
 from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, LoadedModel, ModelWriter
 from seqkit.training import checkpoints, health, optim
 from seqkit.training.beginning import initialize_from, refuse_other_beginning, refuse_other_settings

@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from seqkit import metrics
 from seqkit.batch import Batch
 from seqkit.config import Config
 from seqkit.data.batching import validation_batches
 from seqkit.data.corpus import Corpus
-from seqkit.inference import TranslateOptions, Translator
+from seqkit.inference.translation import TranslateOptions, Translator
+from seqkit.metrics import translation as metrics
 from seqkit.models import SequenceModel
 from seqkit.training.health import saturation
 from seqkit.training.loop import autocast

@@ -262,9 +262,9 @@ class FakeTranslator:
 
 @pytest.fixture
 def model(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    module = ModuleType("seqkit.inference")
+    module = ModuleType("seqkit.inference.translation")
     vars(module).update(Translator=FakeTranslator)
-    monkeypatch.setitem(sys.modules, "seqkit.inference", module)
+    monkeypatch.setitem(sys.modules, "seqkit.inference.translation", module)
     return shell
 
 

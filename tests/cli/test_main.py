@@ -100,12 +100,12 @@ def test_debug_shows_the_traceback(capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_bug_says_so_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    import seqkit.inference
+    import seqkit.inference.translation
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("unexpected \x1b[31m")
 
-    monkeypatch.setattr(seqkit.inference.Translator, "load", broken)
+    monkeypatch.setattr(seqkit.inference.translation.Translator, "load", broken)
     assert run(["translate", str(tmp_path)]) == ExitCode.BUG
     error = capfd.readouterr().err
     assert "this is a bug in seqkit: ZeroDivisionError" in error

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from seqkit import cli
 from seqkit.errors import ExitCode
-from seqkit.inference import TranslateOptions, Translation, Translator
+from seqkit.inference.translation import TranslateOptions, Translation, Translator
 from tests.conftest import Finished
 
 LINES = ["ba di fu", "go", "", "lo mi nu ba"]

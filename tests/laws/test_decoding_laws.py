@@ -19,10 +19,10 @@ from seqkit.data.batching import pair_batch
 from seqkit.data.tokenizers import END, PAD, START
 from seqkit.decoding.beam import BeamOptions, beam_search
 from seqkit.device import resolve_device
-from seqkit.inference import TranslateOptions, Translation, Translator
+from seqkit.inference.translation import TranslateOptions, Translation, Translator
 from seqkit.model_directory import LoadedModel
 from seqkit.models import SequenceModel, build_encoder_decoder
-from seqkit.stepping import ModelStepper
+from seqkit.stepping.translation import ModelStepper
 from tests.conftest import toy_pairs
 
 TOLERANCE = 1e-4

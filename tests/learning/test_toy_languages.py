@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from seqkit.data.prepare import PrepareOptions, prepare_parallel
-from seqkit.inference import TranslateOptions, Translator
-from seqkit.metrics import MetricOptions, score_translations
+from seqkit.inference.translation import TranslateOptions, Translator
+from seqkit.metrics.translation import MetricOptions, score_translations
 from tests.conftest import write_lines
 from tests.laws.runs import tiny_config, train
 

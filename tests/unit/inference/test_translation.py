@@ -16,7 +16,7 @@ import seqkit
 from seqkit.data.batching import pair_batch
 from seqkit.data.tokenizers import SPECIALS
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError
-from seqkit.inference import TranslateOptions, Translator
+from seqkit.inference.translation import TranslateOptions, Translator
 from seqkit.nn.heads import TokenHead
 from tests.conftest import toy_assignments, write_lines
 

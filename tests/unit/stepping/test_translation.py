@@ -14,7 +14,7 @@ from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.decoding.beam import BeamOptions, Continuations, beam_search
 from seqkit.models import SequenceModel, build_encoder_decoder
 from seqkit.nn.heads import TokenHead
-from seqkit.stepping import ModelStepper, States
+from seqkit.stepping.translation import ModelStepper, States
 
 SIZE = 14
 CPU = torch.device("cpu")

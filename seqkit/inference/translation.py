@@ -19,7 +19,7 @@ from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
 from seqkit.device import resolve_device, set_threads
 from seqkit.errors import ConfigError, DataError, ModelError
 from seqkit.model_directory import LoadedModel
-from seqkit.stepping import ModelStepper
+from seqkit.stepping.translation import ModelStepper
 
 _LOG = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any, Protocol
 
 from seqkit.errors import DataError
-from seqkit.metrics import CASED, MetricOptions, Score, score_translations
+from seqkit.metrics.translation import CASED, MetricOptions, Score, score_translations
 
 logger = logging.getLogger("seqkit")
 

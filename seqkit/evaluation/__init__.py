@@ -1,0 +1,1 @@
+"""Scoring whole files and models, with the checks that make a score mean something."""
