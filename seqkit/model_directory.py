@@ -22,12 +22,13 @@ import torch
 
 import seqkit
 from seqkit import weights
-from seqkit.config import Config, config_from_dict
+from seqkit.config import Config, Kind, config_from_dict
 from seqkit.data.corpus import load_tokenizers
+from seqkit.data.manifest import DOCUMENTS
 from seqkit.data.tokenizers import Tokenizer
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError, SeqkitError
 from seqkit.files import JSON_LIMIT, make_directory, parse_json, read_regular, sha256, to_json, write_atomic
-from seqkit.models import SequenceModel, build_encoder_decoder
+from seqkit.models import SequenceModel, build_encoder_decoder, build_language_model
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -53,9 +54,11 @@ _SELF_TEST = ("A man rides a bicycle.", "Zwei Hunde, 3 Bälle: schön!", "naïve
 class Facts:
     """What a manifest says besides checksums."""
 
-    kind: str
+    kind: Kind
     corpus: str  # fingerprint
-    longest_source: int  # tokens
+    longest_source: int = 0  # tokens, of translation
+    documents: str = ""  # of generation: what ends a document of the corpus
+    boundary: int = 0  # of generation: the id before a text's first token
     step: int = 0
     epoch: float = 0.0
     scores: tuple[dict[str, Any], ...] = ()  # of the validation text, with signatures
@@ -63,7 +66,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Everything that is needed to run a model."""
+    """Everything that is needed to run a model; a generator has one tokenizer, under both names."""
 
     model: SequenceModel
     config: Config
@@ -72,8 +75,12 @@ class LoadedModel:
     target_tokenizer: Tokenizer
 
 
-def build_model(config: Config, source_size: int, target_size: int) -> SequenceModel:
+def build_model(config: Config, kind: Kind, source_size: int, target_size: int) -> SequenceModel:
     """The network that a configuration describes, initialised."""
+    if kind == "generation":
+        return build_language_model(
+            config.model, size=target_size, label_smoothing=config.training.label_smoothing
+        )
     return build_encoder_decoder(
         config.model,
         source_size=source_size,
@@ -199,19 +206,24 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
     for name in (CONFIG, WEIGHTS):
         if name not in files:
             raise ModelError(f"the manifest does not name {name}", where=str(directory / MANIFEST))
+    facts = _facts(manifest, directory)
     try:
         config = config_from_dict(
-            parse_json(files[CONFIG], str(directory / CONFIG), ModelError), str(directory / CONFIG)
+            parse_json(files[CONFIG], str(directory / CONFIG), ModelError),
+            str(directory / CONFIG),
+            facts.kind,
         )
     except ConfigError as error:
         raise ModelError(error.message, where=error.where) from error
     source, target = _tokenizers(directory, files, manifest)
+    if facts.boundary >= target.size or (facts.kind == "generation" and source is not target):
+        raise _damaged_facts(directory)
     with torch.device("meta"):
-        shapes = weights.parameter_tensors(build_model(config, source.size, target.size))
+        shapes = weights.parameter_tensors(build_model(config, facts.kind, source.size, target.size))
     tensors = weights.from_bytes(files[WEIGHTS], shapes, str(directory / WEIGHTS))
-    model = build_model(config, source.size, target.size)
+    model = build_model(config, facts.kind, source.size, target.size)
     weights.set_parameters(model, tensors)
-    return LoadedModel(model.eval(), config, _facts(manifest, directory), source, target)
+    return LoadedModel(model.eval(), config, facts, source, target)
 
 
 def _tokenizers(
@@ -302,6 +314,10 @@ def read_facts(directory: Path) -> Facts:
     return _facts(_read_manifest(directory), directory)
 
 
+def _damaged_facts(directory: Path) -> ModelError:
+    return ModelError("the manifest's facts are damaged", where=str(directory / MANIFEST))
+
+
 def _facts(manifest: dict[str, Any], directory: Path) -> Facts:
     try:
         facts = Facts(**manifest["facts"])
@@ -310,6 +326,12 @@ def _facts(manifest: dict[str, Any], directory: Path) -> Facts:
         raise ModelError(
             f"the manifest's facts are damaged: {error}", where=str(directory / MANIFEST)
         ) from error
-    if facts.kind != "translation" or type(facts.longest_source) is not int or facts.longest_source < 1:
-        raise ModelError("the manifest's facts are damaged", where=str(directory / MANIFEST))
+    whole = all(type(number) is int for number in (facts.longest_source, facts.boundary, facts.step))
+    good = whole and (
+        facts.longest_source > 0
+        if facts.kind == "translation"
+        else facts.kind == "generation" and facts.documents in DOCUMENTS and facts.boundary > 0
+    )
+    if not good:
+        raise _damaged_facts(directory)
     return facts

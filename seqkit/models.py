@@ -140,7 +140,12 @@ def build_encoder_decoder(
     model = SequenceModel(
         source_frontend=TokenFrontend(source_embedding, **dropouts),
         encoder=BidirectionalEncoder(
-            config.cell, config.embedding_size, hidden, config.encoder_layers, dropout=config.dropout
+            config.cell,
+            config.embedding_size,
+            hidden,
+            config.encoder_layers,
+            dropout=config.dropout,
+            weight_drop=config.weight_drop,
         ),
         bridge=Bridge(config.cell, hidden, hidden, config.decoder_layers)
         if config.bridge == "linear"
@@ -155,6 +160,7 @@ def build_encoder_decoder(
             readout_size=config.embedding_size,
             input_feeding=config.input_feeding,
             dropout=config.dropout,
+            weight_drop=config.weight_drop,
         ),
         head=TokenHead(
             config.embedding_size,
@@ -168,8 +174,13 @@ def build_encoder_decoder(
 
 
 def build_language_model(config: ModelConfig, *, size: int, label_smoothing: float = 0.0) -> SequenceModel:
-    """A generator: the decoder without an encoder."""
+    """A generator: the decoder without an encoder.
+
+    Tied embeddings need readouts of the embedding's size; untied, the output layer reads the last hidden
+    layer, which is wider.
+    """
     embedding = _embedding(size, config.embedding_size)
+    tied = config.tied_embeddings != "none"
     model = SequenceModel(
         source_frontend=None,
         encoder=None,
@@ -181,13 +192,14 @@ def build_language_model(config: ModelConfig, *, size: int, label_smoothing: flo
             config.hidden_size,
             config.decoder_layers,
             attention=None,
-            readout_size=config.embedding_size,
+            readout_size=config.embedding_size if tied else None,
             dropout=config.dropout,
+            weight_drop=config.weight_drop,
         ),
         head=TokenHead(
-            config.embedding_size,
+            config.embedding_size if tied else config.hidden_size,
             size,
-            tied_to=None if config.tied_embeddings == "none" else embedding,
+            tied_to=embedding if tied else None,
             label_smoothing=label_smoothing,
         ),
     )

@@ -19,6 +19,7 @@ import typer
 from seqkit import __version__
 from seqkit.cli import console
 from seqkit.cli.evaluate import evaluate
+from seqkit.cli.generate import generate
 from seqkit.cli.prepare import FilesCommand, prepare
 from seqkit.cli.train import train
 from seqkit.cli.translate import translate
@@ -36,6 +37,7 @@ app = typer.Typer(
 app.command(cls=FilesCommand)(prepare)
 app.command()(train)
 app.command()(translate)
+app.command()(generate)
 app.command()(evaluate)
 
 # Typer vendors Click and exports this subclass of its usage errors; the base carries what all of them share.

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -15,18 +15,32 @@ from typer.core import TyperCommand
 
 from seqkit.cli import console
 from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.cli.prepare_report import pair_rows, text_rows
 from seqkit.errors import ConfigError
 
 if TYPE_CHECKING:
+    from seqkit.data.manifest import Documents
     from seqkit.data.prepare import PrepareReport
+    from seqkit.data.prepare_text import PrepareTextReport
     from seqkit.data.tokenizers import Normalization, TokenizerKind
 
-TEXT_PANEL = "Text"
+PAIRS_PANEL = "Parallel text, for a translator"
+TEXT_PANEL = "Plain text, for a generator"
+VALIDATION_PANEL = "Validation"
 VOCABULARY_PANEL = "Vocabulary"
 FILTER_PANEL = "Filters: which training pairs are dropped"
 
 _FILE_OPTIONS = frozenset(
-    {"--source", "--target", "--pairs", "--valid-source", "--valid-target", "--valid-pairs"}
+    {
+        "--source",
+        "--target",
+        "--pairs",
+        "--text",
+        "--valid-source",
+        "--valid-target",
+        "--valid-pairs",
+        "--valid-text",
+    }
 )
 
 
@@ -37,7 +51,7 @@ def prepare(
         typer.Option(
             metavar="FILE",
             help="Source text, a sentence a line, plain or gzip; - is standard input; several may follow.",
-            rich_help_panel=TEXT_PANEL,
+            rich_help_panel=PAIRS_PANEL,
         ),
     ] = None,
     target: Annotated[
@@ -45,7 +59,7 @@ def prepare(
         typer.Option(
             metavar="FILE",
             help="Target text: its line 7 translates the source's line 7.",
-            rich_help_panel=TEXT_PANEL,
+            rich_help_panel=PAIRS_PANEL,
         ),
     ] = None,
     pairs: Annotated[
@@ -53,41 +67,63 @@ def prepare(
         typer.Option(
             metavar="FILE",
             help="Instead of both: source, tab, target on every line.",
+            rich_help_panel=PAIRS_PANEL,
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Any text, plain or gzip; - is standard input; several may follow, and are one text.",
+            rich_help_panel=TEXT_PANEL,
+        ),
+    ] = None,
+    documents: Annotated[
+        str | None,
+        typer.Option(
+            metavar="none|line|blank-line|file",
+            help="What each document is or ends with: the model learns where one ends. [default: none]",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
     valid_source: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Source text of the validation set.", rich_help_panel=TEXT_PANEL),
+        typer.Option(
+            metavar="FILE", help="Source text of the validation set.", rich_help_panel=VALIDATION_PANEL
+        ),
     ] = None,
     valid_target: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="Target text of the validation set.", rich_help_panel=TEXT_PANEL),
+        typer.Option(
+            metavar="FILE", help="Target text of the validation set.", rich_help_panel=VALIDATION_PANEL
+        ),
     ] = None,
     valid_pairs: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="FILE", help="Validation set, tab-separated like --pairs.", rich_help_panel=TEXT_PANEL
-        ),
+        typer.Option(metavar="FILE", help="Validation set, like --pairs.", rich_help_panel=VALIDATION_PANEL),
+    ] = None,
+    valid_text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Validation text, like --text.", rich_help_panel=VALIDATION_PANEL),
     ] = None,
     valid_size: Annotated[
         str | None,
         typer.Option(
             metavar="N|FRACTION",
             help="Without validation files: hold out so many pairs, with different sources that training"
-            " never sees. [default: 1000, at most 5 %]",
-            rich_help_panel=TEXT_PANEL,
+            " never sees [default: 1000, at most 5 %], or so many characters at the end of a text"
+            " [default: 0.1].",
+            rich_help_panel=VALIDATION_PANEL,
         ),
     ] = None,
     tokenizer: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="bpe|unigram|char|byte",
-            help="What text is cut into.",
+            help="What text is cut into. [default: bpe, of plain text char]",
             rich_help_panel=VOCABULARY_PANEL,
-            show_default=True,
         ),
-    ] = "bpe",
+    ] = None,
     vocab_size: Annotated[
         int | None,
         typer.Option(
@@ -104,15 +140,23 @@ def prepare(
             rich_help_panel=VOCABULARY_PANEL,
         ),
     ] = False,
+    min_count: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Characters that a plain text has less often are spelt in bytes. [default: 2]",
+            rich_help_panel=VOCABULARY_PANEL,
+        ),
+    ] = None,
     normalization: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="identity|nfc|nfkc",
-            help="Unicode normal form; nfc and nfkc also make runs of spaces one.",
+            help="Unicode normal form; in pairs nfc and nfkc also make runs of spaces one."
+            " [default: nfc, of plain text identity]",
             rich_help_panel=VOCABULARY_PANEL,
-            show_default=True,
         ),
-    ] = "nfc",
+    ] = None,
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -122,14 +166,13 @@ def prepare(
         ),
     ] = None,
     max_ratio: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="R",
-            help="Pairs with more than R times as many tokens on one side; 0: no limit.",
+            help="Pairs with more than R times as many tokens on one side; 0: no limit. [default: 9]",
             rich_help_panel=FILTER_PANEL,
-            show_default=True,
         ),
-    ] = 9.0,
+    ] = None,
     keep_duplicates: Annotated[
         bool,
         typer.Option(
@@ -145,7 +188,12 @@ def prepare(
         ),
     ] = False,
     seed: Annotated[
-        int, typer.Option(metavar="N", help="Decides which pairs are held out.", show_default=True)
+        int,
+        typer.Option(
+            metavar="N",
+            help="Decides which pairs are held out, and which lines a vocabulary is learnt from.",
+            show_default=True,
+        ),
     ] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a corpus that is there.")] = False,
     json_lines: Json = False,
@@ -154,16 +202,56 @@ def prepare(
     threads: Threads = None,
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    """Make a corpus directory of raw parallel text: a tokenizer, token arrays, a validation set.
+    """Make a corpus directory of raw text: a tokenizer, token arrays, a validation set.
 
     seqkit prepare CORPUS --source train.en --target train.de --valid-source val.en --valid-target val.de
 
     gzip -dc pairs.tsv.gz | seqkit prepare CORPUS --pairs - --valid-size 2000 --tokenizer unigram
 
+    seqkit prepare CORPUS --text book.txt
+
     Memory does not grow with the text. The same text, seed and versions give the same bytes.
     """
     console.show_log(quiet=quiet)
+    for_pairs = {
+        "--source": source,
+        "--target": target,
+        "--pairs": pairs,
+        "--valid-source": valid_source,
+        "--valid-target": valid_target,
+        "--valid-pairs": valid_pairs,
+        "--separate-vocabularies": separate_vocabularies,
+        "--max-tokens": max_tokens,
+        "--max-ratio": max_ratio,
+        "--keep-duplicates": keep_duplicates,
+        "--keep-identical": keep_identical,
+    }
+    for_text = {"--valid-text": valid_text, "--documents": documents, "--min-count": min_count}
+    if text:
+        _refuse(for_pairs, "cannot be used with --text", "it is for parallel text")
+        from seqkit.data.prepare_text import PrepareTextOptions, prepare_text
+
+        text_options = PrepareTextOptions(
+            directory=corpus,
+            text=tuple(text),
+            valid_text=tuple(valid_text or ()),
+            valid_size=_number_or_share(valid_size),
+            documents=cast("Documents", documents or "none"),
+            tokenizer=cast("TokenizerKind", tokenizer or "char"),
+            vocabulary_size=vocab_size,
+            min_count=min_count,
+            normalization=cast("Normalization", normalization or "identity"),
+            seed=seed,
+            threads=threads,
+            overwrite=overwrite,
+        )
+        with console.progress("characters", quiet=quiet) as update:
+            text_report = prepare_text(text_options, update)
+        _show(corpus, "generation", text_report, text_rows(text_report), json_lines=json_lines, quiet=quiet)
+        return
+    _refuse(for_text, "needs --text", "it is for plain text")
     from seqkit.data.prepare import PrepareOptions, prepare_parallel
+    from seqkit.data.prepare_options import DEFAULT_MAX_RATIO
 
     options = PrepareOptions(
         directory=corpus,
@@ -174,12 +262,12 @@ def prepare(
         valid_target=tuple(valid_target or ()),
         valid_pairs=tuple(valid_pairs or ()),
         valid_size=_number_or_share(valid_size),
-        tokenizer=cast("TokenizerKind", tokenizer),
+        tokenizer=cast("TokenizerKind", tokenizer or "bpe"),
         vocabulary_size=vocab_size,
         separate_vocabularies=separate_vocabularies,
-        normalization=cast("Normalization", normalization),
+        normalization=cast("Normalization", normalization or "nfc"),
         max_tokens=max_tokens,
-        max_ratio=max_ratio,
+        max_ratio=DEFAULT_MAX_RATIO if max_ratio is None else max_ratio,
         keep_duplicates=keep_duplicates,
         keep_identical=keep_identical,
         seed=seed,
@@ -188,12 +276,32 @@ def prepare(
     )
     with console.progress("lines", quiet=quiet) as update:
         report = prepare_parallel(options, update)
+    _show(corpus, "translation", report, pair_rows(report), json_lines=json_lines, quiet=quiet)
+
+
+def _refuse(options: Mapping[str, object], reason: str, hint: str) -> None:
+    """ConfigError for the first of the options that is given."""
+    for name, value in options.items():
+        if value not in (None, False):
+            raise ConfigError(f"{name} {reason}", where=name, hint=f"leave it out: {hint}")
+
+
+def _show(
+    corpus: Path,
+    kind: str,
+    report: PrepareReport | PrepareTextReport,
+    rows: Sequence[tuple[str, str]],
+    *,
+    json_lines: bool,
+    quiet: bool,
+) -> None:
+    """The summary for scripts and the table for people."""
     if json_lines:
-        summary = {"schema": 1, "corpus": str(corpus), "kind": "translation", **dataclasses.asdict(report)}
+        summary = {"schema": 1, "corpus": str(corpus), "kind": kind, **dataclasses.asdict(report)}
         sys.stdout.buffer.write(json.dumps(summary, ensure_ascii=False).encode() + b"\n")
         sys.stdout.buffer.flush()
     if not quiet:
-        console.table(f"corpus {corpus}", _rows(report))
+        console.table(f"corpus {corpus}", rows)
         console.note(f"next: seqkit train {shlex.quote(str(corpus))} MODEL")
 
 
@@ -241,23 +349,3 @@ def _number_or_share(text: str | None) -> int | float | None:
         raise ConfigError(
             f"--valid-size {text} is not a number", where="--valid-size", hint="such as 1000, or 0.01"
         ) from error
-
-
-def _rows(report: PrepareReport) -> list[tuple[str, str]]:
-    """The report as a table."""
-    rows = [("pairs read", f"{report.lines:,}"), ("pairs kept", f"{report.kept:,}")]
-    rows += [
-        (f"dropped: {reason.replace('_', ' ')}", f"{count:,}")
-        for reason, count in report.dropped.items()
-        if count
-    ]
-    sizes = " + ".join(f"{size:,}" for size in report.vocabulary_sizes)
-    return [
-        *rows,
-        ("validation pairs", f"{report.valid:,}"),
-        ("source tokens", f"{report.source_tokens:,} ({report.source_tokens_per_line:.1f} a line)"),
-        ("target tokens", f"{report.target_tokens:,} ({report.target_tokens_per_line:.1f} a line)"),
-        ("vocabulary", f"{sizes} ({'joint' if len(report.vocabulary_sizes) == 1 else 'source + target'})"),
-        ("unknown", f"{report.unknown_rate:.2%}; spelt in bytes {report.byte_rate:.2%}"),
-        ("time", f"{console.duration(report.seconds)} ({report.lines_per_second:,.0f} pairs/s)"),
-    ]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
 from seqkit.config import (
     DEFAULT_PRESET,
     PRESETS,
+    Kind,
     Layer,
     Resolved,
     assignment_layer,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _STARTED = time.monotonic()  # as near to the process's start as this file gets: minutes count from here
 SETTINGS_PANEL = "Settings"
-BUDGET_PANEL = "Budget (one of them; 30 epochs without)"
+BUDGET_PANEL = "Budget (one of them; the preset's without: 30 epochs for translation)"
 RUN_PANEL = "Run"
 
 
@@ -45,7 +46,12 @@ def train(
         Path | None, typer.Argument(help="Model directory to make, or to continue.", metavar="MODEL")
     ] = None,
     preset: Annotated[
-        str, typer.Option(help=f"Size of the model: {', '.join(PRESETS)}.", rich_help_panel=SETTINGS_PANEL)
+        str,
+        typer.Option(
+            help=f"Size of the model: {', '.join(PRESETS['translation'])}. A generator's bring a budget of "
+            "1, 3 and 30 minutes and, for a GPU, 60 epochs.",
+            rich_help_panel=SETTINGS_PANEL,
+        ),
     ] = DEFAULT_PRESET,
     config: Annotated[
         Path | None,
@@ -113,6 +119,8 @@ def train(
     seqkit train CORPUS MODEL --minutes 20
 
     seqkit train CORPUS MODEL --preset base --epochs 40 --set training.learning_rate=0.001
+
+    The corpus says what kind of model it is: a translator of pairs, a generator of text.
     """
     console.show_log(quiet=quiet)
     named = {
@@ -122,8 +130,9 @@ def train(
         "training.seed": seed,
         "training.precision": precision,
     }
+    kind = _kind_of(corpus)
     resolved = _resolve(
-        preset, config, assignments or [], {key: v for key, v in named.items() if v is not None}
+        kind, preset, config, assignments or [], {key: v for key, v in named.items() if v is not None}
     )
     if print_config:
         print("\n".join(resolved.lines()))
@@ -136,7 +145,7 @@ def train(
     from seqkit.training.run import train_model
 
     finished: Finished | None = None
-    with _signals() as signalled, TrainingDisplay(quiet=quiet) as display:
+    with _signals() as signalled, TrainingDisplay(kind, quiet=quiet) as display:
         options = TrainOptions(
             corpus=corpus,
             model=model,
@@ -159,13 +168,24 @@ def train(
         _print_summary(model, finished)
 
 
-def _resolve(preset: str, config: Path | None, assignments: list[str], named: dict[str, object]) -> Resolved:
-    layers = [preset_layer(preset)]
+def _kind_of(corpus: Path | None) -> Kind:
+    """What the corpus is for; translation while none is named."""
+    if corpus is None:
+        return "translation"
+    from seqkit.data.manifest import read_manifest
+
+    return read_manifest(corpus).kind
+
+
+def _resolve(
+    kind: Kind, preset: str, config: Path | None, assignments: list[str], named: dict[str, object]
+) -> Resolved:
+    layers = [preset_layer(preset, kind)]
     if config is not None:
         layers.append(file_layer(config))
     layers.append(assignment_layer(assignments))
     layers.append(Layer("command line", named))
-    return resolve(layers)
+    return resolve(layers, kind)
 
 
 @contextmanager
@@ -204,7 +224,6 @@ def _summary(model: Path, finished: Finished) -> dict[str, object]:
 
 
 def _print_summary(model: Path, finished: Finished) -> None:
-    scores = [(str(s["metric"]).upper(), f"{s['score']:.2f}  ({s['signature']})") for s in finished.scores]
     title = "The run was finished already" if finished.already else "Training is finished"
     console.table(
         f"{title}: {finished.reason}.",
@@ -214,17 +233,29 @@ def _print_summary(model: Path, finished: Finished) -> None:
                 f"{finished.step:,} ({finished.epoch:.1f} epochs) in {console.duration(finished.seconds)}",
             ),
             ("best", f"step {finished.best_step:,}, by {finished.metric}"),
-            *[(f"valid {name}", text) for name, text in scores],
+            *[_score_row(finished.kind, score) for score in finished.scores],
             ("model", str(model)),
         ],
     )
+    if finished.advice is not None:
+        console.note(finished.advice)
     if finished.already:
         console.note("it stays as it is; --restart begins again")
-    console.note(f"next: echo 'your sentence' | seqkit translate {_quoted(model)}")
+    console.note(f"next: {_next_command(finished.kind, model)}")
     sys.stderr.flush()
 
 
-def _quoted(path: Path) -> str:
+def _score_row(kind: Kind, score: dict[str, Any]) -> tuple[str, str]:
+    name, value, signature = str(score["metric"]), float(score["score"]), score["signature"]
+    if kind == "translation":
+        return f"valid {name.upper()}", f"{value:.2f}  ({signature})"
+    return f"valid {name.replace('_', ' ')}", f"{value:.4f}  ({signature})"
+
+
+def _next_command(kind: Kind, model: Path) -> str:
     import shlex
 
-    return shlex.quote(str(path))
+    path = shlex.quote(str(model))
+    if kind == "translation":
+        return f"echo 'your sentence' | seqkit translate {path}"
+    return f"seqkit generate {path} --length 1000"

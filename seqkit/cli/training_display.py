@@ -4,29 +4,58 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from seqkit.cli import console
+from seqkit.config import Kind
 from seqkit.training.events import Event, Finished, Progress, Started, Validated
+from seqkit.training.validation import Sample
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.live import Live
 
 LOG_SECONDS = 30.0  # between two lines where standard error is no terminal
+SAMPLE_LINES = 6  # of a text, at a validation
 _SMOOTHING = 0.98  # of the loss that is shown
-_HEADER = (
-    f"{'step':>8} {'epoch':>6} {'train':>6} {'valid':>6} {'ppl':>7} {'BLEU':>6} {'chrF':>6} "
-    f"{'tok/s':>7} {'elapsed':>8}"
-)
+# For each kind of model what is shown of a validation: title, width, and the value in words.
+_Column = tuple[str, int, Callable[["Validated"], str]]
+_FIRST: list[_Column] = [
+    ("step", 8, lambda event: f"{event.row['step']:,}"),
+    ("epoch", 6, lambda event: f"{event.row['epoch']:.1f}"),
+    ("train", 6, lambda event: f"{_number(event.row['train_loss']):.3f}"),
+    ("valid", 6, lambda event: f"{event.measured.loss:.3f}"),
+]
+_SCORES: dict[Kind, list[_Column]] = {
+    "translation": [
+        ("ppl", 7, lambda event: f"{_number(event.row['valid_perplexity']):.2f}"),
+        ("BLEU", 6, lambda event: f"{event.measured.metric('bleu'):.2f}"),
+        ("chrF", 6, lambda event: f"{event.measured.metric('chrf'):.2f}"),
+    ],
+    "generation": [
+        ("bits/char", 9, lambda event: f"{event.measured.metric('bits_per_character'):.3f}"),
+        ("ppl", 7, lambda event: f"{_number(event.row['valid_perplexity']):.2f}"),
+    ],
+}
+_LAST: list[_Column] = [
+    ("tok/s", 7, lambda event: f"{event.row['timing']['target_tokens_per_second']:,.0f}"),
+    ("elapsed", 8, lambda event: console.duration(event.row["timing"]["elapsed_seconds"])),
+]
+_LOGGED: dict[Kind, dict[str, str]] = {
+    "translation": {"bleu": ".2f", "chrf": ".2f"},
+    "generation": {"nats_per_character": ".4f", "bits_per_character": ".4f"},
+}
 
 
 class TrainingDisplay:
     """One live line and a permanent row a validation on a terminal; `key=value` lines elsewhere."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, kind: Kind, *, quiet: bool) -> None:
+        self.kind = kind
         self.quiet = quiet
+        self.columns = [*_FIRST, *_SCORES[kind], *_LAST]
         self.live: Live | None = None
         self.loss: float | None = None
         self.norm = 0.0
@@ -78,7 +107,9 @@ class TrainingDisplay:
             console.log_values(
                 "train",
                 parameters=event.parameters,
-                pairs=event.pairs,
+                kind=event.kind,
+                pairs=event.size if event.kind == "translation" else None,
+                characters=event.size if event.kind == "generation" else None,
                 precision=event.precision,
                 device=event.device,
                 threads=event.threads,
@@ -87,10 +118,11 @@ class TrainingDisplay:
             return
         continued = f"continuing after step {event.step:,}; " if event.step else ""
         self._print(
-            f"{continued}{event.parameters / 1e6:.2f} M parameters, {event.pairs:,} pairs, "
+            f"{continued}{event.parameters / 1e6:.2f} M parameters, {event.size:,} "
+            f"{'pairs' if event.kind == 'translation' else 'characters'}, "
             f"{event.precision} on {event.device}, {event.threads} thread{'' if event.threads == 1 else 's'}"
         )
-        self._print(_HEADER, style="bold")
+        self._print(" ".join(f"{title:>{width}}" for title, width, _ in self.columns), style="bold")
 
     def _progress(self, event: Progress) -> None:
         report = event.report
@@ -149,11 +181,10 @@ class TrainingDisplay:
         # Validation time is no training time: the rate's window begins anew.
         self.window_start, self.window_tokens = time.monotonic(), 0
         row, measured = event.row, event.measured
-        bleu, chrf = measured.metric("bleu"), measured.metric("chrf")
         if event.best:
-            self.best = (
-                f"BLEU {bleu:.2f} at {row['step']:,}" if math.isfinite(bleu) else f"loss {measured.loss:.3f}"
-            )
+            bleu = measured.metric("bleu")
+            best = f"BLEU {bleu:.2f}" if math.isfinite(bleu) else f"loss {measured.loss:.3f}"
+            self.best = f"{best} at {row['step']:,}"
         for warning in event.warnings:
             console.warn(warning)
         if self.quiet:
@@ -167,8 +198,7 @@ class TrainingDisplay:
                 train_loss=f"{_number(row['train_loss']):.4f}",
                 valid_nats=f"{measured.loss:.4f}",
                 perplexity=f"{_number(row['valid_perplexity']):.3f}",
-                bleu=f"{bleu:.2f}",
-                chrf=f"{chrf:.2f}",
+                **{name: format(measured.metric(name), form) for name, form in _LOGGED[self.kind].items()},
                 gradient_norm=f"{row['gradient']['norm']:.3f}",
                 clipped=f"{row['gradient']['clipped_share']:.2f}",
                 tokens_per_second=f"{timing['target_tokens_per_second']:.0f}",
@@ -176,15 +206,15 @@ class TrainingDisplay:
                 best="yes" if event.best else "no",
             )
             return
-        self._print(
-            f"{row['step']:>8,} {row['epoch']:>6.1f} {_number(row['train_loss']):>6.3f} "
-            f"{measured.loss:>6.3f} {_number(row['valid_perplexity']):>7.2f} {bleu:>6.2f} {chrf:>6.2f} "
-            f"{timing['target_tokens_per_second']:>7,.0f} {console.duration(timing['elapsed_seconds']):>8}"
-            + ("  ★ best" if event.best else ""),
-        )
+        values = " ".join(f"{value(event):>{width}}" for _, width, value in self.columns)
+        self._print(values + ("  ★ best" if event.best else ""))
         for sample in measured.samples:
-            self._print(f"           {sample.source}", style="dim")
-            self._print(f"         → {sample.translation}", style="dim")
+            if isinstance(sample, Sample):
+                self._print(f"           {sample.source}", style="dim")
+                self._print(f"         → {sample.translation}", style="dim")
+            else:
+                for line in sample.text.split("\n")[:SAMPLE_LINES]:
+                    self._print(f"         │ {line}", style="dim")
 
     def _print(self, text: str, style: str | None = None) -> None:
         from rich.text import Text

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -17,8 +13,9 @@ import typer
 
 from seqkit.cli import console
 from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
-from seqkit.errors import OutputError, SeqkitError, output_error
-from seqkit.files import atomic_writer, parse_json
+from seqkit.cli.output import destination, json_line
+from seqkit.errors import SeqkitError
+from seqkit.files import parse_json
 
 if TYPE_CHECKING:
     from seqkit.inference.translation import Alternative, TranslateOptions, Translation, Translator
@@ -30,8 +27,6 @@ OUTPUT_PANEL = "Output"
 
 # What could end a line for another tool becomes a space: one line in, one line out.
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
-# In JSON they are escaped, and so are lone surrogates, which JSON can hold and UTF-8 cannot.
-_ESCAPED_IN_JSON = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 
 _LOG = logging.getLogger(__name__)
 
@@ -160,7 +155,7 @@ def translate(
         console.note("reading sentences from the terminal, one a line; Ctrl-D ends")
     # A bar would be drawn into results that go to the same terminal.
     silent = quiet or file == "-" or (output is None and sys.stdout is not None and sys.stdout.isatty())
-    with _destination(output) as stream, console.progress("lines", quiet=silent) as on_progress:
+    with destination(output) as stream, console.progress("lines", quiet=silent) as on_progress:
         _translate_stream(translator, file, target_prefix, options, layout, stream, on_progress)
 
 
@@ -229,15 +224,10 @@ def _json_object(line: str) -> dict[str, Any]:
     """The object that a line holds, or an empty one where it holds none that could be written again."""
     try:
         value = parse_json(line.encode(), "line")
-        _json_line(value)
+        json_line(value)
     except (SeqkitError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _json_line(value: dict[str, Any]) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return _ESCAPED_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _render(number: int, request: _Request, translation: Translation, layout: _Layout) -> bytes:
@@ -245,7 +235,7 @@ def _render(number: int, request: _Request, translation: Translation, layout: _L
     lines = []
     for rank, alternative in enumerate(translation.alternatives, 1):
         if layout.json_lines:
-            lines.append(_json_line(_record(number, rank, request, alternative, layout)))
+            lines.append(json_line(_record(number, rank, request, alternative, layout)))
         else:
             lines.append("\t".join(_columns(number, rank, alternative, layout)))
     return "".join(line + "\n" for line in lines).encode("utf-8", "replace")
@@ -295,30 +285,3 @@ def _weights(alternative: Alternative) -> list[list[float]] | None:
         return None
     weights = alternative.attention
     return [] if weights is None else [[round(float(weight), 4) for weight in row] for row in weights]
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # it cannot even be looked at: opening it will say why
-        return False
-
-
-@contextmanager
-def _destination(output: Path | None) -> Iterator[BinaryIO]:
-    if output is None:
-        if sys.stdout is None:
-            raise OutputError("standard output is closed", hint="name a file with --output")
-        yield sys.stdout.buffer
-    elif _exists(output) and not output.is_file():
-        # A device or a pipe is written to: the atomic writer would put a file in its place.
-        try:
-            with open(output, "wb") as device:
-                yield device
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise output_error(output, error) from error
-    else:
-        with atomic_writer(Path(os.path.realpath(output))) as stream:
-            yield stream

@@ -134,6 +134,61 @@ def validation_batches(split: Split, *, batch_tokens: int) -> list[Batch]:
     ]
 
 
+@dataclass(frozen=True)
+class Slice:
+    """A step's part of every stream: `length` tokens from `start` on; `offset` is where the first begins.
+
+    With `continues` it goes on where the slice before it ended.
+    """
+
+    offset: int
+    start: int
+    length: int
+    continues: bool
+
+
+@dataclass(frozen=True)
+class StreamBatches:
+    """The training batches of a generation corpus: one text, read at `streams` places side by side.
+
+    The text is a ring. Every epoch cuts it at another place, so that streams and slices begin elsewhere
+    and what a last slice leaves over is not always the same.
+    """
+
+    values: np.ndarray  # (tokens,): ids, a memory map
+    streams: int
+    slice_length: int
+    seed: int
+
+    @property
+    def stream_length(self) -> int:
+        """Tokens of a stream."""
+        return len(self.values) // self.streams
+
+    def plan(self, epoch: int) -> list[Slice]:
+        """The slices of one epoch, in order."""
+        offset = int(np.random.default_rng((self.seed, epoch)).integers(len(self.values)))
+        starts = range(0, self.stream_length - self.slice_length + 1, self.slice_length)
+        return [Slice(offset, start, self.slice_length, start > 0) for start in starts]
+
+    def load(self, piece: Slice, *, seed: int) -> Batch:  # noqa: ARG002 - nothing is drawn
+        """The batch of a slice, (streams, slice_length)."""
+        first = piece.offset + piece.start + np.arange(self.streams)[:, None] * self.stream_length
+        places = (first + np.arange(piece.length + 1)) % len(self.values)  # (B, T + 1)
+        ids = torch.from_numpy(self.values[places].astype(np.int64))
+        lengths = torch.full((self.streams,), piece.length)
+        return Batch(
+            Padded(ids[:, :-1].contiguous(), lengths),
+            Padded(ids[:, 1:].contiguous(), lengths),
+            continues=piece.continues,
+        )
+
+
+def fitting_streams(tokens: int, streams: int, slice_length: int) -> int:
+    """At most `streams`, so that each has at least one slice; 0 when not even one fits."""
+    return min(streams, tokens // (slice_length + 1))
+
+
 def _source(split: Split) -> RaggedArray:
     assert split.source is not None  # a translation corpus has both sides
     return split.source

@@ -7,8 +7,8 @@ bytes; the byte vocabulary is the one without characters.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -23,9 +23,10 @@ from seqkit.data.vocabulary import (
     IdSequence,
     Normalization,
     TokenizerKind,
+    normal_form,
     normalize_text,
 )
-from seqkit.errors import ConfigError, ModelError
+from seqkit.errors import ConfigError, DataError, ModelError
 from seqkit.files import JSON_LIMIT, parse_json, to_json
 
 CHARACTERS_NAME = "characters.json"
@@ -68,7 +69,17 @@ class CharacterTokenizer:
 
     def encode(self, lines: Sequence[str], *, threads: int = 1) -> list[Ids]:  # noqa: ARG002
         """See `Tokenizer`; always one thread."""
-        return [self._encode_line(self.normalize(line)) for line in lines]
+        return self._encode([self.normalize(line) for line in lines])
+
+    def encode_text(self, text: str) -> Ids:
+        """See `Tokenizer`."""
+        (ids,) = self.encode_texts([text])
+        return ids
+
+    def encode_texts(self, texts: Sequence[str], *, threads: int = 1) -> list[Ids]:  # noqa: ARG002
+        """See `Tokenizer`. In a byte vocabulary a surrogate escape (PEP 383) is the byte it stands for."""
+        raw_bytes = self.kind == "byte"
+        return self._encode([normal_form(text, self.normalization, raw_bytes=raw_bytes) for text in texts])
 
     def encode_sampled(self, lines: Sequence[str], strength: float, seed: int) -> list[Ids]:  # noqa: ARG002
         """Not possible: a text has one segmentation into characters."""
@@ -87,6 +98,10 @@ class CharacterTokenizer:
             for ids in sequences
         ]
 
+    def token_bytes(self) -> list[bytes]:
+        """See `Tokenizer`."""
+        return list(self._bytes_of)
+
     def pieces(self, ids: IdSequence) -> list[str]:
         """Characters, and bytes as `<0xE2>`."""
         return [self._piece(token) for token in _as_list(ids)]
@@ -95,7 +110,8 @@ class CharacterTokenizer:
         """See `Tokenizer`; a byte vocabulary lacks nothing."""
         if not self.characters:
             return 0
-        return int(np.count_nonzero((ids >= _FIRST_BYTE) & (ids < SMALLEST_VOCABULARY)))
+        is_byte = (ids >= _FIRST_BYTE) & (ids < SMALLEST_VOCABULARY) & (ids != _FIRST_BYTE + ord("\n"))
+        return int(np.count_nonzero(is_byte))
 
     def to_bytes(self) -> bytes:
         """The content of the tokenizer's file."""
@@ -108,18 +124,32 @@ class CharacterTokenizer:
             }
         )
 
-    def _encode_line(self, line: str) -> Ids:
-        if not self.characters:
-            return _byte_ids(line)
-        ids: Ids = self._id_of[_code_points(line)]
-        if ids.all():
-            return ids
-        return np.concatenate(
-            [
-                np.array([token], np.int32) if token else _byte_ids(character)
-                for token, character in zip(ids.tolist(), line, strict=True)
-            ]
-        )
+    def _encode(self, texts: list[str]) -> list[Ids]:
+        # All texts at once: a call into numpy costs more than a short line does.
+        if self.characters:
+            ids, counts = self._spell("".join(texts))
+            ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
+            if counts is not None:
+                ends = np.concatenate(([0], np.cumsum(counts)))[ends]
+        else:
+            spelt = [text.encode("utf-8", "surrogateescape") for text in texts]
+            ids = _byte_ids(b"".join(spelt))
+            ends = np.cumsum(np.fromiter(map(len, spelt), np.int64, len(spelt)))
+        return [ids[start:end] for start, end in pairwise([0, *ends.tolist()])]
+
+    def _spell(self, text: str) -> tuple[Ids, NDArray[np.int64] | None]:
+        """The ids of a text, and how many each character has; None: one each."""
+        codes = _code_points(text)
+        ids: Ids = self._id_of[codes]
+        lacking = ids == 0
+        if not lacking.any():
+            return ids, None
+        counts = np.where(lacking, _utf8_lengths(codes), 1)
+        spelt = np.empty(int(counts.sum()), np.int32)
+        is_byte = np.repeat(lacking, counts)
+        spelt[is_byte] = _byte_ids(_text_of(codes[lacking]).encode())
+        spelt[~is_byte] = ids[~lacking]
+        return spelt, counts
 
     def _piece(self, token: int) -> str:
         if token < _FIRST_BYTE:
@@ -129,13 +159,33 @@ class CharacterTokenizer:
         return self.characters[token - SMALLEST_VOCABULARY]
 
 
-def train_characters(lines: Iterable[str], size: int, normalization: Normalization) -> CharacterTokenizer:
-    """A vocabulary of at most `size` ids: the most frequent characters, ties in code point order."""
-    counts: Counter[str] = Counter()
+def train_characters(
+    lines: Iterable[str],
+    size: int,
+    normalization: Normalization,
+    *,
+    of_texts: bool = False,
+    min_count: int = 1,
+) -> CharacterTokenizer:
+    """A vocabulary of at most `size` ids: the most frequent characters, ties in code point order.
+
+    With `of_texts` the lines are parts of whole texts, whose newlines and spaces count. DataError when no
+    character occurs `min_count` times.
+    """
+    normalized = normal_form if of_texts else normalize_text
+    counts = np.zeros(0x110000, np.int64)  # by code point
     for line in lines:
-        counts.update(normalize_text(line, normalization))
-    ranked = sorted(counts, key=lambda character: (-counts[character], character))
-    return CharacterTokenizer("".join(ranked[: size - SMALLEST_VOCABULARY]), normalization)
+        found = np.bincount(_code_points(normalized(line, normalization)))
+        counts[: len(found)] += found
+    codes = np.flatnonzero(counts >= min_count)
+    if not len(codes):
+        raise DataError(
+            f"no character of the training text occurs {min_count:,} times",
+            where="--min-count",
+            hint="ask for fewer, or --tokenizer byte",
+        )
+    ranked = codes[np.argsort(-counts[codes], kind="stable")]  # ties stay in code point order
+    return CharacterTokenizer(_text_of(ranked[: size - SMALLEST_VOCABULARY]), normalization)
 
 
 def load_characters(content: bytes, name: str) -> CharacterTokenizer:
@@ -154,11 +204,20 @@ def load_characters(content: bytes, name: str) -> CharacterTokenizer:
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
 
-def _byte_ids(text: str) -> Ids:
-    return np.frombuffer(text.encode(), np.uint8).astype(np.int32) + np.int32(_FIRST_BYTE)
+def _text_of(codes: NDArray[np.integer[Any]]) -> str:
+    return codes.astype("<u4").tobytes().decode("utf-32-le")
+
+
+def _utf8_lengths(codes: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """The number of bytes of each character in UTF-8."""
+    return 1 + (codes >= 0x80).astype(np.int64) + (codes >= 0x800) + (codes >= 0x10000)
+
+
+def _byte_ids(raw: bytes) -> Ids:
+    return np.frombuffer(raw, np.uint8).astype(np.int32) + np.int32(_FIRST_BYTE)
 
 
 def _as_list(ids: IdSequence) -> list[int]:

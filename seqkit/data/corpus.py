@@ -5,27 +5,34 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from seqkit import __version__
+from seqkit.config import Kind
 from seqkit.data.manifest import (
+    FORMAT,
     MANIFEST_NAME,
     TOKENIZER_FILES,
     TOKENIZER_NAMES,
     VALID_SOURCE_TEXT,
     VALID_TARGET_TEXT,
+    VERSION,
+    ArrayRecord,
     FileRecord,
-    Kind,
+    FilterRecord,
     Manifest,
+    TextRecord,
+    TokenizerRecord,
     damaged,
     fingerprint,
     is_corpus,
     read_manifest,
 )
-from seqkit.data.ragged import VALUES_SUFFIX, RaggedArray
+from seqkit.data.ragged import VALUES_SUFFIX, HashedFile, RaggedArray, WrittenArray, WrittenFile
 from seqkit.data.tokenizers import TOKENIZER_LIMIT, Tokenizer, load_tokenizer
 from seqkit.errors import ModelError, OutputError, output_error
 from seqkit.files import (
@@ -38,7 +45,16 @@ from seqkit.files import (
     sync_directory,
 )
 
-__all__ = ["Corpus", "Kind", "Manifest", "Split", "create_corpus", "load_tokenizers", "tokenizer_files"]
+__all__ = [
+    "Corpus",
+    "Kind",
+    "Manifest",
+    "Split",
+    "create_corpus",
+    "load_tokenizers",
+    "tokenizer_files",
+    "write_manifest",
+]
 
 _TEXT_LIMIT = 1 << 30  # bytes of a validation text
 
@@ -56,7 +72,11 @@ class Split:
 
 @dataclass(frozen=True)
 class Corpus:
-    """An opened corpus directory. Ids are stored without START and END."""
+    """An opened corpus directory.
+
+    Sentences are stored without START and END. Of a generator the values of a split are one stream of ids,
+    in which END ends every document if documents are marked.
+    """
 
     directory: Path
     manifest: Manifest
@@ -96,7 +116,7 @@ class Corpus:
         return fingerprint(self.manifest.files)
 
     def valid_text(self) -> tuple[list[str], list[str]]:
-        """The validation lines as they were given, sources and targets."""
+        """The validation lines as they were given, sources and targets; none of a generator."""
         return self._valid_lines(VALID_SOURCE_TEXT), self._valid_lines(VALID_TARGET_TEXT)
 
     def _valid_lines(self, name: str) -> list[str]:
@@ -160,6 +180,56 @@ def create_corpus(directory: Path, *, overwrite: bool) -> Iterator[Path]:
         raise output_error(directory, error) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def write_manifest(
+    folder: Path,
+    kind: Kind,
+    tokenizers: tuple[Tokenizer, Tokenizer],
+    arrays: Iterable[WrittenArray],
+    texts: Iterable[WrittenFile] = (),
+    *,
+    seed: int,
+    lines: int,
+    kept: int,
+    dropped: dict[str, int],
+    filters: FilterRecord | None = None,
+    text: TextRecord | None = None,
+) -> Manifest:
+    """Write the tokenizers, source and target, and then `corpus.json`; both describe what is in `folder`."""
+    arrays = list(arrays)
+    files = [file for array in arrays for file in array.files] + list(texts)
+    files += [_write(folder / name, content) for name, content in tokenizer_files(*tokenizers).items()]
+    source, target = tokenizers
+    manifest = Manifest(
+        format=FORMAT,
+        version=VERSION,
+        seqkit=__version__,
+        kind=kind,
+        seed=seed,
+        tokenizer=TokenizerRecord(
+            source.kind,
+            source.normalization,
+            (source.size,) if source is target else (source.size, target.size),
+        ),
+        lines=lines,
+        kept=kept,
+        dropped=dropped,
+        arrays={
+            array.stem: ArrayRecord(array.dtype, array.shape, array.count, array.total) for array in arrays
+        },
+        files={file.name: FileRecord(file.size, file.sha256) for file in files},
+        filters=filters,
+        text=text,
+    )
+    _write(folder / MANIFEST_NAME, manifest.to_bytes())
+    return manifest
+
+
+def _write(path: Path, content: bytes) -> WrittenFile:
+    with HashedFile(path) as file:
+        file.write(content)
+        return file.finish()
 
 
 def _check_free(directory: Path, final: Path, *, overwrite: bool) -> None:

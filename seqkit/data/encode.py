@@ -69,11 +69,6 @@ class WrittenSplit:
         """The number of pairs."""
         return self.arrays[0].count
 
-    @property
-    def files(self) -> list[WrittenFile]:
-        """All files of the split."""
-        return [file for array in self.arrays for file in array.files] + list(self.texts)
-
 
 class SplitWriter:
     """Writes the token arrays of one split, and the text of a validation split. A context manager."""

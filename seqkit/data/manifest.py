@@ -7,12 +7,14 @@ the same text gives the same bytes.
 from __future__ import annotations
 
 import dataclasses
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from seqkit.config import Kind
 from seqkit.data.ragged import OFFSETS_SUFFIX, VALUES_SUFFIX
 from seqkit.data.tokenizers import CHARACTERS_NAME, SENTENCEPIECE_SUFFIX, Normalization, TokenizerKind
 from seqkit.errors import DataError, InputMissing
@@ -21,7 +23,8 @@ from seqkit.files import JSON_LIMIT, parse_json, read_regular, sha256, to_json
 FORMAT = "seqkit corpus"
 VERSION = 1
 MANIFEST_NAME = "corpus.json"
-Kind = Literal["translation", "generation"]
+Documents = Literal["none", "line", "blank-line", "file"]  # what ends one
+DOCUMENTS: tuple[Documents, ...] = typing.get_args(Documents)
 
 VALID_SOURCE_TEXT = "valid.source.txt"
 VALID_TARGET_TEXT = "valid.target.txt"
@@ -77,8 +80,23 @@ class FilterRecord:
 
 
 @dataclass(frozen=True)
+class TextRecord:
+    """The text of a generation corpus. Characters are those of the normalised text, ends not counted.
+
+    When `documents` is "none" each split is one document, which does not end with END.
+    """
+
+    documents: Documents
+    train_characters: int
+    valid_characters: int
+    train_documents: int
+    valid_documents: int
+    min_count: int  # that a character of the training text needs to be in the vocabulary; 0: it has no say
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """The content of `corpus.json`."""
+    """The content of `corpus.json`. A translation corpus has `filters`, a generation corpus has `text`."""
 
     format: str
     version: int
@@ -86,16 +104,18 @@ class Manifest:
     kind: Kind
     seed: int
     tokenizer: TokenizerRecord
-    filters: FilterRecord
-    lines: int  # read for training
+    lines: int  # pairs, or documents, read for training
     kept: int  # of them
     dropped: dict[str, int]  # of them, by reason
     arrays: dict[str, ArrayRecord]  # by stem
     files: dict[str, FileRecord]  # by name
+    filters: FilterRecord | None = None
+    text: TextRecord | None = None
 
     def to_bytes(self) -> bytes:
-        """The content of the file."""
-        return to_json(dataclasses.asdict(self))
+        """The content of the file: what is None is left out."""
+        values = dataclasses.asdict(self)
+        return to_json({key: value for key, value in values.items() if value is not None})
 
 
 def damaged(path: Path, reason: str) -> DataError:
@@ -146,6 +166,7 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         manifest = cast(Manifest, _parse(Manifest, value, "it"))
         _check_names(manifest)
+        _check_kind(manifest)
     except ValueError as error:
         raise damaged(path, str(error)) from error
     return manifest
@@ -157,10 +178,11 @@ def _check_names(manifest: Manifest) -> None:
     stems = {stem for stem in STEMS if translation or stem.endswith("target")}
     needed = {stem + suffix for stem in stems for suffix in (VALUES_SUFFIX, OFFSETS_SUFFIX)}
     needed |= {VALID_SOURCE_TEXT, VALID_TARGET_TEXT} if translation else set()
+    possible = TOKENIZER_FILES if translation else {joint for joint, _, _ in TOKENIZER_NAMES.values()}
     named = set(manifest.files)
     if set(manifest.arrays) != stems:
         raise ValueError("its arrays are not those of a corpus")
-    if unknown := named - FILE_NAMES | named & {MANIFEST_NAME}:
+    if unknown := named - needed - possible:
         raise ValueError(f"it names a file that a corpus does not have: {min(unknown)}")
     if missing := needed - named:
         raise ValueError(f"it does not name {min(missing)}")
@@ -169,11 +191,29 @@ def _check_names(manifest: Manifest) -> None:
             raise ValueError(f"{stem} is not an array of ids")
 
 
+def _check_kind(manifest: Manifest) -> None:
+    """A corpus has the record of its kind, and that agrees with the arrays."""
+    text = manifest.text
+    if (manifest.kind == "translation") != (manifest.filters is not None) or (
+        manifest.kind == "generation"
+    ) != (text is not None):
+        raise ValueError(f"it is not that of a {manifest.kind} corpus")
+    if text is None:
+        return
+    counts = {"train": text.train_documents, "valid": text.valid_documents}
+    if any(manifest.arrays[f"{name}.target"].count != count for name, count in counts.items()):
+        raise ValueError("its numbers of documents differ")
+    if min(text.train_characters, text.valid_characters) < 1 or text.min_count < 0:
+        raise ValueError("it counts no text")
+
+
 def _parse(kind: Any, value: Any, name: str) -> Any:
     """JSON to the type that an annotation names; ValueError says what does not fit."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         return _parse_record(cast(type[Any], kind), value, name)
+    if origin is types.UnionType:  # X | None: None is written by leaving the key out
+        return _parse(arguments[0], value, name)
     if origin is Literal:
         if value in arguments and isinstance(value, str):
             return value
@@ -192,6 +232,7 @@ def _parse(kind: Any, value: Any, name: str) -> Any:
 
 def _parse_record(kind: type[Any], value: Any, name: str) -> Any:
     hints = typing.get_type_hints(kind)
-    if not isinstance(value, dict) or set(value) != set(hints):
+    needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+    if not isinstance(value, dict) or not needed <= set(value) <= set(hints):
         raise ValueError(f"{name} has other keys than expected")
     return kind(**{key: _parse(hints[key], item, key) for key, item in value.items()})

@@ -1,25 +1,18 @@
-"""Parallel text: two lists of files, line by line, or tab-separated files; read as often as needed.
-
-Standard input and pipes can be read once only, so they are first copied to a file.
-"""
+"""Parallel text: two lists of files, line by line, or tab-separated files; read as often as needed."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import stat
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.data.text import input_name, read_lines
-from seqkit.errors import DataError, InputMissing, SeqkitError, input_error, output_error
+from seqkit.data.inputs import TextFile, text_files
+from seqkit.errors import DataError, SeqkitError
 
 Pair = tuple[str, str]
 PairLines = tuple[list[str], list[str]]
@@ -32,18 +25,6 @@ _BATCH_CHARACTERS = 1 << 23
 _SUSPICIOUS = 1.5
 _ROUNDING = 1e-3
 _SUSPICIOUS_WITHIN = 20  # lines after the place where the files come apart
-
-
-@dataclass(frozen=True)
-class TextFile:
-    """A file that can be read more than once, and how messages call it."""
-
-    path: Path
-    name: str
-
-    def lines(self, *, warn: bool) -> Iterator[str]:
-        """The lines, from the start."""
-        return read_lines(self.path, name=self.name, warn=warn)
 
 
 class ParallelText(Protocol):
@@ -109,39 +90,8 @@ def open_text(
     Raises InputMissing for a file that is not there.
     """
     if pairs:
-        return TabSeparated(_text_files(pairs, spool))
-    return TwoSided(_text_files(source, spool), _text_files(target, spool))
-
-
-def _text_files(paths: Sequence[str], spool: Path) -> tuple[TextFile, ...]:
-    return tuple(_text_file(path, spool) for path in paths)
-
-
-def _text_file(path: str, spool: Path) -> TextFile:
-    name = input_name(path)
-    copy = spool / f"spool-{len(list(spool.iterdir()))}"
-    if path == "-":
-        if sys.stdin is None:
-            raise InputMissing("standard input is closed", where=name, hint="name a file")
-        _copy(sys.stdin.buffer, name, copy)
-        return TextFile(copy, name)
-    try:
-        # Opened even if it is not read yet: what cannot be read is said before anything is done.
-        with open(path, "rb") as stream:
-            if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
-                return TextFile(Path(path), name)
-            _copy(stream, name, copy)
-    except OSError as error:
-        raise input_error(path, error) from error
-    return TextFile(copy, name)
-
-
-def _copy(stream: BinaryIO, name: str, copy: Path) -> None:
-    try:
-        with open(copy, "wb") as output:
-            shutil.copyfileobj(stream, output)
-    except OSError as error:
-        raise output_error(f"a copy of {name}", error) from error
+        return TabSeparated(text_files(pairs, spool))
+    return TwoSided(text_files(source, spool), text_files(target, spool))
 
 
 def _matched(source: tuple[TextFile, ...], target: tuple[TextFile, ...], *, warn: bool) -> Iterator[Pair]:

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqkit import __version__
-from seqkit.data.corpus import create_corpus, tokenizer_files
+from seqkit.data.corpus import create_corpus, write_manifest
 from seqkit.data.encode import (
     Encoder,
     LengthFilter,
@@ -28,20 +27,9 @@ from seqkit.data.encode import (
     write_validation,
 )
 from seqkit.data.keys import KEY_TYPE
-from seqkit.data.manifest import (
-    FORMAT,
-    MANIFEST_NAME,
-    VERSION,
-    ArrayRecord,
-    FileRecord,
-    FilterRecord,
-    Manifest,
-    TokenizerRecord,
-    fingerprint,
-)
+from seqkit.data.manifest import FilterRecord, Manifest, fingerprint
 from seqkit.data.pairs import ParallelText, open_text
 from seqkit.data.prepare_options import DEFAULT_VOCABULARY, PrepareOptions
-from seqkit.data.ragged import HashedFile, WrittenFile
 from seqkit.data.scan import Progress, Scan, ScanOptions, scan, source_key
 from seqkit.data.tokenizers import Tokenizer, train_tokenizer
 from seqkit.errors import DataError
@@ -99,7 +87,20 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
             splits = {"train": train.finish(), "valid": valid.finish()}
         shutil.rmtree(scratch)
         _check_result(splits, dropped, found)
-        manifest = _write_manifest(folder, options, encoder, splits, dropped, found.lines)
+        manifest = write_manifest(
+            folder,
+            "translation",
+            (encoder.source, encoder.target),
+            [array for split in splits.values() for array in split.arrays],
+            splits["valid"].texts,
+            seed=options.seed,
+            lines=found.lines,
+            kept=splits["train"].count,
+            dropped=dropped,
+            filters=FilterRecord(
+                options.token_limit, options.max_ratio, options.keep_duplicates, options.keep_identical
+            ),
+        )
     return _report(manifest, splits, found, time.monotonic() - started)
 
 
@@ -166,50 +167,6 @@ def _check_result(splits: dict[str, WrittenSplit], dropped: dict[str, int], foun
             "%s training pairs have a source that is also in the validation files; scores there will flatter",
             f"{found.shared_sources:,}",
         )
-
-
-def _write_manifest(
-    folder: Path,
-    options: PrepareOptions,
-    encoder: Encoder,
-    splits: dict[str, WrittenSplit],
-    dropped: dict[str, int],
-    lines: int,
-) -> Manifest:
-    files = [file for split in splits.values() for file in split.files]
-    for name, content in tokenizer_files(encoder.source, encoder.target).items():
-        files.append(_write(folder / name, content))
-    tokenizers = [encoder.source] if encoder.source is encoder.target else [encoder.source, encoder.target]
-    manifest = Manifest(
-        format=FORMAT,
-        version=VERSION,
-        seqkit=__version__,
-        kind="translation",
-        seed=options.seed,
-        tokenizer=TokenizerRecord(
-            options.tokenizer, options.normalization, tuple(tokenizer.size for tokenizer in tokenizers)
-        ),
-        filters=FilterRecord(
-            options.token_limit, options.max_ratio, options.keep_duplicates, options.keep_identical
-        ),
-        lines=lines,
-        kept=splits["train"].count,
-        dropped=dropped,
-        arrays={
-            array.stem: ArrayRecord(array.dtype, array.shape, array.count, array.total)
-            for split in splits.values()
-            for array in split.arrays
-        },
-        files={file.name: FileRecord(file.size, file.sha256) for file in files},
-    )
-    _write(folder / MANIFEST_NAME, manifest.to_bytes())
-    return manifest
-
-
-def _write(path: Path, content: bytes) -> WrittenFile:
-    with HashedFile(path) as file:
-        file.write(content)
-        return file.finish()
 
 
 def _report(

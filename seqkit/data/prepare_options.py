@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
+from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import (
     KINDS,
     NORMALIZATIONS,
@@ -18,6 +21,9 @@ from seqkit.errors import ConfigError, suggest
 DEFAULT_VOCABULARY = 8000
 DEFAULT_MAX_TOKENS: dict[TokenizerKind, int] = {"bpe": 200, "unigram": 200, "char": 1000, "byte": 1000}
 DEFAULT_MAX_RATIO = 9.0
+DEFAULT_VALID_SHARE = 0.1  # of a plain text
+DEFAULT_MIN_COUNT = 2
+DOCUMENTS: tuple[Documents, ...] = get_args(Documents)
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,10 @@ class PrepareOptions:
             )
         if not self.pairs and not (self.source and self.target):
             missing = "--target" if self.source else "--source" if self.target else "--source and --target"
-            raise ConfigError(f"{missing} is missing", hint="or give one tab-separated file with --pairs")
+            raise ConfigError(
+                f"{missing} is missing",
+                hint="or give one tab-separated file with --pairs; plain text for a generator with --text",
+            )
         if bool(self.valid_source) != bool(self.valid_target):
             missing = "--valid-target" if self.valid_source else "--valid-source"
             raise ConfigError(f"{missing} is missing", hint="validation files come in pairs too")
@@ -79,60 +88,126 @@ class PrepareOptions:
                 "--valid-pairs cannot be used with --valid-source and --valid-target",
                 hint="give one or the other",
             )
-        if self.has_validation and self.valid_size is not None:
-            raise ConfigError(
-                "--valid-size cannot be used with validation files",
-                hint="leave it out: the files are used whole",
-            )
-        inputs = (
-            self.source,
-            self.target,
-            self.pairs,
-            self.valid_source,
-            self.valid_target,
-            self.valid_pairs,
+        if self.has_validation:
+            _check_size_unused(self.valid_size)
+        _check_standard_input(
+            self.source, self.target, self.pairs, self.valid_source, self.valid_target, self.valid_pairs
         )
-        if [path for paths in inputs for path in paths].count("-") > 1:
-            raise ConfigError("standard input (-) can be read only once", hint="use files for the others")
 
     def _check_tokenizer(self) -> None:
-        for name, value, known in (
-            ("--tokenizer", self.tokenizer, KINDS),
-            ("--normalization", self.normalization, NORMALIZATIONS),
-        ):
-            if value not in known:
-                hint = suggest(value, known) or "one of " + ", ".join(known)
-                raise ConfigError(f"{name} {value} is not known", where=name, hint=hint)
-        if self.tokenizer != "byte":
-            return
-        if self.vocabulary_size not in {None, SMALLEST_VOCABULARY}:
-            raise ConfigError(
-                f"--vocab-size {self.vocabulary_size} cannot be used with --tokenizer byte",
-                hint=f"leave it out: a byte vocabulary has {SMALLEST_VOCABULARY} ids",
-            )
-        if self.separate_vocabularies:
+        _check_tokenizer(self.tokenizer, self.normalization, self.vocabulary_size)
+        if self.tokenizer == "byte" and self.separate_vocabularies:
             raise ConfigError(
                 "--separate-vocabularies cannot be used with --tokenizer byte",
                 hint="leave it out: all bytes are in one vocabulary",
             )
 
     def _check_numbers(self) -> None:
-        size = self.valid_size
-        if size is not None and not (size >= 1 if isinstance(size, int) else 0 < size < 1):
-            raise ConfigError(
-                f"--valid-size {size} is neither a number of pairs nor a share",
-                where="--valid-size",
-                hint="such as 1000, or 0.01 for one percent",
-            )
+        _check_valid_size(self.valid_size, "pairs")
         if not (self.max_ratio == 0 or 1 <= self.max_ratio < math.inf):
             raise ConfigError(
                 f"--max-ratio {self.max_ratio} is below 1", where="--max-ratio", hint="0 turns it off"
             )
-        for name, value, low in (
-            ("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY),
-            ("--max-tokens", self.max_tokens, 0),
-            ("--seed", self.seed, 0),
-            ("--threads", self.threads, 1),
-        ):
-            if value is not None and value < low:
-                raise ConfigError(f"{name} {value:,} is too small", where=name, hint=f"at least {low:,}")
+        _check_least("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY)
+        _check_least("--max-tokens", self.max_tokens, 0)
+        _check_least("--seed", self.seed, 0)
+        _check_least("--threads", self.threads, 1)
+
+
+@dataclass(frozen=True)
+class PrepareTextOptions:
+    """Everything that `prepare` is told about plain text; ConfigError for what cannot be meant.
+
+    `valid_size` is a number (int) or a share (float) of characters to hold out, None for the last tenth;
+    `vocabulary_size` and `min_count` of None are the tokenizer's default.
+    """
+
+    directory: Path
+    text: tuple[str, ...]
+    valid_text: tuple[str, ...] = ()
+    valid_size: int | float | None = None
+    documents: Documents = "none"
+    tokenizer: TokenizerKind = "char"
+    vocabulary_size: int | None = None
+    min_count: int | None = None
+    normalization: Normalization = "identity"
+    seed: int = 1
+    threads: int | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.text:
+            raise ConfigError("--text is missing", hint="name a file, or - for standard input")
+        if self.valid_text:
+            _check_size_unused(self.valid_size)
+        _check_standard_input(self.text, self.valid_text)
+        _check_known("--documents", self.documents, DOCUMENTS)
+        self._check_tokenizer()
+        _check_valid_size(self.valid_size, "characters")
+        _check_least("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY)
+        _check_least("--min-count", self.min_count, 1)
+        _check_least("--seed", self.seed, 0)
+        _check_least("--threads", self.threads, 1)
+
+    @property
+    def needed_count(self) -> int:
+        """How often a character must occur to be in the vocabulary; 0 where that does not decide."""
+        if self.tokenizer != "char":
+            return 0
+        return DEFAULT_MIN_COUNT if self.min_count is None else self.min_count
+
+    def _check_tokenizer(self) -> None:
+        _check_tokenizer(self.tokenizer, self.normalization, self.vocabulary_size)
+        if self.tokenizer != "char" and self.min_count is not None:
+            raise ConfigError(
+                f"--min-count cannot be used with --tokenizer {self.tokenizer}",
+                hint="leave it out: it decides which characters are in a vocabulary of characters",
+            )
+        if self.tokenizer == "byte" and self.normalization != "identity":
+            raise ConfigError(
+                f"--normalization {self.normalization} cannot be used with --tokenizer byte",
+                hint="leave it out: the bytes of a text are kept as they are",
+            )
+
+
+def _check_standard_input(*inputs: Sequence[str]) -> None:
+    if [path for paths in inputs for path in paths].count("-") > 1:
+        raise ConfigError("standard input (-) can be read only once", hint="use files for the others")
+
+
+def _check_size_unused(valid_size: int | float | None) -> None:
+    if valid_size is not None:
+        raise ConfigError(
+            "--valid-size cannot be used with validation files",
+            hint="leave it out: the files are used whole",
+        )
+
+
+def _check_tokenizer(kind: str, normalization: str, vocabulary_size: int | None) -> None:
+    _check_known("--tokenizer", kind, KINDS)
+    _check_known("--normalization", normalization, NORMALIZATIONS)
+    if kind == "byte" and vocabulary_size not in {None, SMALLEST_VOCABULARY}:
+        raise ConfigError(
+            f"--vocab-size {vocabulary_size} cannot be used with --tokenizer byte",
+            hint=f"leave it out: a byte vocabulary has {SMALLEST_VOCABULARY} ids",
+        )
+
+
+def _check_known(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        hint = suggest(value, known) or "one of " + ", ".join(known)
+        raise ConfigError(f"{name} {value} is not known", where=name, hint=hint)
+
+
+def _check_valid_size(size: int | float | None, unit: str) -> None:
+    if size is not None and not (size >= 1 if isinstance(size, int) else 0 < size < 1):
+        raise ConfigError(
+            f"--valid-size {size} is neither a number of {unit} nor a share",
+            where="--valid-size",
+            hint="such as 1000, or 0.01 for one percent",
+        )
+
+
+def _check_least(name: str, value: int | None, low: int) -> None:
+    if value is not None and value < low:
+        raise ConfigError(f"{name} {value:,} is too small", where=name, hint=f"at least {low:,}")

@@ -137,18 +137,23 @@ class RaggedWriter:
 
     def append(self, sequences: Sequence[Array]) -> None:
         """Write a batch of sequences, each (T, *); values that the type cannot hold are an OverflowError."""
-        if not sequences:
-            return
-        flat = np.concatenate(sequences)
+        if sequences:
+            lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+            self.extend(np.concatenate(sequences), np.cumsum(lengths))
+
+    def extend(self, flat: Array, ends: NDArray[np.integer[Any]]) -> None:
+        """Write values (T, *) of sequences of any length; one ends before each index in `ends`, rising.
+
+        What is behind the last index belongs to a sequence that the next call continues.
+        """
         if flat.shape[1:] != self.shape:
             raise ValueError(f"{self.stem}: values of shape {flat.shape[1:]}, expected {self.shape}")
         stored = flat.astype(self.dtype)
         if self.dtype.kind in "ui" and not np.array_equal(stored, flat):
             raise OverflowError(f"{self.stem}: a value does not fit {self.dtype}")
-        lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
         self._values.write(stored.tobytes())
-        self._offsets.write((self.total + np.cumsum(lengths)).astype(_OFFSET_TYPE).tobytes())
-        self.count += len(sequences)
+        self._offsets.write((self.total + ends).astype(_OFFSET_TYPE).tobytes())
+        self.count += len(ends)
         self.total += len(flat)
 
     def finish(self) -> WrittenArray:

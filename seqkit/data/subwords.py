@@ -1,6 +1,7 @@
 """Subword vocabularies by SentencePiece: bpe and unigram, with a byte fallback.
 
-The file is an ordinary SentencePiece model with one more field, which says how the text was normalised.
+The file is an ordinary SentencePiece model with one more field, which says how the text was normalised, and
+whether the vocabulary was learnt for whole texts. In a whole text a newline is its byte's token.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +28,14 @@ from seqkit.data.vocabulary import (
     NORMALIZATIONS,
     PAD,
     SMALLEST_VOCABULARY,
+    SPECIALS,
     START,
     UNKNOWN,
     Ids,
     IdSequence,
     Normalization,
     TokenizerKind,
+    normal_form,
     normalize_text,
 )
 from seqkit.errors import ConfigError, DataError, ModelError
@@ -47,18 +51,25 @@ SENTENCEPIECE_LIMIT = 64 << 20  # bytes of a model file
 _PLACEHOLDERS = tuple(chr(code) for code in range(0xFDD0, 0xFDF0))
 # SentencePiece skips training lines with TAB or U+2585, which it uses as marks of its own.
 _UNTRAINABLE = re.compile("[\t\u2581\u2585\ufdd0-\ufdef]")
-_TRAINED_CHARACTERS = 1000  # of one line: SentencePiece skips lines of more than 4,192 bytes
+TRAINED_CHARACTERS = 1000  # of one line: SentencePiece skips lines of more than 4,192 bytes
+_ENCODED_CHARACTERS = 10_000  # of a whole text that are segmented together
 _CHARACTER_COVERAGE = 0.9999  # the rarest characters are spelt in bytes
 _STOP_SECONDS = 0.2  # that an interrupted training is given to notice
 _QUIET = 3  # log level: errors only, and those are exceptions too
 
 # Protocol buffers leave field numbers from 200 on to others. The last bytes of a file of ours are field 1000
-# with a string such as "bpe/nfc".
-_SETTINGS: dict[bytes, tuple[TokenizerKind, Normalization]] = {
-    b"\xc2\x3e" + bytes([len(f"{kind}/{form}")]) + f"{kind}/{form}".encode(): (kind, form)
+# with a string such as "bpe/nfc", or "bpe/nfc/text" if learnt for whole texts.
+_SETTINGS: dict[bytes, tuple[TokenizerKind, Normalization, bool]] = {
+    b"\xc2\x3e" + bytes([len(name)]) + name.encode(): (kind, form, of_texts)
     for kind in KINDS[:2]
     for form in NORMALIZATIONS
+    for of_texts in (False, True)
+    for name in [f"{kind}/{form}" + "/text" * of_texts]
 }
+_WHOLE_TEXTS = {"add_dummy_prefix": False, "allow_whitespace_only_pieces": True}
+# Protocol buffers take the last value of a field: normalizer_spec { add_dummy_prefix: false }. Without it
+# SentencePiece puts a space before every line.
+_NO_PREFIX = b"\x1a\x02\x18\x00"
 
 logger = logging.getLogger("seqkit")
 
@@ -73,12 +84,13 @@ class SentencePieceTokenizer:
         settings = [value for ending, value in _SETTINGS.items() if content.endswith(ending)]
         if not settings:
             raise ModelError(f"{name} is not a SentencePiece model written by seqkit", where=name)
-        self.kind, self.normalization = settings[0]
+        self.kind, self.normalization, self._of_texts = settings[0]
         self._content = content
         self._processor = _load_processor(content, name)
         self._byte_ids = _find_byte_ids(self._processor, name)
         self._is_byte = np.zeros(self.size, bool)
         self._is_byte[self._byte_ids] = True
+        self._newline = self._byte_ids[ord("\n")]
 
     @property
     def size(self) -> int:
@@ -96,19 +108,40 @@ class SentencePieceTokenizer:
 
     def encode(self, lines: Sequence[str], *, threads: int = 1) -> list[Ids]:
         """See `Tokenizer`; fastest with thousands of lines a call."""
-        texts = [self.normalize(line) for line in lines]
-        marked: dict[int, str] = {}
-        for index, text in enumerate(texts):
-            if SPACE_MARK in text:
-                marked[index] = next(mark for mark in _PLACEHOLDERS if mark not in text)
-                texts[index] = text.replace(SPACE_MARK, marked[index])
-        ids: list[Ids] = self._processor.encode(texts, return_type="numpy", num_threads=threads)
-        for index, placeholder in marked.items():
-            ids[index] = self._restore_marks(ids[index], placeholder)
+        return self._encode(self._processor, [self.normalize(line) for line in lines], threads)
+
+    def encode_text(self, text: str) -> Ids:
+        """See `Tokenizer`."""
+        (ids,) = self.encode_texts([text])
         return ids
+
+    def encode_texts(self, texts: Sequence[str], *, threads: int = 1) -> list[Ids]:
+        """See `Tokenizer`."""
+        pieces: list[str] = []  # of all lines of all texts
+        ends: list[bool] = []  # whether a newline is behind the piece
+        counts = []  # pieces of every text
+        for text in texts:
+            before = len(pieces)
+            for line in normal_form(text, self.normalization).split("\n"):
+                parts = bounded_parts(line, _ENCODED_CHARACTERS)
+                pieces += parts
+                ends += [False] * (len(parts) - 1) + [True]
+            ends[-1] = False  # what is behind the last newline has none
+            counts.append(len(pieces) - before)
+        encoded = self._encode(self._text_processor, pieces, threads)
+        newline = np.array([self._newline], np.int32)
+        encoded = [np.append(ids, newline) if end else ids for ids, end in zip(encoded, ends, strict=True)]
+        starts = [0, *accumulate(counts)]
+        return [np.concatenate(encoded[start:end]) for start, end in pairwise(starts)]
 
     def encode_sampled(self, lines: Sequence[str], strength: float, seed: int) -> list[Ids]:
         """See `Tokenizer`."""
+        if self._of_texts:
+            raise ConfigError(
+                "subword sampling needs a vocabulary of lines; this one was learnt for whole texts",
+                where="data.subword_sampling",
+                hint="leave it at 0",
+            )
         if not 0 < strength <= 1:
             raise ConfigError(
                 f"the strength of subword sampling is {strength}; it must be above 0 and at most 1",
@@ -125,13 +158,21 @@ class SentencePieceTokenizer:
         texts: list[str] = self._processor.decode(plain, num_threads=1)
         return [text.replace("\n", " ") for text in texts]
 
+    def token_bytes(self) -> list[bytes]:
+        """See `Tokenizer`."""
+        pieces = [str(self._processor.id_to_piece(token)) for token in range(self.size)]
+        spelt = [piece.replace(SPACE_MARK, " ").encode() for piece in pieces]
+        for byte, token in enumerate(self._byte_ids.tolist()):
+            spelt[token] = bytes([byte])
+        return [b""] * len(SPECIALS) + spelt[len(SPECIALS) :]
+
     def pieces(self, ids: IdSequence) -> list[str]:
         """The pieces, with U+2581 where a word begins."""
         return [str(self._processor.id_to_piece(int(token))) for token in ids]
 
     def byte_count(self, ids: NDArray[Any]) -> int:
         """See `Tokenizer`."""
-        return int(np.count_nonzero(self._is_byte[ids]))
+        return int(np.count_nonzero(self._is_byte[ids] & (ids != self._newline)))
 
     def to_bytes(self) -> bytes:
         """The content of the tokenizer's file."""
@@ -145,6 +186,26 @@ class SentencePieceTokenizer:
         segment = dropout_merges(scores) if self.kind == "bpe" else sample_lattice(scores)
         return SubwordSampler(segment, ids, self._byte_ids.tolist())
 
+    @cached_property
+    def _text_processor(self) -> SentencePieceProcessor:
+        if self._of_texts:
+            return self._processor
+        return _load_processor(self._content + _NO_PREFIX, self.file_name)
+
+    @staticmethod
+    def _placeholder(text: str) -> str:
+        return next(mark for mark in _PLACEHOLDERS if mark not in text)
+
+    def _encode(self, processor: SentencePieceProcessor, texts: list[str], threads: int) -> list[Ids]:
+        """The ids of normalised lines, U+2581 in them taken for plain text."""
+        marked = {index: self._placeholder(text) for index, text in enumerate(texts) if SPACE_MARK in text}
+        for index, placeholder in marked.items():
+            texts[index] = texts[index].replace(SPACE_MARK, placeholder)
+        ids: list[Ids] = processor.encode(texts, return_type="numpy", num_threads=threads)
+        for index, placeholder in marked.items():
+            ids[index] = self._restore_marks(ids[index], placeholder)
+        return ids
+
     def _restore_marks(self, ids: Ids, placeholder: str) -> Ids:
         """Put the bytes of U+2581 where those of its placeholder stand; both have three."""
         found, wanted = (self._byte_ids[list(text.encode())] for text in (placeholder, SPACE_MARK))
@@ -155,12 +216,18 @@ class SentencePieceTokenizer:
 
 
 def train_subwords(
-    kind: TokenizerKind, lines: Iterable[str], size: int, normalization: Normalization
+    kind: TokenizerKind,
+    lines: Iterable[str],
+    size: int,
+    normalization: Normalization,
+    *,
+    of_texts: bool = False,
 ) -> SentencePieceTokenizer:
     """Learn a vocabulary of at most `size` pieces: fewer, with a note, when the text supports no more.
 
-    The same lines give the same bytes. Raises ConfigError when `size` cannot hold the characters of the
-    text, and DataError when there is no text.
+    With `of_texts` it is for whole texts: the lines keep their outer spaces, runs of spaces can be pieces,
+    and a line is not taken to begin with a space. The same lines give the same bytes. Raises ConfigError when
+    `size` cannot hold the characters of the text, and DataError when there is no text.
     """
     from sentencepiece import SentencePieceTrainer, set_min_log_level
 
@@ -184,11 +251,13 @@ def train_subwords(
             eos_id=END,
             num_threads=1,  # another number gives other bytes
             minloglevel=_QUIET,
+            **(_WHOLE_TEXTS if of_texts else {}),
         )
 
-    if error := _interruptible(train, _trainable(lines, normalization)):
+    if error := _interruptible(train, _trainable(lines, normalization, of_texts)):
         raise _training_error(error, size) from error
-    settings = next(ending for ending, value in _SETTINGS.items() if value == (kind, normalization))
+    wanted = (kind, normalization, of_texts)
+    settings = next(ending for ending, value in _SETTINGS.items() if value == wanted)
     tokenizer = SentencePieceTokenizer(output.getvalue() + settings)
     if tokenizer.size < size:
         logger.info("vocabulary: the text supports %s pieces, not %s", f"{tokenizer.size:,}", f"{size:,}")
@@ -232,12 +301,26 @@ def _interruptible(work: Callable[[Iterator[str]], None], lines: Iterator[str]) 
     return errors[0] if errors else None
 
 
-def _trainable(lines: Iterable[str], normalization: Normalization) -> Iterator[str]:
+def _trainable(lines: Iterable[str], normalization: Normalization, of_texts: bool) -> Iterator[str]:
     for line in lines:
-        text = normalize_text(line[:_TRAINED_CHARACTERS], normalization)
+        text = line[:TRAINED_CHARACTERS]
+        text = normal_form(text, normalization) if of_texts else normalize_text(text, normalization)
+        text = _UNTRAINABLE.sub(" ", text)
         # A line of nothing but spaces would be learnt as a run of marks.
-        if text := _UNTRAINABLE.sub(" ", text).strip(" "):
-            yield text
+        if stripped := text.strip(" "):
+            yield text if of_texts else stripped
+
+
+def bounded_parts(line: str, size: int) -> list[str]:
+    """A line in parts of at most `size` characters, cut before a space where there is one."""
+    parts, start = [], 0
+    while len(line) - start > size:
+        limit = start + size
+        space = line.rfind(" ", start + 1, limit)
+        end = space if space > 0 else limit
+        parts.append(line[start:end])
+        start = end
+    return [*parts, line[start:]]
 
 
 def _training_error(error: Exception, size: int) -> Exception:

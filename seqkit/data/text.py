@@ -1,4 +1,4 @@
-"""Reading lines of text from files and pipes, whatever the bytes are.
+"""Reading lines, or whole texts, from files and pipes, whatever the bytes are.
 
 A line ends at the byte `\\n` and nowhere else: CR, U+0085, U+2028 and the like are characters inside a line,
 so that the third line of a file is the third line for every other tool too.
@@ -28,12 +28,13 @@ _SHOWN = 3  # line numbers named in a warning
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b\x08"
 # No text begins so by chance: the marks are whole, and UTF-16 has zero bytes before long.
+_UTF_16 = re.compile(rb"(?s)(\xff\xfe|\xfe\xff).*\0")
 _FOREIGN = {
     re.compile(rb"\xfd7zXZ\0"): ("compressed with xz", "xz -dc"),
     re.compile(rb"BZh[1-9]1AY&SY"): ("compressed with bzip2", "bzip2 -dc"),
     re.compile(rb"\x28\xb5\x2f\xfd"): ("compressed with zstd", "zstd -dc"),
     re.compile(rb"PK\x03\x04"): ("a zip archive", "unzip -p"),
-    re.compile(rb"(?s)(\xff\xfe|\xfe\xff).*\0"): ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
+    _UTF_16: ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
 }
 
 logger = logging.getLogger("seqkit")
@@ -72,21 +73,49 @@ def read_lines(path: str | Path, *, name: str | None = None, warn: bool = True) 
 
 def read_blocks(path: str | Path, *, name: str | None = None, warn: bool = True) -> Iterator[list[str]]:
     """`read_lines` in lists of lines that arrived together: one line from a person, many from a file."""
-    name = name or input_name(path)
-    return _decoded_blocks(path, name, _Oddities(name) if warn else None)
+    with _reading(path, name, warn=warn) as (stream, account):
+        for block in _whole_lines(stream):
+            if account.lines == 0:
+                block = block.removeprefix(_BYTE_ORDER_MARK)
+            lines = _decode_block(block, account)
+            account.lines += len(lines)
+            yield lines
+
+
+def read_text(
+    path: str | Path, *, name: str | None = None, warn: bool = True, exact: bool = False
+) -> Iterator[str]:
+    """The whole text of a file, as `read_lines` finds it, in parts that end behind a newline.
+
+    All newlines are kept, and so is the lack of a last one; `\\r\\n` becomes `\\n`. A line of more than 1 MiB
+    comes in several parts, cut before a space where it has one. With `exact` nothing is changed, and bytes
+    that are no UTF-8 come as surrogate escapes (PEP 383).
+    """
+    with _reading(path, name, warn=warn, any_encoding=exact) as (stream, account):
+        for number, part in enumerate(_bounded_lines(stream)):
+            if exact:
+                yield part.decode("utf-8", "surrogateescape")
+            elif text := _decode_part(part.removeprefix(b"" if number else _BYTE_ORDER_MARK), account):
+                yield text
+            account.lines += part.count(b"\n")
 
 
 @dataclass
-class _Oddities:
-    """What was mended while reading one file, for one warning each at its end."""
+class _Account:
+    """How far one file is read, and what was mended in it, for one warning each at its end."""
 
     name: str
+    lines: int = 0  # given so far
     invalid: list[int] = field(default_factory=list)  # the first line numbers
     invalid_count: int = 0
+    last_invalid: int = 0
     cut: list[int] = field(default_factory=list)
     cut_count: int = 0
 
     def add_invalid(self, line: int) -> None:
+        if line == self.last_invalid:
+            return  # another part of a long line
+        self.last_invalid = line
         self.invalid_count += 1
         if len(self.invalid) < _SHOWN:
             self.invalid.append(line)
@@ -119,27 +148,26 @@ def _numbered(first: list[int], count: int) -> str:
     return f"{count:,} lines ({numbers}{', …' if count > len(first) else ''})"
 
 
-def _decoded_blocks(path: str | Path, name: str, oddities: _Oddities | None) -> Iterator[list[str]]:
-    line_number = 0  # lines already given
-    with _open(path, name) as stream:
+@contextmanager
+def _reading(
+    path: str | Path, name: str | None, *, warn: bool, any_encoding: bool = False
+) -> Iterator[tuple[BinaryIO, _Account]]:
+    """The bytes of an input and its account; what goes wrong with them is one of our errors."""
+    account = _Account(name or input_name(path))
+    with _open(path, account.name, any_encoding=any_encoding) as stream:
         try:
-            for block in _whole_lines(stream):
-                if line_number == 0:
-                    block = block.removeprefix(_BYTE_ORDER_MARK)
-                lines = _decode_block(block, line_number, oddities)
-                line_number += len(lines)
-                yield lines
+            yield stream, account
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise DataError(
-                f"{name} is a damaged gzip file: {error}",
-                where=f"{name}, after line {line_number:,}",
+                f"{account.name} is a damaged gzip file: {error}",
+                where=f"{account.name}, after line {account.lines:,}",
                 hint="fetch or compress the file again; gzip -t checks it",
             ) from error
         except OSError as error:
-            raise input_error(name, error) from error
+            raise input_error(account.name, error) from error
         finally:
-            if oddities is not None:
-                oddities.report()
+            if warn:
+                account.report()
 
 
 def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -158,50 +186,90 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
         yield rest
 
 
-def _decode_block(block: bytes, line_number: int, oddities: _Oddities | None) -> list[str]:
+def _bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Blocks of whole lines, all of them; a line of more than 1 MiB in several, cut where its bytes say."""
+    reader = cast(BufferedReader, stream)
+    rest = b""
+    while block := reader.read1(_BLOCK):
+        rest += block
+        # Reads end anywhere, and the same text is to give the same parts.
+        while len(rest) > LINE_LIMIT and rest.find(b"\n", 0, LINE_LIMIT + 1) < 0:
+            end = rest.rfind(b" ", 1, LINE_LIMIT)
+            if end < 0:
+                end = len(cut_line(rest, LINE_LIMIT).removesuffix(b"\r"))
+            yield rest[:end]
+            rest = rest[end:]
+        end = rest.rfind(b"\n") + 1
+        if end:
+            yield rest[:end]
+            rest = rest[end:]
+    if rest:
+        yield rest
+
+
+def _decode_part(part: bytes, account: _Account) -> str:
+    """The text of some lines."""
+    try:
+        text = part.decode("utf-8")
+    except UnicodeDecodeError:
+        text = part.decode("utf-8", "replace")
+        for number, raw in enumerate(part.split(b"\n"), account.lines + 1):
+            if not _is_utf8(raw):
+                account.add_invalid(number)
+    return text.replace("\r\n", "\n") if b"\r" in part else text
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decode_block(block: bytes, account: _Account) -> list[str]:
     if len(block) <= LINE_LIMIT:
         try:
             text = block.decode("utf-8")
         except UnicodeDecodeError:
-            return _decode_with_care(block, line_number, oddities)
+            return _decode_with_care(block, account)
         lines = text.removesuffix("\n").split("\n")
         return [line.removesuffix("\r") for line in lines] if "\r" in text else lines
-    return _decode_with_care(block, line_number, oddities)
+    return _decode_with_care(block, account)
 
 
-def _decode_with_care(block: bytes, line_number: int, oddities: _Oddities | None) -> list[str]:
+def _decode_with_care(block: bytes, account: _Account) -> list[str]:
     lines = []
-    for number, raw in enumerate(block.removesuffix(b"\n").split(b"\n"), line_number + 1):
+    for number, raw in enumerate(block.removesuffix(b"\n").split(b"\n"), account.lines + 1):
         kept = cut_line(raw)
-        if oddities is not None and len(kept) < len(raw):
-            oddities.add_cut(number)
+        if len(kept) < len(raw):
+            account.add_cut(number)
         try:
             line = kept.decode("utf-8").removesuffix("\r")
         except UnicodeDecodeError:
             line = decode_line(kept)
-            if oddities is not None:
-                oddities.add_invalid(number)
+            account.add_invalid(number)
         lines.append(line)
     return lines
 
 
 @contextmanager
-def _open(path: str | Path, name: str) -> Iterator[BinaryIO]:
+def _open(path: str | Path, name: str, *, any_encoding: bool) -> Iterator[BinaryIO]:
     """The decompressed bytes of an input; standard input is left open."""
     if str(path) == "-":
         if sys.stdin is None:
             raise InputMissing("standard input is closed", where="-", hint="name a file")
-        yield _decompressed(name, cast(BinaryIO, sys.stdin.buffer))
+        yield _decompressed(name, cast(BinaryIO, sys.stdin.buffer), any_encoding=any_encoding)
         return
     try:
         stream = open(path, "rb")  # noqa: SIM115 - entered below, so that errors of the body stay apart
     except OSError as error:
         raise input_error(name, error) from error
     with stream:
-        yield _decompressed(name, stream)
+        yield _decompressed(name, stream, any_encoding=any_encoding)
 
 
-def _decompressed(name: str, stream: BinaryIO) -> BinaryIO:
+def _decompressed(name: str, stream: BinaryIO, *, any_encoding: bool) -> BinaryIO:
     try:
         start = cast(BufferedReader, stream).peek(1)  # what has arrived
     except OSError as error:
@@ -209,7 +277,7 @@ def _decompressed(name: str, stream: BinaryIO) -> BinaryIO:
     if start.startswith(_GZIP):
         return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
     for mark, (what, command) in _FOREIGN.items():
-        if mark.match(start):
+        if mark.match(start) and not (any_encoding and mark is _UTF_16):
             raise DataError(
                 f"{name} is {what}, not UTF-8 text",
                 where=name,

@@ -29,6 +29,8 @@ from seqkit.data.vocabulary import (
     Normalization,
     Tokenizer,
     TokenizerKind,
+    newline_id,
+    normal_form,
     normalize_text,
 )
 from seqkit.errors import ConfigError, ModelError
@@ -52,6 +54,8 @@ __all__ = [
     "Tokenizer",
     "TokenizerKind",
     "load_tokenizer",
+    "newline_id",
+    "normal_form",
     "normalize_text",
     "train_tokenizer",
 ]
@@ -77,9 +81,14 @@ def train_tokenizer(
     vocabulary_size: int,
     normalization: Normalization = "nfc",
     seed: int = 0,
+    *,
+    of_texts: bool = False,
+    min_count: int = 1,
 ) -> Tokenizer:
     """Learn a tokenizer of at most `vocabulary_size` ids from lines; the same lines give the same bytes.
 
+    With `of_texts` it is to encode whole texts, and characters learn from parts of any length, newlines
+    included. A character is in the vocabulary if it occurs `min_count` times; subwords do not look at this.
     A byte vocabulary has 260 ids whatever the lines are. No kind draws anything at random while it learns,
     so `seed` changes nothing today; it is part of the interface so that one that does can be added.
     """
@@ -97,5 +106,5 @@ def train_tokenizer(
             hint="several thousand for bpe and unigram, several hundred for char",
         )
     if kind == "char":
-        return train_characters(lines, vocabulary_size, normalization)
-    return train_subwords(kind, lines, vocabulary_size, normalization)
+        return train_characters(lines, vocabulary_size, normalization, of_texts=of_texts, min_count=min_count)
+    return train_subwords(kind, lines, vocabulary_size, normalization, of_texts=of_texts)

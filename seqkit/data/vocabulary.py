@@ -25,7 +25,7 @@ IdSequence = Sequence[int] | NDArray[Any]
 
 
 class Tokenizer(Protocol):
-    """Lines to ids and back. The ids of a line are (T,), int32, without START and END."""
+    """Lines or whole texts to ids and back. Ids are (T,), int32, without START and END."""
 
     kind: TokenizerKind
     normalization: Normalization
@@ -45,6 +45,16 @@ class Tokenizer(Protocol):
     def encode(self, lines: Sequence[str], *, threads: int = 1) -> list[Ids]:
         """The ids of every line; the same for any number of threads."""
 
+    def encode_text(self, text: str) -> Ids:
+        """The ids of a text with all its newlines and spaces: `token_bytes` of them are its `normal_form`.
+
+        A character or byte vocabulary gives the same ids for a text and for its parts, a subword vocabulary
+        for a text and its lines.
+        """
+
+    def encode_texts(self, texts: Sequence[str], *, threads: int = 1) -> list[Ids]:
+        """`encode_text` of each; fastest with thousands of short texts a call."""
+
     def encode_sampled(self, lines: Sequence[str], strength: float, seed: int) -> list[Ids]:
         """The ids of a random segmentation of every line, which follows from lines, strength and seed alone.
 
@@ -56,17 +66,44 @@ class Tokenizer(Protocol):
     def decode(self, sequences: Sequence[IdSequence]) -> list[str]:
         """The text of every sequence, specials left out, a newline as a space: always one line."""
 
+    def token_bytes(self) -> list[bytes]:
+        """The UTF-8 bytes that every id of the vocabulary stands for; none for the specials."""
+
     def pieces(self, ids: IdSequence) -> list[str]:
         """The written form of every id, for alignments."""
 
     def byte_count(self, ids: NDArray[Any]) -> int:
-        """How many of the ids are bytes of characters that the vocabulary lacks."""
+        """How many of the ids are bytes of characters that the vocabulary lacks; a newline is not lacking."""
 
     def to_bytes(self) -> bytes:
         """The content of the tokenizer's file."""
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# Python's stand-ins for bytes that are no UTF-8, U+DC80 to U+DCFF (PEP 383), are not among these.
+_FOREIGN_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def newline_id(tokenizer: Tokenizer) -> int:
+    """The id of a newline, one in every vocabulary."""
+    (token,) = tokenizer.encode_text("\n").tolist()
+    return int(token)
+
+
+def normal_form(text: str, normalization: Normalization, *, raw_bytes: bool = False) -> str:
+    """A text in a Unicode normal form, with its newlines and spaces; a lone surrogate becomes U+FFFD.
+
+    With `raw_bytes` those that stand for bytes which are no UTF-8 (PEP 383) are kept.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()  # many times as fast as a search
+    except UnicodeEncodeError:
+        text = (_FOREIGN_SURROGATE if raw_bytes else _SURROGATE).sub("\ufffd", text)
+    if normalization == "identity":
+        return text
+    return unicodedata.normalize("NFC" if normalization == "nfc" else "NFKC", text)
 
 
 def normalize_text(line: str, normalization: Normalization) -> str:
@@ -75,12 +112,9 @@ def normalize_text(line: str, normalization: Normalization) -> str:
     `identity` keeps spaces and forms. In all of them a newline becomes a space and a lone surrogate U+FFFD,
     since neither can be in a line of UTF-8.
     """
-    if not line.isascii():
-        line = _SURROGATE.sub("\ufffd", line)
-    line = line.replace("\n", " ")
+    line = normal_form(line.replace("\n", " "), normalization)
     if normalization == "identity":
         return line
-    line = unicodedata.normalize("NFC" if normalization == "nfc" else "NFKC", line)
     if "  " in line or line.startswith(" ") or line.endswith(" "):
         line = " ".join(filter(None, line.split(" ")))
     return line

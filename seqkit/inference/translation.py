@@ -165,6 +165,13 @@ class Translator:
         """
         set_threads(threads)
         paths = [Path(directory), *map(Path, ensemble)]
+        for path in paths:
+            if model_directory.read_facts(path).kind != "translation":
+                raise ModelError(
+                    f"{path} holds a generator, not a translation model",
+                    where=str(path),
+                    hint=f"seqkit generate {path}",
+                )
         members = [model_directory.load(path) for path in paths]
         for path, member in zip(paths[1:], members[1:], strict=True):
             if (member.source_tokenizer.fingerprint, member.target_tokenizer.fingerprint) != (

@@ -27,12 +27,17 @@ SATURATED = 0.95  # a gate above this, or below one minus this, hardly lets a gr
 
 
 class RecurrentLayer(nn.Module):
-    """One layer in one direction: LSTM (Hochreiter and Schmidhuber 1997), GRU or tanh network."""
+    """One layer in one direction: LSTM (Hochreiter and Schmidhuber 1997), GRU or tanh network.
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int) -> None:
+    In training `weight_drop` drops that share of the recurrent weights, anew in every call and the same at
+    all of its positions (Merity et al. 2018, section 2).
+    """
+
+    def __init__(self, cell: Cell, input_size: int, hidden_size: int, *, weight_drop: float = 0.0) -> None:
         super().__init__()
         self.cell = cell
         self.hidden_size = hidden_size
+        self.weight_drop = weight_drop
         self.recurrence = _MODULES[cell](input_size, hidden_size, batch_first=True)
 
     def zero_state(self, rows: int, like: Tensor) -> LayerState:
@@ -43,7 +48,14 @@ class RecurrentLayer(nn.Module):
     def forward(self, inputs: Tensor, state: LayerState) -> tuple[Tensor, LayerState]:
         """(N, T, I), state -> (N, T, H), state after the last position."""
         packed: Any = tuple(part[None].to(inputs.dtype).contiguous() for part in state)  # (1, N, H)
-        outputs, last = self.recurrence(inputs, packed if self.cell == "lstm" else packed[0])
+        arguments = (inputs, packed if self.cell == "lstm" else packed[0])
+        if self.training and self.weight_drop:
+            # The call sees other weights, the module is not touched: gradients reach the whole ones.
+            whole = self.recurrence.get_parameter("weight_hh_l0")
+            dropped = {"weight_hh_l0": nn.functional.dropout(whole, self.weight_drop)}
+            outputs, last = torch.func.functional_call(self.recurrence, dropped, arguments)
+        else:
+            outputs, last = self.recurrence(*arguments)
         parts = last if self.cell == "lstm" else (last,)
         return outputs, tuple(part[0] for part in parts)
 
@@ -114,12 +126,25 @@ class Encoded:
 class BidirectionalEncoder(nn.Module):
     """Stacked bidirectional layers (Schuster and Paliwal 1997), residual from the second."""
 
-    def __init__(self, cell: Cell, input_size: int, hidden_size: int, layers: int, *, dropout: float) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        layers: int,
+        *,
+        dropout: float,
+        weight_drop: float = 0.0,
+    ) -> None:
         super().__init__()
         sizes = [input_size] + [hidden_size] * (layers - 1)
         self.output_size = hidden_size
-        self.forwards = nn.ModuleList(RecurrentLayer(cell, size, hidden_size // 2) for size in sizes)
-        self.backwards = nn.ModuleList(RecurrentLayer(cell, size, hidden_size // 2) for size in sizes)
+        self.forwards, self.backwards = (
+            nn.ModuleList(
+                RecurrentLayer(cell, size, hidden_size // 2, weight_drop=weight_drop) for size in sizes
+            )
+            for _ in range(2)
+        )
         self.dropout = SequenceDropout(dropout)
 
     def forward_layers(self) -> list[RecurrentLayer]:
@@ -197,7 +222,7 @@ class RecurrentDecoder(nn.Module):
 
     Attending after the first layer (Wu et al. 2016, section 3) needs no loop over target positions, unlike
     input feeding (Luong et al. 2015, section 3.3), which is there as an option. Without attention this is
-    the network of a generator.
+    the network of a generator. Without a `readout_size` what is read out is the last hidden layer itself.
     """
 
     def __init__(
@@ -208,17 +233,23 @@ class RecurrentDecoder(nn.Module):
         layers: int,
         *,
         attention: Attention | None,
-        readout_size: int,
+        readout_size: int | None,
         input_feeding: bool = False,
         dropout: float = 0.0,
+        weight_drop: float = 0.0,
     ) -> None:
         super().__init__()
         context_size = attention.output_size if attention is not None else 0
-        first_size = input_size + (readout_size if input_feeding else 0)
+        self.readout_size = hidden_size if readout_size is None else readout_size
+        first_size = input_size + (self.readout_size if input_feeding else 0)
         sizes = [first_size] + [hidden_size + context_size] * (layers - 1)
-        self.layers = nn.ModuleList(RecurrentLayer(cell, size, hidden_size) for size in sizes)
+        self.layers = nn.ModuleList(
+            RecurrentLayer(cell, size, hidden_size, weight_drop=weight_drop) for size in sizes
+        )
         self.attention = attention
-        self.readout = nn.Linear(hidden_size + context_size + input_size, readout_size)
+        self.readout = (
+            None if readout_size is None else nn.Linear(hidden_size + context_size + input_size, readout_size)
+        )
         self.input_feeding = input_feeding
         self.dropout = SequenceDropout(dropout)
 
@@ -231,7 +262,7 @@ class RecurrentDecoder(nn.Module):
     ) -> DecoderState:
         """The state before the first step: zeros, or what a bridge made of the encoder."""
         layers = tuple(first_layers or (layer.zero_state(rows, like) for layer in self.recurrent_layers()))
-        feed = like.new_zeros(rows, self.readout.out_features) if self.input_feeding else None
+        feed = like.new_zeros(rows, self.readout_size) if self.input_feeding else None
         return DecoderState(layers, memory, feed)
 
     def forward(self, inputs: Tensor, state: DecoderState) -> Decoded:
@@ -252,7 +283,9 @@ class RecurrentDecoder(nn.Module):
 
     def _masks(self, inputs: Tensor) -> list[Tensor | None]:
         """A dropout mask a layer and one for the readouts, the same at all positions of a sequence."""
-        sizes = [layer.hidden_size for layer in self.recurrent_layers()] + [self.readout.out_features]
+        sizes = [layer.hidden_size for layer in self.recurrent_layers()]
+        if self.readout is not None:  # without it the last layer's mask is that of the readouts
+            sizes.append(self.readout_size)
         return [self.dropout.draw(len(inputs), size, inputs.device) for size in sizes]
 
     def _pass(self, inputs: Tensor, state: DecoderState, masks: Sequence[Tensor | None]) -> Decoded:
@@ -266,15 +299,17 @@ class RecurrentDecoder(nn.Module):
         context, weights = None, None
         if self.attention is not None and state.memory is not None:
             context, weights = self.attention(hidden, state.memory)  # (N, T, C), (N, T, S)
-        above = zip(self.recurrent_layers()[1:], state.layers[1:], masks[1:-1], strict=True)
+        above = zip(self.recurrent_layers()[1:], state.layers[1:], masks[1 : len(self.layers)], strict=True)
         for layer, layer_state, mask in above:
             joined = hidden if context is None else torch.cat([hidden, context], dim=2)
             outputs, last = layer(joined, layer_state)  # (N, T, H)
             hidden = hidden + masked(outputs, mask)
             after.append(last)
-        parts = [hidden, inputs] if context is None else [hidden, context, inputs]
-        readouts = torch.tanh(self.readout(torch.cat(parts, dim=2)))  # (N, T, R)
-        readouts = masked(readouts, masks[-1])
+        readouts = hidden  # (N, T, R)
+        if self.readout is not None:
+            parts = [hidden, inputs] if context is None else [hidden, context, inputs]
+            readouts = torch.tanh(self.readout(torch.cat(parts, dim=2)))
+            readouts = masked(readouts, masks[-1])
         feed = readouts[:, -1] if self.input_feeding else None
         return Decoded(readouts, weights, DecoderState(tuple(after), state.memory, feed))
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from seqkit import model_directory, weights
-from seqkit.config import Config, config_from_dict, flatten
+from seqkit.config import Config, Kind, config_from_dict, flatten
+from seqkit.data.characters import CHARACTERS_NAME, CharacterTokenizer, load_characters
 from seqkit.data.corpus import Corpus
+from seqkit.data.tokenizers import SMALLEST_VOCABULARY, Tokenizer
 from seqkit.errors import ConfigError
 from seqkit.files import JSON_LIMIT, parse_json, read_regular
-from seqkit.model_directory import CONFIG
-from seqkit.models import SequenceModel
+from seqkit.model_directory import CONFIG, LoadedModel
+from seqkit.training.options import TrainOptions
+from seqkit.training.tasks import Network
 
 # Settings that may change when a run continues: they do not touch what is computed.
 MAY_DIFFER = ("training.checkpoint_every", "training.samples", "decoding.")
 
 
-def refuse_other_settings(directory: Path, config: Config) -> None:
+def refuse_other_settings(directory: Path, config: Config, kind: Kind) -> None:
     """Raise `ConfigError`, naming the first setting in which a run that is to go on differs from `config`."""
     path = directory / CONFIG
     content = parse_json(read_regular(path, limit=JSON_LIMIT), str(path))
-    saved, wanted = flatten(config_from_dict(content, str(path))), flatten(config)
+    saved, wanted = flatten(config_from_dict(content, str(path), kind)), flatten(config)
     differing = [key for key in wanted if wanted[key] != saved[key] and not key.startswith(MAY_DIFFER)]
     if differing:
         key = differing[0]
@@ -42,17 +48,73 @@ def refuse_other_beginning(directory: Path, given: Path | None, recorded: str) -
         )
 
 
-def initialize_from(model: SequenceModel, directory: Path, corpus: Corpus) -> None:
-    """Give `model` the weights of another one, whose vocabulary and network must be the same."""
+def tokenizers_of_run(options: TrainOptions, corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
+    """The corpus's tokenizers; for a generator that begins with another one, the union of their vocabularies.
+
+    A run that goes on finds that union in its own model directory. The corpus's ids mean the same in it.
+    """
+    source, target = corpus.source_tokenizer, corpus.target_tokenizer
+    if not isinstance(target, CharacterTokenizer) or corpus.kind != "generation":
+        return source, target
+    path = options.model / CHARACTERS_NAME
+    if not options.restart and path.exists():
+        published = load_characters(read_regular(path, limit=JSON_LIMIT), str(path))
+        if published.kind == target.kind and published.characters.startswith(target.characters):
+            return published, published
+    if options.init_from is not None:
+        other = model_directory.load(options.init_from).target_tokenizer
+        if isinstance(other, CharacterTokenizer) and other.kind == target.kind:
+            new = [character for character in other.characters if character not in target.characters]
+            union = CharacterTokenizer(target.characters + "".join(new), target.normalization)
+            return union, union
+    return source, target
+
+
+def initialize_from(network: Network, directory: Path) -> None:
+    """Give a model the weights of another one, whose network must be the same.
+
+    Its vocabulary must be the same, too, but for generators over characters: there every character that the
+    other model knows keeps its row, and those that are new keep their random ones.
+    """
     other = model_directory.load(directory)
-    ours = (corpus.source_tokenizer.fingerprint, corpus.target_tokenizer.fingerprint)
-    if (other.source_tokenizer.fingerprint, other.target_tokenizer.fingerprint) != ours:
+    rows = _rows_of(other, network, directory)
+    theirs, mine = weights.parameter_tensors(other.model), weights.parameter_tensors(network.model)
+    with torch.no_grad():
+        for name in sorted(mine.keys() | theirs.keys()):
+            if name not in mine or name not in theirs or mine[name].shape[1:] != theirs[name].shape[1:]:
+                raise _other_network(directory, name)
+            if rows is not None and name.startswith(_BY_VOCABULARY):
+                known = rows >= 0
+                mine[name][known] = theirs[name][rows[known]].to(mine[name].device)
+            elif mine[name].shape == theirs[name].shape:
+                mine[name].copy_(theirs[name])
+            else:
+                raise _other_network(directory, name)
+
+
+_BY_VOCABULARY = ("target_frontend.embedding.", "head.output.")  # tensors with a row for every id
+
+
+def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | None:
+    """The other model's row for every id of the run, -1 for none; None when the vocabularies are the same."""
+    pairs = (
+        (other.source_tokenizer, network.source_tokenizer),
+        (other.target_tokenizer, network.target_tokenizer),
+    )
+    if all(theirs.fingerprint == ours.fingerprint for theirs, ours in pairs):
+        return None
+    theirs, ours = pairs[1]
+    both = isinstance(theirs, CharacterTokenizer) and isinstance(ours, CharacterTokenizer)
+    if not both or other.facts.kind != "generation" or theirs.kind != ours.kind:
         raise ConfigError(f"--init-from {directory}: that model has another vocabulary than this corpus")
-    theirs, mine = weights.parameter_tensors(other.model), weights.parameter_tensors(model)
-    for name in sorted(mine.keys() | theirs.keys()):
-        if name not in mine or name not in theirs or mine[name].shape != theirs[name].shape:
-            raise ConfigError(
-                f"--init-from {directory}: its network differs at {name!r}",
-                hint="give the same model settings as that model has (its config.json)",
-            )
-    weights.set_parameters(model, theirs)
+    place = {piece: row for row, piece in enumerate(theirs.token_bytes()) if row >= SMALLEST_VOCABULARY}
+    rows = list(range(SMALLEST_VOCABULARY))
+    rows += [place.get(piece, -1) for piece in ours.token_bytes()[SMALLEST_VOCABULARY:]]
+    return torch.tensor(rows)
+
+
+def _other_network(directory: Path, name: str) -> ConfigError:
+    return ConfigError(
+        f"--init-from {directory}: its network differs at {name!r}",
+        hint="give the same model settings as that model has (its config.json)",
+    )

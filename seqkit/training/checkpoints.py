@@ -1,7 +1,7 @@
 """Checkpoints to continue from, in a model directory's `training/`.
 
     training/lock                     held while a run lives
-    training/checkpoint-00000500/     state.json, weights, averages, optimizer, metrics.jsonl, manifest.json
+    training/checkpoint-00000500/     state.json, metrics.jsonl, manifest.json and four files of tensors
     training/best-00000500.safetensors    a candidate for averaging
 
 A checkpoint is written under a temporary name and renamed when all of it is on the disk; older ones are
@@ -39,6 +39,7 @@ from seqkit.files import (
     to_json,
     write_atomic,
 )
+from seqkit.nn.recurrent import DecoderState
 
 _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
@@ -54,6 +55,7 @@ class Checkpoint:
     parameters: dict[str, Tensor]
     averages: dict[str, Tensor]
     optimizer: dict[str, Tensor]
+    carried: dict[str, Tensor]  # the state of a generator's streams
     metrics: bytes
 
 
@@ -95,6 +97,7 @@ def save(training: Path, checkpoint: Checkpoint) -> None:
         "weights.safetensors": weights.to_bytes(checkpoint.parameters),
         "averages.safetensors": weights.to_bytes(checkpoint.averages),
         "optimizer.safetensors": weights.to_bytes(checkpoint.optimizer),
+        "carried.safetensors": weights.to_bytes(checkpoint.carried),
         "metrics.jsonl": checkpoint.metrics,
     }
     manifest = {name: {"sha256": sha256(content), "size": len(content)} for name, content in files.items()}
@@ -184,6 +187,7 @@ def _load(path: Path) -> Checkpoint:
         "weights.safetensors",
         "averages.safetensors",
         "optimizer.safetensors",
+        "carried.safetensors",
         "metrics.jsonl",
     ):
         content = read_regular(path / name, limit=_LIMIT)
@@ -195,11 +199,16 @@ def _load(path: Path) -> Checkpoint:
         contents[name] = content
     tensors = {
         part: weights.from_bytes(contents[f"{part}.safetensors"], None, str(path / f"{part}.safetensors"))
-        for part in ("weights", "averages", "optimizer")
+        for part in ("weights", "averages", "optimizer", "carried")
     }
     state = parse_json(contents["state.json"], str(path / "state.json"))
     return Checkpoint(
-        state, tensors["weights"], tensors["averages"], tensors["optimizer"], contents["metrics.jsonl"]
+        state,
+        tensors["weights"],
+        tensors["averages"],
+        tensors["optimizer"],
+        tensors["carried"],
+        contents["metrics.jsonl"],
     )
 
 
@@ -252,6 +261,25 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         number, _, key = name.partition(".")
         state.setdefault(int(number), {})[key] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def carried_tensors(state: DecoderState | None) -> dict[str, Tensor]:
+    """A carried state as tensors named `layer number.part`; nothing for none."""
+    layers = () if state is None else state.layers
+    return {
+        f"{number}.{part}": value for number, layer in enumerate(layers) for part, value in enumerate(layer)
+    }
+
+
+def restore_carried(tensors: Mapping[str, Tensor], device: torch.device) -> DecoderState | None:
+    """The state that `carried_tensors` took apart."""
+    layers: dict[int, dict[int, Tensor]] = {}
+    for name, value in tensors.items():
+        number, _, part = name.partition(".")
+        layers.setdefault(int(number), {})[int(part)] = value.to(device)
+    if not layers:
+        return None
+    return DecoderState(tuple(tuple(parts[i] for i in sorted(parts)) for _, parts in sorted(layers.items())))
 
 
 def json_line(value: Mapping[str, Any]) -> bytes:

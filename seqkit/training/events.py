@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from seqkit.config import Kind
 from seqkit.errors import ModelError
 from seqkit.training.health import GradientHealth
 from seqkit.training.loop import StepReport
@@ -18,7 +19,8 @@ class Started:
     step: int
     total_steps: int  # 0 when the budget is time
     parameters: int
-    pairs: int
+    kind: Kind
+    size: int  # of the training text: pairs, or characters
     precision: str
     device: str
     threads: int
@@ -56,6 +58,8 @@ class Finished:
     scores: tuple[dict[str, Any], ...]
     seconds: float
     reason: str
+    kind: Kind
+    advice: str | None = None  # how model and budget fit the data, in words
     already: bool = False
 
 
@@ -74,6 +78,9 @@ class RunState:
     validated_at: float = 0.0  # seconds of the run when the last validation ended
     validation_seconds: float = 0.0  # that it took
     stale: int = 0  # validations since the best
+    losses: list[float] = field(default_factory=list)  # of every validation whose loss is a number
+    train_nats: float | None = None  # of the last validation's row
+    averaging_from: int = 0  # step from which nt-asgd averages; 0: not yet
     plateau_factor: float = 1.0
     plateau_stale: int = 0
     best: list[list[float]] = field(default_factory=list)  # [score, step], best first

@@ -19,6 +19,7 @@ from seqkit.batch import Batch
 from seqkit.errors import RunFailed
 from seqkit.models import SequenceModel
 from seqkit.nn.heads import Loss
+from seqkit.nn.recurrent import DecoderState
 
 MAX_NONFINITE_STEPS = 5  # in a row
 # With loss scaling an overflow now and then is how the scale is found: it is halved each time.
@@ -61,6 +62,13 @@ class LoopOptions:
     device: torch.device
 
 
+@dataclass
+class Carried:
+    """The state that streams go on with: where the last step left it, or nothing at a text's beginning."""
+
+    state: DecoderState | None = None
+
+
 def derived_seed(*parts: int) -> int:
     """A well-mixed 63-bit seed from a run's seed, a step number and so on."""
     digest = hashlib.blake2b(b"/".join(str(part).encode() for part in parts), digest_size=8).digest()
@@ -80,8 +88,12 @@ def train_steps(
     scaler: torch.amp.GradScaler,
     rate_at: Callable[[int], float],
     options: LoopOptions,
+    carried: Carried,
 ) -> Iterator[StepReport]:
     """Take one optimizer step for each item of `work` and report it.
+
+    Batches that continue others begin with the state in `carried` and leave theirs there: back-propagation
+    through time, truncated at the batch's first position (Williams and Peng 1990).
 
     A step whose gradient is not finite leaves weights and optimizer as they were; `MAX_NONFINITE_STEPS` of
     them in a row are a `RunFailed`.
@@ -94,7 +106,7 @@ def train_steps(
         rate = rate_at(item.step)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        losses, positions = _accumulate_gradients(model, item.batches, scaler, options)
+        losses, positions = _accumulate_gradients(model, item.batches, scaler, options, carried)
         scaler.unscale_(optimizer)
         norms = _norms(parameters)  # (number of parameters,)
         norm = float(torch.linalg.vector_norm(norms))
@@ -104,6 +116,8 @@ def train_steps(
             torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], options.clip_norm / norm)
         if finite:
             scaler.step(optimizer)
+        else:
+            carried.state = None  # it may hold what is not a number
         scaler.update()
         optimizer.zero_grad(set_to_none=True)
         failures = 0 if finite else failures + 1
@@ -129,14 +143,20 @@ def train_steps(
 
 
 def _accumulate_gradients(
-    model: SequenceModel, batches: list[Batch], scaler: torch.amp.GradScaler, options: LoopOptions
+    model: SequenceModel,
+    batches: list[Batch],
+    scaler: torch.amp.GradScaler,
+    options: LoopOptions,
+    carried: Carried,
 ) -> tuple[list[Loss], int]:
     """Gradients of the mean loss over all positions of all batches: how they are split changes nothing."""
     positions = sum(int(batch.targets.lengths.sum()) for batch in batches)
     losses = []
     for batch in batches:
         with autocast(options.precision, options.device):
-            loss, _ = model.loss(batch.to(options.device))
+            before = carried.state if batch.continues else None
+            loss, after = model.loss(batch.to(options.device), before)
+        carried.state = after.detach() if batch.source is None else None
         scaler.scale(loss.objective / positions).backward()  # type: ignore[no-untyped-call]
         losses.append(loss)
     return losses, positions
@@ -148,21 +168,16 @@ def _norms(parameters: list[nn.Parameter]) -> Tensor:
     return torch.stack(torch._foreach_norm(gradients)).float().cpu()
 
 
-class MovingAverage:
-    """Exponential moving average of the weights (Polyak averaging with a horizon).
+class WeightAverage:
+    """An average of the weights over steps, kept beside them."""
 
-    The decay starts low and grows to its value, so that the first weights are forgotten soon.
-    """
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay = decay
+    def __init__(self, model: nn.Module) -> None:
         self.parameters = list(model.parameters())
         self.average = [parameter.detach().clone() for parameter in self.parameters]
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the weights after `step` (counted from 1)."""
-        decay = min(self.decay, (1 + step) / (10 + step))
+    def update(self, decay: float) -> None:
+        """Take in the present weights; of the average so far the share `decay` stays."""
         torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
 
     @torch.no_grad()

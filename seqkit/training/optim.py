@@ -7,7 +7,7 @@ every kind of budget, and with `--minutes` the rate reaches its end when the tim
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,11 +24,11 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) 
             kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
             betas = (config.beta1, config.beta2)
             return kind(parameters, lr=rate, betas=betas, eps=1e-9, weight_decay=decay, fused=True)
-        case "sgd":
+        case "sgd" | "nt-asgd":
             return torch.optim.SGD(
                 parameters,
                 lr=rate,
-                momentum=config.momentum,
+                momentum=0.0 if config.optimizer == "nt-asgd" else config.momentum,
                 nesterov=config.nesterov,
                 weight_decay=decay,
                 fused=True,
@@ -76,6 +76,24 @@ def learning_rate(progress: float, config: TrainingConfig) -> float:
         return config.learning_rate * progress / config.warmup
     rest = (progress - config.warmup) / (1 - config.warmup) if config.warmup < 1 else 1.0
     return config.learning_rate * _SHAPES[config.schedule](rest, config)
+
+
+def average_decay(step: int, config: TrainingConfig, averaging_from: int) -> float:
+    """The share of the weights' average that stays when the weights after `step` (from 1 on) come in.
+
+    An exponential average's decay grows to its value, so that the first weights are forgotten soon. That of
+    NT-ASGD is 0 until the averaging begins, then the mean of all weights since (Polyak and Juditsky 1992).
+    """
+    if config.optimizer == "nt-asgd":
+        count = step - averaging_from if averaging_from else 0
+        return count / (count + 1)
+    return min(config.ema, (1 + step) / (10 + step))
+
+
+def averaging_begins(losses: Sequence[float], patience: int) -> bool:
+    """The non-monotone trigger (Merity et al. 2018, algorithm 1): the last of the validation losses is no
+    better than the best of those more than `patience` validations ago."""
+    return len(losses) > patience and losses[-1] > min(losses[:-patience])
 
 
 @dataclass

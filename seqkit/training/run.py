@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,29 +16,34 @@ from typing import Any
 import torch
 
 from seqkit import model_directory, weights
-from seqkit.data.batching import PairBatches
-from seqkit.data.corpus import Corpus
+from seqkit.data.corpus import Corpus, tokenizer_files
 from seqkit.device import resolve_device, resolve_precision, set_threads
 from seqkit.errors import ConfigError, DataError, Interrupted, ModelError, RunFailed
 from seqkit.files import remove_temporaries, to_json
-from seqkit.inference.translation import Translator
-from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, LoadedModel, ModelWriter
-from seqkit.training import checkpoints, health, optim
-from seqkit.training.beginning import initialize_from, refuse_other_beginning, refuse_other_settings
+from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, ModelWriter
+from seqkit.training import checkpoints, fit, health, optim, ranking
+from seqkit.training.beginning import (
+    initialize_from,
+    refuse_other_beginning,
+    refuse_other_settings,
+    tokenizers_of_run,
+)
 from seqkit.training.budget import Budget
 from seqkit.training.events import Event, Finished, Progress, RunState, Started, Validated
 from seqkit.training.health import GradientHealth
 from seqkit.training.loop import (
+    Carried,
     LoopOptions,
-    MovingAverage,
     StepBatches,
     StepReport,
+    WeightAverage,
     derived_seed,
     train_steps,
 )
 from seqkit.training.options import TrainOptions
 from seqkit.training.rows import metrics_row
-from seqkit.training.validation import Measured, Stopped, Validator
+from seqkit.training.tasks import Network, build_task
+from seqkit.training.validation import Measured, Stopped
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,16 +76,19 @@ class _Run:
         self.device = resolve_device(options.device)
         self.precision = resolve_precision(training.precision, self.device)
         torch.manual_seed(derived_seed(training.seed, 0))
-        source, target = corpus.source_tokenizer, corpus.target_tokenizer
-        self.model = model_directory.build_model(self.config, source.size, target.size)
+        source, target = tokenizers_of_run(options, corpus)
+        self.tokenizer_files = tokenizer_files(source, target)
+        self.self_test = model_directory.self_test(*([source] if source is target else [source, target]))
+        self.model = model_directory.build_model(self.config, corpus.kind, source.size, target.size)
         self.model.to(self.device)
         self.optimizer = optim.build_optimizer(self.model.parameters(), training)
-        self.average = MovingAverage(self.model, training.ema) if training.ema else None
+        averages = training.ema > 0 or training.optimizer == "nt-asgd"
+        self.average = WeightAverage(self.model) if averages else None
+        self.carried = Carried()
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
-        self.batches = PairBatches(
-            corpus, training.batch_tokens, training.seed, self.config.data.subword_sampling
-        )
-        self.batches_per_epoch = batches_per_epoch = len(self.batches.plan(0))
+        self.network = Network(self.model, source, target, self.device, self.precision)
+        self.task = build_task(corpus, self.config, self.network)
+        self.batches_per_epoch = batches_per_epoch = len(self.task.batches.plan(0))
         self.state = RunState()
         self.budget = Budget(
             training, max(1, batches_per_epoch // training.accumulate), options.started, self.state
@@ -89,12 +96,6 @@ class _Run:
         self.plateau = optim.Plateau()
         self.metrics = b""
         self.candidates: set[int] = set()  # steps whose weights the newest checkpoint may need
-        translator = Translator(
-            [LoadedModel(self.model, self.config, self._facts(), source, target)], device=self.device
-        )
-        self.validator = Validator(corpus, self.config, translator, self.precision)
-        tokenizers = [source] if source is target else [source, target]
-        self.self_test = model_directory.self_test(*tokenizers)
 
     def events(self) -> Iterator[Event]:
         """The whole run."""
@@ -117,13 +118,14 @@ class _Run:
             self.state.step,
             self.budget.total_steps,
             count,
-            len(self.corpus.train),
+            self.corpus.kind,
+            self.task.size,
             self.precision,
             str(self.device),
             self.threads,
         )
         config = to_json(self.config.to_dict())
-        self._publish({**self.corpus.tokenizer_files, CONFIG: config, METRICS: self.metrics})
+        self._publish({**self.tokenizer_files, CONFIG: config, METRICS: self.metrics})
         if not continued:
             self._save()  # from here on there is something to continue from
         options = LoopOptions(training.seed, training.clip_norm, self.precision, self.device)
@@ -131,7 +133,9 @@ class _Run:
         if continued and self.state.step and self.budget.validation_due:
             yield self._validate()
             self._save()
-        steps = train_steps(self.model, self._work(), self.optimizer, self.scaler, self._rate, options)
+        steps = train_steps(
+            self.model, self._work(), self.optimizer, self.scaler, self._rate, options, self.carried
+        )
         for report in steps:
             self._count(report)
             progress = self.budget.progress(report.step)
@@ -166,16 +170,17 @@ class _Run:
     def _work(self) -> Iterator[StepBatches]:
         """The batches of each step, from where the run stands to the end of its budget."""
         training, state = self.config.training, self.state
-        plan, plan_epoch = self.batches.plan(state.epoch), state.epoch
+        batches = self.task.batches
+        plan, plan_epoch = batches.plan(state.epoch), state.epoch
         while not self.budget.exhausted:
             step, loaded = state.step + 1, []
             for part in range(training.accumulate):
                 if state.batch >= len(plan):
                     state.epoch, state.batch = state.epoch + 1, 0
                 if plan_epoch != state.epoch:
-                    plan, plan_epoch = self.batches.plan(state.epoch), state.epoch
+                    plan, plan_epoch = batches.plan(state.epoch), state.epoch
                 seed = derived_seed(training.seed, step, part)
-                loaded.append(self.batches.load(plan[state.batch], seed=seed))
+                loaded.append(batches.load(plan[state.batch], seed=seed))
                 state.batch += 1
             yield StepBatches(step, state.epoch + state.batch / len(plan), loaded)
 
@@ -192,7 +197,8 @@ class _Run:
         state = self.state
         state.step = report.step
         if self.average is not None and report.finite:
-            self.average.update(report.step)
+            decay = optim.average_decay(report.step, self.config.training, state.averaging_from)
+            self.average.update(decay)
         if report.finite:
             state.objective += report.objective
             state.nats += report.nats
@@ -219,7 +225,7 @@ class _Run:
         if self.average is not None:
             self.average.swap()
         try:
-            measured = self.validator.measure(self.model, lambda: self.options.signalled() != 0)
+            measured = self.task.validator.measure(self.model, lambda: self.options.signalled() != 0)
             parameters = {name: t.clone() for name, t in weights.parameter_tensors(self.model).items()}
         except Stopped:
             if self.average is not None:
@@ -228,7 +234,7 @@ class _Run:
             raise
         if self.average is not None:
             self.average.swap()
-        improved = self._rank(measured)
+        improved = ranking.enter(state, measured, training)
         if training.average_best > 1 and any(step == state.step for _, step in state.best):
             checkpoints.save_candidate(self.directory, state.step, parameters)
         self.plateau.update(improved, training)
@@ -236,6 +242,9 @@ class _Run:
         state.validation_seconds = time.monotonic() - began
         row = self._row(measured, improved)
         found = health.warnings(row["gradient"], measured.gates, training.clip_norm)
+        state.train_nats = row["train_nats"]
+        if over := fit.overfitting(state.train_nats, state.losses):
+            found.append(over)
         state.validated_at = self.budget.elapsed
         state.objective = state.nats = 0.0
         state.positions = 0
@@ -247,21 +256,6 @@ class _Run:
             files[WEIGHTS] = weights.to_bytes(parameters)
         self._publish(files, parameters if improved else None)
         return Validated(measured, row, improved, found)
-
-    def _rank(self, measured: Measured) -> bool:
-        """Enter a validation into the list of the best; whether it is the first of them."""
-        state, training = self.state, self.config.training
-        score = measured.metric(training.best_metric)
-        # NaN compares as neither better nor worse: it must never become the best.
-        if not math.isfinite(score) or not math.isfinite(measured.loss):
-            state.stale += 1
-            return False
-        sign = 1 if training.best_metric == "loss" else -1
-        first = not state.best or sign * score < sign * state.best[0][0]
-        state.stale = 0 if first else state.stale + 1
-        state.best = sorted([*state.best, [score, state.step]], key=lambda pair: sign * pair[0])
-        state.best = state.best[: training.average_best]
-        return first
 
     def _row(self, measured: Measured, best: bool) -> dict[str, Any]:
         return metrics_row(
@@ -285,9 +279,9 @@ class _Run:
         mean = {name: torch.stack([member[name] for member in members]).mean(dim=0) for name in expected}
         kept = {name: tensor.clone() for name, tensor in expected.items()}
         weights.set_parameters(self.model, mean)
-        measured = self.validator.measure(self.model, lambda: False)
+        measured = self.task.validator.measure(self.model, lambda: False)
         weights.set_parameters(self.model, kept)
-        improved = self._rank(measured)
+        improved = ranking.enter(state, measured, self.config.training)
         row = self._row(measured, improved)
         row["averaged_steps"] = steps
         self.metrics += checkpoints.json_line(row)
@@ -301,13 +295,8 @@ class _Run:
     # Disk -----------------------------------------------------------------------------------------------
 
     def _facts(self) -> Facts:
-        split = self.corpus.train
-        assert split.source is not None
-        lengths = split.source.lengths
-        return Facts(
-            kind=self.corpus.kind,
-            corpus=self.corpus.fingerprint,
-            longest_source=int(lengths.max()) if len(lengths) else 1,
+        return dataclasses.replace(
+            self.task.facts,
             step=int(self.state.best[0][1]) if self.state.best else 0,
             epoch=round(self._epoch, 4),
             scores=tuple(self.state.best_scores),
@@ -336,7 +325,12 @@ class _Run:
         if self.average is not None:
             averages = dict(zip(parameters, self.average.average, strict=True))
         checkpoint = checkpoints.Checkpoint(
-            saved, parameters, averages, checkpoints.optimizer_tensors(self.optimizer), self.metrics
+            saved,
+            parameters,
+            averages,
+            checkpoints.optimizer_tensors(self.optimizer),
+            checkpoints.carried_tensors(self.carried.state),
+            self.metrics,
         )
         checkpoints.save(self.directory, checkpoint)
         # The checkpoint before this one is kept, too, with the candidates that it knows.
@@ -349,7 +343,7 @@ class _Run:
         checkpoint = checkpoints.load_newest(self.directory)
         if checkpoint is None:
             return False
-        refuse_other_settings(self.options.model, self.config)
+        refuse_other_settings(self.options.model, self.config, self.corpus.kind)
         state = dict(checkpoint.state)
         if state.pop("corpus") != self.corpus.fingerprint:
             raise DataError(
@@ -376,6 +370,7 @@ class _Run:
         self.metrics = checkpoint.metrics
         weights.set_parameters(self.model, checkpoint.parameters)
         checkpoints.restore_optimizer(self.optimizer, checkpoint.optimizer)
+        self.carried.state = checkpoints.restore_carried(checkpoint.carried, self.device)
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(self.state.scaler)
         if self.average is not None:
@@ -385,9 +380,9 @@ class _Run:
         return True
 
     def _initialize_from(self, directory: Path) -> None:
-        initialize_from(self.model, directory, self.corpus)
+        initialize_from(self.network, directory)
         if self.average is not None:
-            self.average = MovingAverage(self.model, self.config.training.ema)
+            self.average = WeightAverage(self.model)
         self.state.init_from = str(directory.resolve())
 
     def _finished(self, *, already: bool) -> Finished:
@@ -404,5 +399,7 @@ class _Run:
             scores=tuple(state.best_scores),
             seconds=state.elapsed if already else self.budget.elapsed,
             reason=state.finished,
+            kind=self.corpus.kind,
+            advice=fit.advice(state.train_nats, state.losses),
             already=already,
         )

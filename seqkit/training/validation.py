@@ -1,11 +1,11 @@
-"""What a validation measures: loss, BLEU, chrF, a few samples and the state of the gates."""
+"""What a validation measures: loss, scores, a few samples and the state of the gates."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -36,12 +36,19 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class TextSample:
+    """A text that a generator wrote."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Measured:
     """`loss` is in nats per target token; `scores` have a signature each; `gates` are saturated shares."""
 
     loss: float
     scores: tuple[dict[str, Any], ...]
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample | TextSample, ...]
     gates: dict[str, float]
 
     def metric(self, name: str) -> float:
@@ -51,8 +58,16 @@ class Measured:
         return next((score["score"] for score in self.scores if score["metric"] == name), math.nan)
 
 
-class Validator:
+class Validator(Protocol):
     """Measures a model on a corpus's validation split."""
+
+    def measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
+        """Measure `model` and leave its mode as it was; raises `Stopped` when `should_stop` says so."""
+        ...
+
+
+class TranslationValidator:
+    """Loss, BLEU and chrF of a translator."""
 
     def __init__(self, corpus: Corpus, config: Config, translator: Translator, precision: str) -> None:
         self.config = config
@@ -64,7 +79,7 @@ class Validator:
         self.sources, self.references = sources[:count], references[:count]
 
     def measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
-        """Measure `model`, which the translator shares; raises `Stopped` when `should_stop` says so."""
+        """See `Validator`; the translator shares `model`."""
         training = model.training
         model.eval()
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from seqkit.config import (
     PRESETS,
     Config,
+    Kind,
     Layer,
     assignment_layer,
     config_from_dict,
@@ -23,6 +23,8 @@ from seqkit.config import (
     resolve,
 )
 from seqkit.errors import ConfigError, ExitCode, InputMissing
+
+EVERY_PRESET = [(kind, name) for kind, presets in PRESETS.items() for name in presets]
 
 
 def resolved(**values: Any) -> Config:
@@ -47,23 +49,62 @@ def test_defaults_are_valid_and_every_setting_is_described() -> None:
     result = resolve([])
     assert result.config == Config()
     assert set(result.origins.values()) == {"default"}
-    assert describe().keys() == flatten(result.config).keys() == result.origins.keys()
+    generator = resolve([preset_layer("small", "generation")], "generation")
+    assert (
+        describe().keys() == flatten(result.config).keys() == result.origins.keys() | generator.origins.keys()
+    )
+    assert result.origins.keys() - generator.origins.keys() >= {"training.batch_tokens", "model.attention"}
+    assert generator.origins.keys() - result.origins.keys() >= {"data.streams", "data.slice_length"}
     assert all(len(text) > 5 for text in describe().values())
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_presets_are_valid_and_say_so(name: str) -> None:
-    result = resolve([preset_layer(name)])
-    assert flatten(result.config).items() >= PRESETS[name].items()
+@pytest.mark.parametrize(("kind", "name"), EVERY_PRESET)
+def test_presets_are_valid_and_say_so(kind: Kind, name: str) -> None:
+    result = resolve([preset_layer(name, kind)], kind)
+    assert flatten(result.config).items() >= PRESETS[kind][name].items()
     changed = {key for key, origin in result.origins.items() if origin == f"preset {name}"}
-    assert changed == set(PRESETS[name])
+    assert changed == set(PRESETS[kind][name])
 
 
-def test_presets_grow() -> None:
+@pytest.mark.parametrize("kind", PRESETS)
+def test_presets_grow(kind: Kind) -> None:
     sizes = [
-        resolve([preset_layer(name)]).config.model.hidden_size for name in ("tiny", "small", "base", "large")
+        resolve([preset_layer(name, kind)], kind).config.model.hidden_size
+        for name in ("tiny", "small", "base", "large")
     ]
     assert sizes == sorted(set(sizes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("generation", "training.batch_tokens", 100),
+        ("generation", "model.attention", "additive"),
+        ("generation", "decoding.beam_size", 2),
+        ("translation", "data.streams", 8),
+        ("translation", "training.sample_length", 10),
+    ],
+)
+def test_a_setting_of_the_other_kind_is_refused_by_name(kind: Kind, key: str, value: object) -> None:
+    layers = [preset_layer("small", kind), Layer("--set", {key: value})]
+    with pytest.raises(ConfigError, match=f"{key} has no meaning for {kind}") as caught:
+        resolve(layers, kind)
+    assert caught.value.where == "--set"
+    other: Kind = "translation" if kind == "generation" else "generation"
+    assert flatten(resolve([preset_layer("small", other), layers[1]], other).config)[key] == value
+
+
+def test_a_generator_is_not_ranked_by_bleu() -> None:
+    layers = [preset_layer("small", "generation"), Layer("--set", {"training.best_metric": "bleu"})]
+    with pytest.raises(ConfigError, match="a generator has loss"):
+        resolve(layers, "generation")
+
+
+def test_a_generator_s_sizes_need_not_be_even() -> None:
+    layers = [preset_layer("small", "generation"), Layer("--set", {"model.hidden_size": 33})]
+    assert resolve(layers, "generation").config.model.hidden_size == 33
+    with pytest.raises(ConfigError, match="odd"):
+        resolve([layers[1]])
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:
@@ -277,12 +318,12 @@ def test_a_nested_table_is_no_setting(tmp_path: Path) -> None:
         resolve([file_layer(toml(tmp_path, "[model.sub]\nx = 1\n"))])
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_json_and_back(name: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), EVERY_PRESET)
+def test_json_and_back(kind: Kind, name: str) -> None:
     config = resolve(
-        [preset_layer(name), Layer("x", {"training.minutes": 1 / 3, "training.seed": 2**62})]
+        [preset_layer(name, kind), Layer("x", {"training.minutes": 1 / 3, "training.seed": 2**62})], kind
     ).config
-    again = config_from_dict(json.loads(json.dumps(config.to_dict())), "config.json")
+    again = config_from_dict(json.loads(json.dumps(config.to_dict())), "config.json", kind)
     assert again == config
     assert again.to_dict() == config.to_dict()
 
@@ -291,19 +332,23 @@ def test_reading_back_is_strict() -> None:
     tables = Config().to_dict()
     del tables["model"]["dropout"]
     with pytest.raises(ConfigError, match=r"'model\.dropout' is missing"):
-        config_from_dict(tables, "config.json")
+        config_from_dict(tables, "config.json", "translation")
     with pytest.raises(ConfigError, match=r"unknown setting 'model\.extra'"):
-        config_from_dict({**Config().to_dict(), "model": {**Config().to_dict()["model"], "extra": 1}}, "x")
+        config_from_dict(
+            {**Config().to_dict(), "model": {**Config().to_dict()["model"], "extra": 1}}, "x", "translation"
+        )
     for broken in (None, [], {"model": []}, {"model": None}, "model"):
         with pytest.raises(ConfigError, match="not a set of tables"):
-            config_from_dict(broken, "config.json")
+            config_from_dict(broken, "config.json", "translation")
 
 
-def test_printed_settings_are_toml_with_their_origins() -> None:
-    result = resolve([preset_layer("base"), Layer("command line", {"training.minutes": 20})])
+@pytest.mark.parametrize("kind", PRESETS)
+def test_printed_settings_are_toml_with_their_origins(kind: Kind, tmp_path: Path) -> None:
+    result = resolve([preset_layer("base", kind), Layer("command line", {"training.minutes": 20})], kind)
     lines = result.lines()
-    tables = tomllib.loads("\n".join(lines))
-    assert config_from_dict(tables, "printed") == result.config
+    printed = file_layer(toml(tmp_path, "\n".join(lines)))
+    assert resolve([printed], kind).config == result.config
     assert len(lines) == len(result.origins)
-    assert sum(line.endswith("# preset base") for line in lines) == len(PRESETS["base"])
+    from_preset = PRESETS[kind]["base"].keys() - {"training.minutes"}
+    assert sum(line.endswith("# preset base") for line in lines) == len(from_preset)
     assert any(line.startswith("training.minutes") and line.endswith("# command line") for line in lines)

@@ -31,6 +31,7 @@ FILES = [
     "weights.safetensors",
     "averages.safetensors",
     "optimizer.safetensors",
+    "carried.safetensors",
     "metrics.jsonl",
 ]
 
@@ -42,6 +43,7 @@ def checkpoint(step: int) -> Checkpoint:
         parameters={"w": torch.full((3, 4), value)},
         averages={"w": torch.full((3, 4), value / 2)},
         optimizer={"0.step": torch.tensor(value), "0.exp_avg": torch.full((3, 4), -value)},
+        carried={"0.0": torch.full((2, 5), value)},
         metrics=b'{"step": 1}\n' * step,
     )
 
@@ -70,14 +72,14 @@ def test_there_and_back(tmp_path: Path) -> None:
 
 def test_the_newest_two_are_kept_by_number(tmp_path: Path) -> None:
     for step in (8, 9, 10, 99_999_999, 100_000_000):
-        save(tmp_path, Checkpoint({"step": step}, {}, {}, {}, b""))
+        save(tmp_path, Checkpoint({"step": step}, {}, {}, {}, {}, b""))
     assert names(tmp_path) == {"checkpoint-99999999", "checkpoint-100000000"}
     assert newest(tmp_path) == 100_000_000
 
 
 def test_the_same_step_again_replaces_it(tmp_path: Path) -> None:
     save(tmp_path, checkpoint(4))
-    save(tmp_path, Checkpoint({"step": 4, "again": True}, {}, {}, {}, b""))
+    save(tmp_path, Checkpoint({"step": 4, "again": True}, {}, {}, {}, {}, b""))
     found = load_newest(tmp_path)
     assert found is not None
     assert found.state == {"step": 4, "again": True}

@@ -12,22 +12,23 @@ import torch
 from torch import Tensor
 
 from seqkit import weights
-from seqkit.batch import Batch
+from seqkit.batch import Batch, Padded
 from seqkit.config import ModelConfig, TrainingConfig
 from seqkit.data.batching import pair_batch
 from seqkit.errors import RunFailed
-from seqkit.models import SequenceModel, build_encoder_decoder
+from seqkit.models import SequenceModel, build_encoder_decoder, build_language_model
 from seqkit.training.loop import (
     MAX_NONFINITE_STEPS,
     MAX_OVERFLOWS,
+    Carried,
     LoopOptions,
-    MovingAverage,
     StepBatches,
     StepReport,
+    WeightAverage,
     derived_seed,
     train_steps,
 )
-from seqkit.training.optim import build_optimizer
+from seqkit.training.optim import average_decay, build_optimizer
 
 SIZE = 20
 CPU = torch.device("cpu")
@@ -61,11 +62,14 @@ class Trainer:
         self.model = model
         self.optimizer = build_optimizer(model.parameters(), TrainingConfig(**settings))
         self.scaler = torch.amp.GradScaler("cpu", enabled=scaled)
+        self.carried = Carried()
         self.options = LoopOptions(seed=seed, clip_norm=clip, precision="fp32", device=CPU)
 
     def steps(self, work: list[list[Batch]], first: int = 1, rate: float = 0.01) -> Iterator[StepReport]:
         items = (StepBatches(first + number, 0.0, batches) for number, batches in enumerate(work))
-        return train_steps(self.model, items, self.optimizer, self.scaler, lambda _step: rate, self.options)
+        return train_steps(
+            self.model, items, self.optimizer, self.scaler, lambda _step: rate, self.options, self.carried
+        )
 
     def parameters(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in weights.parameter_tensors(self.model).items()}
@@ -206,13 +210,14 @@ def test_the_moving_average_is_the_sum_it_should_be() -> None:
     layer = torch.nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         layer.weight.fill_(8.0)
-    average = MovingAverage(layer, decay=0.5)
+    average = WeightAverage(layer)
     expected = 8.0
     for step, value in enumerate([4.0, -2.0, 6.0, 1.0, 3.0, 5.0, 7.0, 9.0, 2.0], start=1):
         with torch.no_grad():
             layer.weight.fill_(value)
-        average.update(step)
-        decay = min(0.5, (1 + step) / (10 + step))
+        decay = average_decay(step, TrainingConfig(ema=0.5), averaging_from=0)
+        assert decay == min(0.5, (1 + step) / (10 + step))
+        average.update(decay)
         expected = decay * expected + (1 - decay) * value
         assert average.average[0].item() == pytest.approx(expected, rel=1e-6)
         assert layer.weight.item() == value
@@ -221,6 +226,97 @@ def test_the_moving_average_is_the_sum_it_should_be() -> None:
     average.swap()
     assert layer.weight.item() == 2.0
     assert average.average[0].item() == pytest.approx(expected, rel=1e-6)
+
+
+def slices(count: int, length: int, *, rows: int = 3, seed: int = 1) -> list[Batch]:
+    """The slices of `rows` streams of random tokens."""
+    random = np.random.default_rng(seed)
+    ids = torch.from_numpy(random.integers(4, SIZE, (rows, count * length + 1)))
+    lengths = torch.full((rows,), length)
+    return [
+        Batch(
+            Padded(ids[:, start : start + length], lengths),
+            Padded(ids[:, start + 1 : start + length + 1], lengths),
+            continues=start > 0,
+        )
+        for start in range(0, count * length, length)
+    ]
+
+
+def generator(**changes: Any) -> SequenceModel:
+    torch.manual_seed(1)
+    settings = {
+        "embedding_size": 8,
+        "hidden_size": 12,
+        "decoder_layers": 2,
+        "dropout": 0.0,
+        "word_dropout": 0.0,
+    }
+    config = ModelConfig(**{**settings, "tied_embeddings": "none", **changes})
+    return build_language_model(config, size=SIZE)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_carried_state_over_slices_is_one_pass(cell: str) -> None:
+    parts = slices(count=4, length=5)
+    (whole,) = slices(count=1, length=20)
+    with torch.no_grad():
+        expected, after = generator(cell=cell).loss(whole)
+    trainer = Trainer(generator(cell=cell), **PLAIN)
+    reports = list(trainer.steps([[part] for part in parts], rate=0.0))
+    assert sum(report.nats for report in reports) == pytest.approx(float(expected.nats), rel=1e-5)
+    state = trainer.carried.state
+    assert state is not None
+    for mine, theirs in zip(state.layers, after.layers, strict=True):
+        for part, wanted in zip(mine, theirs, strict=True):
+            assert torch.allclose(part, wanted, atol=1e-6)
+            assert not part.requires_grad
+
+
+def test_a_slice_that_does_not_continue_begins_with_nothing() -> None:
+    first, second = slices(count=2, length=5)
+    trainer = Trainer(generator(), **PLAIN)
+    alone = Batch(second.inputs, second.targets, continues=False)
+    _, carried, again = trainer.steps([[first], [second], [alone]], rate=0.0)
+    fresh = Trainer(generator(), **PLAIN)
+    (expected,) = fresh.steps([[second]], rate=0.0)  # continues, but nothing is carried
+    assert again.nats == expected.nats
+    assert carried.nats != expected.nats
+
+
+def test_gradients_do_not_cross_slices() -> None:
+    first, second = slices(count=2, length=5)
+    trainer = Trainer(generator(), **PLAIN)
+    (together,) = trainer.steps([[first, second]], rate=0.0)
+    assert trainer.carried.state is not None
+    parts = []
+    carried = None
+    for part in (first, second):
+        model = generator()
+        loss, state = model.loss(part, carried)
+        loss.objective.backward()
+        parts.append([p.grad for p in model.parameters()])
+        carried = state.detach()
+    positions = together.positions
+    norms = [torch.linalg.vector_norm((a + b) / positions) for a, b in zip(*parts, strict=True)]
+    assert torch.allclose(together.norms, torch.stack(norms), rtol=1e-4, atol=1e-7)
+
+
+def test_a_failed_step_forgets_the_carried_state() -> None:
+    first, second = slices(count=2, length=5)
+    trainer = Trainer(generator(), **PLAIN)
+    steps = trainer.steps([[first], [second]], rate=0.0)
+    next(steps)
+    with torch.no_grad():
+        trainer.model.head.output.bias[5] = math.nan
+    assert not next(steps).finite
+    assert trainer.carried.state is None
+
+
+def test_the_state_of_streams_is_none_of_a_translator_s() -> None:
+    trainer = Trainer(make(), **PLAIN)
+    list(trainer.steps([[batch_of(pairs(3, seed=1))]]))
+    assert trainer.carried.state is None
 
 
 def test_a_training_step_uses_the_fused_kernel() -> None:

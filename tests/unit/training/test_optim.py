@@ -12,7 +12,13 @@ import torch
 from torch import nn
 
 from seqkit.config import TrainingConfig
-from seqkit.training.optim import Plateau, build_optimizer, learning_rate
+from seqkit.training.optim import (
+    Plateau,
+    average_decay,
+    averaging_begins,
+    build_optimizer,
+    learning_rate,
+)
 
 GRADIENTS = [0.5, -1.5, 2.0, 0.25]
 START, RATE = 1.0, 0.1
@@ -143,3 +149,38 @@ def test_other_schedules_know_no_plateau() -> None:
     for _ in range(9):
         plateau.update(False, TrainingConfig(schedule="cosine", plateau_patience=1))
     assert plateau.factor == 1.0
+
+
+def test_nt_asgd_averages_from_its_trigger_on() -> None:
+    config = TrainingConfig(optimizer="nt-asgd")
+    mean, values = 0.0, [5.0, -1.0, 4.0, 2.0, 9.0, 7.0]
+    for step, value in enumerate(values, start=1):
+        decay = average_decay(step, config, averaging_from=3 if step > 3 else 0)
+        mean = decay * mean + (1 - decay) * value
+        expected = value if step <= 3 else sum(values[2:step]) / (step - 2)
+        assert mean == pytest.approx(expected)
+
+
+def test_nt_asgd_takes_plain_steps() -> None:
+    parameter = nn.Parameter(torch.tensor([START]))
+    optimizer = build_optimizer(
+        [parameter], TrainingConfig(optimizer="nt-asgd", learning_rate=RATE, weight_decay=0.0)
+    )
+    for expected, gradient in zip(sgd(0.0, False, 0.0), GRADIENTS, strict=True):
+        parameter.grad = torch.tensor([gradient])
+        optimizer.step()
+        assert parameter.item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("losses", "begins"),
+    [
+        ([], False),
+        ([3.0, 2.0], False),
+        ([3.0, 2.0, 2.5], False),
+        ([2.0, 3.0, 2.5], True),
+        ([2.0, 3.0, 1.9], False),
+    ],
+)
+def test_the_trigger_is_a_loss_no_better_than_the_best_of_long_ago(losses: list[float], begins: bool) -> None:
+    assert averaging_begins(losses, 2) == begins

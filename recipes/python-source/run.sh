@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Train a generator on Python's own standard library, which every Python brings along, and look inside it:
+#
+#   bash recipes/python-source/run.sh                    10 minutes of training on 4 MB
+#   MINUTES=3 MEGABYTES=1 bash recipes/python-source/run.sh
+#
+# What to expect stands in README.md beside it.
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=/dev/null
+. "$here/../setup.sh"
+work="${WORK:-$here/work}"
+minutes="${MINUTES:-10}"
+seed="${SEED:-1}"
+model="$work/model-$minutes-minutes-seed-$seed"
+mkdir -p "$work"
+
+step() { printf '\n== %s\n' "$*" >&2; }
+show() { printf '   $ %s\n' "$*" >&2; "$@"; }
+
+step "1. The text: sources of the standard library of $(python --version)"
+if [ ! -f "$work/train.txt" ]; then
+    show python "$here/collect.py" "$work" --megabytes "${MEGABYTES:-4}"
+fi
+
+step "2. prepare: characters; what occurs less than ten times is spelt in bytes"
+if [ ! -f "$work/corpus/corpus.json" ]; then
+    show seqkit prepare "$work/corpus" --text "$work/train.txt" --valid-text "$work/valid.txt" --min-count 10
+fi
+
+step "3. train: $minutes minutes, seed $seed (an interrupted run continues, a finished one stays)"
+show seqkit train "$work/corpus" "$model" --preset small --minutes "$minutes" --seed "$seed" \
+    --config "$here/config.toml"
+
+step "4. evaluate: bits per character on files that it never saw"
+show seqkit evaluate --model "$model" --text "$work/valid.txt" --ngram "$work/corpus"
+
+step "5. generate: what it takes for Python"
+show seqkit generate "$model" --prompt "def " --length 800 --temperature 0.7 --seed 1

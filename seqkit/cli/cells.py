@@ -1,0 +1,221 @@
+"""Showing what a generator's cells do: coloured text on a terminal, marks elsewhere, a page for a browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqkit.cli import console
+from seqkit.errors import ConfigError, OutputError
+from seqkit.files import write_atomic
+
+if TYPE_CHECKING:
+    from seqkit.evaluation.cell_relations import Relation, Relations
+    from seqkit.evaluation.cells import CellActivations
+    from seqkit.model_directory import LoadedModel
+
+PANEL = "Seeing inside"
+AUTO = "auto"
+SHOWN_CELLS = 3  # of those that --show-cells auto finds
+
+ShowCells = Annotated[
+    str | None,
+    typer.Option(
+        "--show-cells",
+        metavar="auto|LAYER:CELL,…",
+        help="Colour the text by what these cells do, counted from 1; auto: find cells that follow quotes, "
+        "the line's length, indentation and the like.",
+        rich_help_panel=PANEL,
+    ),
+]
+CellsText = Annotated[
+    str | None,
+    typer.Option(
+        "--cells-text",
+        metavar="FILE",
+        help="Look at cells while they read this text (- is standard input); nothing is generated.",
+        rich_help_panel=PANEL,
+    ),
+]
+CellsHtml = Annotated[
+    Path | None,
+    typer.Option(
+        "--cells-html",
+        metavar="FILE",
+        help="Write a page for a browser in which every cell can be looked at.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+_NAMED = re.compile(r"[1-9][0-9]{0,5}:[1-9][0-9]{0,5}")
+
+
+@dataclass(frozen=True)
+class CellOptions:
+    """What to look at, and how: the three options above and --json."""
+
+    cells: str | None = None
+    text: str | None = None
+    html: Path | None = None
+    json_lines: bool = False
+
+    def __post_init__(self) -> None:
+        if self.cells not in {None, AUTO} and not all(map(_NAMED.fullmatch, str(self.cells).split(","))):
+            raise ConfigError(
+                f"--show-cells {self.cells!r} names no cells",
+                hint="auto, or layers and cells, counted from 1: --show-cells 1:42,2:7",
+            )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to show."""
+        return self.printed or self.html is not None
+
+    @property
+    def printed(self) -> bool:
+        """Whether it goes to standard output, and not to a page alone."""
+        return self.cells is not None or (self.text is not None and self.html is None)
+
+    @property
+    def named(self) -> list[tuple[int, int]]:
+        """Layers and cells that were asked for; none for auto."""
+        found = _NAMED.findall("" if self.cells is None else self.cells)
+        return [(int(layer), int(cell)) for layer, cell in (name.split(":") for name in found)]
+
+
+def show(loaded: LoadedModel, text: str, options: CellOptions) -> None:
+    """Show what a generator's cells do while it reads the text that the options name, or else `text`.
+
+    A text that is too long to look into is cut, with a warning. Raises DataError when there is no text, or
+    too little to find cells in, and ConfigError for a cell that the model does not have.
+    """
+    from seqkit.evaluation.cell_relations import FEWEST_POSITIONS, relate_cells
+    from seqkit.evaluation.cells import cell_activations
+
+    _check_named(options.named, loaded)
+    activations = cell_activations(loaded, text if options.text is None else _read(options.text))
+    if activations.cut:
+        read = sum(map(len, activations.pieces))
+        console.warn(f"the text is long: only its first {read:,} characters are looked into")
+    relations = None
+    if len(activations.pieces) >= FEWEST_POSITIONS or (options.printed and not options.named):
+        relations = relate_cells(activations)
+    views = _views(options.named, relations)
+    if options.html is not None:
+        from seqkit.cli.cells_page import page
+
+        write_atomic(Path(os.path.realpath(options.html)), page(activations, relations, views[0]))
+    if options.printed:
+        table = None if options.named else relations
+        if options.json_lines:
+            _write(_json_lines(activations, views, table))
+        else:
+            from seqkit.cli.cells_terminal import canvas, rendition
+
+            _write(rendition(activations, views, table, canvas()))
+
+
+@dataclass(frozen=True)
+class View:
+    """A cell to look at, and the feature that it follows, where the text was long enough to find out."""
+
+    layer: int
+    cell: int
+    relation: Relation | None = None
+
+    @property
+    def title(self) -> str:
+        """The cell's name and what is known of it."""
+        if self.relation is None:
+            return f"cell {self.layer}:{self.cell}"
+        return (
+            f"cell {self.layer}:{self.cell}, best at: {self.relation.description} "
+            f"(correlation {self.relation.second_half:+.2f})"
+        )
+
+
+def _views(named: Sequence[tuple[int, int]], relations: Relations | None) -> list[View]:
+    """The named cells, or else those that were found to remember something, or else any."""
+    if named:
+        return [View(*name, None if relations is None else relations.of(*name)) for name in named]
+    if relations is None or not relations.features:
+        return [View(1, 1)]
+    found = relations.telling(SHOWN_CELLS)
+    if not found:
+        console.warn("no cell says clearly more than the current character does; the best one is shown")
+        found = relations.strongest()[:1]
+    return [View(relation.layer, relation.cell, relation) for relation in found]
+
+
+def _check_named(named: Sequence[tuple[int, int]], loaded: LoadedModel) -> None:
+    sizes = [layer.hidden_size for layer in loaded.model.decoder.recurrent_layers()]
+    for layer, cell in named:
+        if layer > len(sizes) or cell > sizes[layer - 1]:
+            layers = f"{len(sizes)} layers of" if len(sizes) > 1 else "one layer of"
+            raise ConfigError(
+                f"--show-cells: there is no cell {layer}:{cell}; this model has {layers} {sizes[0]:,} cells",
+                hint=f"1:1 to {len(sizes)}:{sizes[-1]}, or auto",
+            )
+
+
+def _read(file: str) -> str:
+    """The beginning of a file: more than can be looked into, little enough to keep."""
+    from seqkit.data.text import read_text
+    from seqkit.evaluation.cells import LONGEST_PIECE, MOST_POSITIONS
+
+    text = ""
+    for part in read_text(file):
+        text += part
+        if len(text) > MOST_POSITIONS * LONGEST_PIECE:
+            break
+    return text
+
+
+def _write(lines: Iterable[str]) -> None:
+    if sys.stdout is None:
+        raise OutputError("standard output is closed", hint="write a page with --cells-html FILE")
+    for line in lines:
+        sys.stdout.buffer.write(f"{line}\n".encode())
+
+
+def _json_lines(
+    activations: CellActivations, views: Sequence[View], table: Relations | None
+) -> Iterable[str]:
+    """An object for each feature's best cell, and one for each cell that is shown."""
+    for relation in [] if table is None else table.strongest():
+        yield _json({"schema": 1, "kind": "relation", **_record(relation)})
+    for view in views:
+        values = activations.of(view.layer, view.cell)
+        yield _json(
+            {
+                "schema": 1,
+                "kind": "cell",
+                "layer": view.layer,
+                "cell": view.cell,
+                "pieces": activations.pieces,
+                "activations": [round(float(value), 4) for value in values],
+                "surprisal": [round(float(value), 4) for value in activations.surprisal],
+            }
+        )
+
+
+def _record(relation: Relation) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(relation).items()
+    }
+
+
+def _json(value: dict[str, Any]) -> str:
+    # Pure ASCII: no character can end the line for another tool.
+    return json.dumps(value, allow_nan=False)

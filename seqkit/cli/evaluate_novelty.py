@@ -1,0 +1,60 @@
+"""The part of `seqkit evaluate` that says how much of a generated text is copied from the training text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from seqkit.cli import console
+from seqkit.cli.evaluate_shared import announce_input, columns, json_lines, write
+
+if TYPE_CHECKING:
+    from seqkit.evaluation.novelty import NoveltyReport
+
+_SHOWN = 200  # characters of the longest copy
+
+
+def evaluate_novelty(corpus: str, file: str, *, as_json: bool, quiet: bool) -> None:
+    """Compare and print."""
+    from seqkit.evaluation import novelty
+    from seqkit.evaluation.protocols import open_text_corpus
+
+    opened = open_text_corpus(corpus)
+    announce_input(file)
+    text = novelty.read_generated(file, opened)
+    with console.progress("characters", quiet=quiet) as update:
+        report = novelty.evaluate_novelty(text, opened, progress=update)
+    write(json_lines(_results(report)) if as_json else _table(report))
+    if not quiet and not as_json:
+        console.note(
+            f"{report.characters:,} characters; copies in characters, all else in per cent; "
+            "validation: the same of the corpus's validation text"
+        )
+
+
+def _results(report: NoveltyReport) -> Iterator[dict[str, Any]]:
+    """One object a metric; that of the longest copy has its text."""
+    for score in report.scores:
+        details = {}
+        if score.metric == "longest_copy":
+            details = {"start": report.longest_start, "text": report.longest_text}
+        yield {
+            "metric": score.metric,
+            "score": score.score,
+            "signature": report.signature,
+            "validation": score.validation,
+            "details": details,
+        }
+
+
+def _table(report: NoveltyReport) -> str:
+    rows = [["metric", "score", "validation", "signature"]]
+    rows += [
+        [score.metric, f"{score.score:.2f}", f"{score.validation:.2f}", report.signature]
+        for score in report.scores
+    ]
+    if not report.longest_text:
+        return columns(rows)
+    shown = console.printable(report.longest_text[:_SHOWN])
+    more = "…" if len(report.longest_text) > _SHOWN else ""
+    return columns(rows) + f'longest copy, from character {report.longest_start:,} on: "{shown}{more}"\n'

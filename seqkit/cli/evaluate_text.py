@@ -1,0 +1,96 @@
+"""The part of `seqkit evaluate` that scores text: bits per character by a generator, and by n-grams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seqkit.cli import console
+from seqkit.cli.evaluate_shared import announce_input, columns, json_lines, write
+from seqkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqkit.metrics.translation import Score
+
+
+@dataclass(frozen=True)
+class TextScoring:
+    """What is scored, by what. Raises ConfigError for what cannot be combined.
+
+    `learning` has the options of dynamic evaluation that were given, by name.
+    """
+
+    text: str | None
+    model: str | None
+    windows: tuple[int, ...]
+    dynamic: bool
+    learning: dict[str, Any]
+    ngram: str | None
+    ngram_order: int | None
+
+    def __post_init__(self) -> None:
+        if self.text is None:
+            raise ConfigError("there is no text to predict", hint="add --text FILE")
+        if self.model is None and self.ngram is None:
+            raise ConfigError(
+                "--text needs --model MODEL, the generator that predicts it",
+                hint="an n-gram model can do so alone: --ngram CORPUS",
+            )
+        if self.windows and self.model is None:
+            raise ConfigError("--window is a protocol for a generator, and there is no --model")
+        if self.learning and (self.model is None or not self.dynamic):
+            missing = "--dynamic" if not self.dynamic else "--model"
+            raise ConfigError(
+                f"--dynamic-{min(self.learning)} says how a generator learns, and there is no {missing}"
+            )
+        if self.ngram_order is not None and self.ngram is None:
+            raise ConfigError("--ngram-order needs --ngram CORPUS, whose text is counted")
+        if len(set(self.windows)) < len(self.windows):
+            raise ConfigError("a --window is named twice", hint="name it once")
+
+
+def evaluate_text(
+    request: TextScoring, *, as_json: bool, quiet: bool, device: str, threads: int | None
+) -> None:
+    """Score and print."""
+    found = _score(request, quiet=quiet, device=device, threads=threads)
+    rows = [["metric", "score", "signature"]]
+    rows += [[score.metric, f"{score.score:.4f}", score.signature] for score in found]
+    write(json_lines(_results(found)) if as_json else columns(rows))
+    if not quiet and not as_json:
+        details = found[0].details
+        console.note(
+            f"{details['characters']:,} characters, {details['tokens']:,} predictions; less is better"
+        )
+
+
+def _score(request: TextScoring, *, quiet: bool, device: str, threads: int | None) -> list[Score]:
+    from seqkit.device import resolve_device, set_threads
+    from seqkit.evaluation.dynamic import DynamicOptions
+    from seqkit.evaluation.protocols import DEFAULT_ORDER, Protocols, open_predictors, score_text
+
+    assert request.text is not None  # TextScoring refuses its lack
+    dynamic = DynamicOptions(**request.learning) if request.dynamic else None
+    protocols = Protocols(request.windows, dynamic, request.ngram_order or DEFAULT_ORDER)
+    set_threads(threads)
+    place = resolve_device(device)
+    predictors = open_predictors(request.model, request.ngram)
+    announce_input(request.text)
+    text = predictors.encode_file(request.text)
+    with console.progress("tokens", quiet=quiet) as update:
+        return score_text(predictors, text, protocols, device=place, progress=update)
+
+
+def _results(found: Sequence[Score]) -> Iterator[dict[str, Any]]:
+    """One object a metric and protocol."""
+    for score in found:
+        details = dict(score.details)
+        yield {
+            "metric": score.metric,
+            "score": score.score,
+            "signature": score.signature,
+            "protocol": details.pop("protocol"),
+            "characters": details.pop("characters"),
+            "details": details,
+        }

@@ -1,0 +1,257 @@
+"""The part of `seqkit evaluate` that scores translations: text, or what a model makes of a source."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from seqkit.cli import console
+from seqkit.cli.evaluate_shared import announce_input, columns, json_lines, write
+from seqkit.errors import ConfigError, RunFailed
+
+if TYPE_CHECKING:
+    from seqkit.evaluation.translation import Evaluation, Names
+    from seqkit.metrics.translation import MetricOptions, Score
+
+
+@dataclass(frozen=True)
+class Translations:
+    """Where everything that is scored comes from. Raises ConfigError for what cannot be combined."""
+
+    hypotheses: str | None
+    references: tuple[str, ...]
+    model: str | None
+    source: str | None
+    baseline: str | None
+
+    def __post_init__(self) -> None:
+        if not self.references:
+            raise ConfigError(
+                "evaluate needs --reference FILE for translations, or --text FILE for a generator",
+                hint="seqkit evaluate --help",
+            )
+        if self.model is None and self.source is not None:
+            raise ConfigError(
+                "--source is for evaluating a model, and there is no --model",
+                hint="add --model MODEL, or leave --source out to score text",
+            )
+        if self.model is not None and self.source is None:
+            raise ConfigError(
+                "--model needs --source FILE, the text to translate, beside --reference",
+                hint="a generator is evaluated by --text FILE",
+            )
+        if self.model is not None and self.hypotheses is not None:
+            raise ConfigError(
+                f"--model makes its own hypotheses, so {self.hypotheses} cannot be scored in the same run",
+                hint=f"to compare the two: --baseline {self.hypotheses}",
+            )
+        if self.inputs.count("-") > 1:
+            raise ConfigError(
+                "standard input can be read only once, but two texts come from it",
+                hint="name a file for all but one (no file means the hypotheses come from standard input)",
+            )
+
+    @property
+    def inputs(self) -> list[str]:
+        made = self.source if self.model is not None else self.hypotheses
+        return [made or "-", *self.references, *([self.baseline] if self.baseline is not None else [])]
+
+    @property
+    def hypotheses_name(self) -> str:
+        from seqkit.data.text import input_name
+
+        return f"what {self.model} makes" if self.model is not None else input_name(self.hypotheses or "-")
+
+    @property
+    def names(self) -> Names:
+        from seqkit.data.text import input_name
+        from seqkit.evaluation.translation import Names
+
+        return Names(
+            hypotheses=self.hypotheses_name,
+            references=tuple(input_name(reference) for reference in self.references),
+            baseline=input_name(self.baseline or ""),
+            source=input_name(self.source or ""),
+        )
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is measured of the translations; None is a model's own setting of the search."""
+
+    metric: tuple[str, ...]
+    protocol: str
+    chrf_word_order: int
+    confidence: bool
+    fail_under: float | None
+    search: dict[str, Any]
+
+    def metric_options(self) -> MetricOptions:
+        """The options of the metrics, checked. Raises ConfigError."""
+        from seqkit.metrics.translation import METRICS, MetricOptions
+
+        names = [name.strip() for part in self.metric for name in part.split(",")] or METRICS
+        options = MetricOptions(
+            metrics=tuple(name.lower() for name in names),
+            protocol=self.protocol,
+            chrf_word_order=self.chrf_word_order,
+            confidence=self.confidence,
+        )
+        _check_fail_under(self.fail_under, options)
+        return options
+
+
+def evaluate_translations(
+    texts: Translations, measures: Measures, *, as_json: bool, quiet: bool, device: str, threads: int | None
+) -> None:
+    """Score, print, and fail below `--fail-under`."""
+    _check_search(measures.search, texts.model)
+    options = measures.metric_options()
+    if texts.model is None:
+        evaluation = _score_text(texts, options)
+    else:
+        evaluation = _score_model(
+            texts, options, measures.search, device=device, threads=threads, quiet=quiet
+        )
+    rows = [_headings(evaluation.scores[0]), *(_cells(score) for score in evaluation.scores)]
+    write(json_lines(_results(evaluation, options)) if as_json else columns(rows))
+    if not quiet and not as_json:
+        console.note(_summary(evaluation, len(texts.references), options))
+    if measures.fail_under is not None:
+        _fail_below(evaluation.score("bleu"), measures.fail_under, texts.hypotheses_name)
+
+
+def _check_search(search: dict[str, Any], model: str | None) -> None:
+    for name, value in search.items():
+        option = "--" + name.replace("_", "-")
+        if value is not None and model is None:
+            raise ConfigError(
+                f"{option} is for evaluating a model, and there is no --model", hint=f"leave {option} out"
+            )
+        if value is not None and not math.isfinite(value):
+            raise ConfigError(f"{option} {value} is not a finite number")
+
+
+def _check_fail_under(fail_under: float | None, options: MetricOptions) -> None:
+    if fail_under is None:
+        return
+    if not 0 <= fail_under <= 100:  # false for NaN too
+        raise ConfigError(
+            f"--fail-under {fail_under} is not a BLEU score", hint="give a number from 0 to 100"
+        )
+    if "bleu" not in options.metrics:
+        raise ConfigError(
+            "--fail-under compares BLEU, which --metric leaves out", hint="add bleu to --metric"
+        )
+
+
+def _read(path: str) -> list[str]:
+    from seqkit.data.text import read_lines
+
+    announce_input(path)
+    return list(read_lines(path))
+
+
+def _read_references(texts: Translations) -> tuple[list[list[str]], list[str] | None]:
+    """References and baseline: read first, so that a missing file is known before a pipe is read."""
+    references = [_read(reference) for reference in texts.references]
+    return references, _read(texts.baseline) if texts.baseline is not None else None
+
+
+def _score_text(texts: Translations, options: MetricOptions) -> Evaluation:
+    from seqkit.evaluation.translation import evaluate_translation
+
+    references, baseline = _read_references(texts)
+    hypotheses = _read(texts.hypotheses or "-")
+    return evaluate_translation(hypotheses, references, options, baseline=baseline, names=texts.names)
+
+
+def _score_model(
+    texts: Translations,
+    options: MetricOptions,
+    search: dict[str, Any],
+    *,
+    device: str,
+    threads: int | None,
+    quiet: bool,
+) -> Evaluation:
+    from seqkit.evaluation.translation import evaluate_model
+
+    assert texts.model is not None
+    assert texts.source is not None  # Translations refuses one without the other
+    references, baseline = _read_references(texts)
+    source = _read(texts.source)
+
+    from seqkit.inference.translation import Translator  # imports torch: a missing file is reported before
+
+    translator = Translator.load(texts.model, device=device, threads=threads)
+    # The model's own decoding settings hold unless an option says otherwise.
+    chosen = {name: value for name, value in search.items() if value is not None}
+    translate_options = dataclasses.replace(translator.options, **chosen)
+    if not quiet:
+        console.note(f"translating {len(source):,} lines with {texts.model}")
+    return evaluate_model(
+        translator,
+        source,
+        references,
+        options,
+        translate_options=translate_options,
+        baseline=baseline,
+        names=texts.names,
+    )
+
+
+def _results(evaluation: Evaluation, options: MetricOptions) -> Iterator[dict[str, Any]]:
+    """One object a metric."""
+    from seqkit.metrics.translation import LEVEL
+
+    for score in evaluation.scores:
+        yield {
+            "metric": score.metric,
+            "score": score.score,
+            "signature": score.signature,
+            "confidence": score.confidence and {"level": LEVEL, **dataclasses.asdict(score.confidence)},
+            "paired": score.paired and dataclasses.asdict(score.paired),
+            "protocol": options.protocol,
+            "lines": len(evaluation.hypotheses),
+            "details": dict(score.details),
+        }
+
+
+def _headings(score: Score) -> list[str]:
+    interval = ["95% interval"] if score.confidence else []
+    paired = ["baseline", "difference", "p"] if score.paired else []
+    return ["metric", "score", *interval, *paired, "signature"]
+
+
+def _cells(score: Score) -> list[str]:
+    cells = [score.metric, f"{score.score:.2f}"]
+    if score.confidence:
+        cells.append(f"{score.confidence.low:.2f}-{score.confidence.high:.2f}")
+    if score.paired:
+        cells += [
+            f"{score.paired.baseline_score:.2f}",
+            f"{score.paired.difference:+.2f}",
+            f"{score.paired.p_value:.4f}",
+        ]
+    return [*cells, score.signature]
+
+
+def _summary(evaluation: Evaluation, references: int, options: MetricOptions) -> str:
+    lines = len(evaluation.hypotheses)
+    parts = [
+        f"{lines:,} line{'' if lines == 1 else 's'}",
+        f"{references} reference{'' if references == 1 else 's'}",
+        f"protocol {options.protocol}",
+    ]
+    if "ter" in options.metrics:
+        parts.append("of TER, less is better")
+    return ", ".join(parts)
+
+
+def _fail_below(bleu: Score, fail_under: float, name: str) -> None:
+    if bleu.score < fail_under:
+        raise RunFailed(f"BLEU {bleu.score:.4f} is below --fail-under {fail_under:g}", where=name)

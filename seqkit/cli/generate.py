@@ -1,0 +1,280 @@
+"""`seqkit generate`: a prompt in, text out."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from seqkit.cli import console
+from seqkit.cli.cells import CellOptions, CellsHtml, CellsText, ShowCells, show
+from seqkit.cli.options import MACHINE_PANEL, OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
+from seqkit.cli.output import destination, json_line
+from seqkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqkit.inference.generation import Generated, GenerateOptions, Piece
+
+DRAWING_PANEL = "Drawing"
+SEARCH_PANEL = "Search"
+
+
+def generate(
+    model: Annotated[Path, typer.Argument(help="Model directory that seqkit train wrote.", metavar="MODEL")],
+    prompt: Annotated[
+        str | None, typer.Option(help="Text to go on from; without it a text begins anew.")
+    ] = None,
+    prompt_file: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Read the prompt here, its last newline too; - is standard input."),
+    ] = None,
+    length: Annotated[int, typer.Option(help="Characters to make, the prompt not counted.")] = 500,
+    samples: Annotated[int, typer.Option(help="How many texts to make.")] = 1,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT", help="End before this text; repeat for more. In bash $'\\n' is a newline."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="The same seed gives the same samples. [default: another one every time]"),
+    ] = None,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            help="Below 1 the likely becomes likelier; 0 always takes the likeliest.",
+            rich_help_panel=DRAWING_PANEL,
+        ),
+    ] = 1.0,
+    top_k: Annotated[
+        int, typer.Option(help="Keep the K likeliest tokens; 0 is all.", rich_help_panel=DRAWING_PANEL)
+    ] = 0,
+    top_p: Annotated[
+        float,
+        typer.Option(
+            help="Keep the fewest tokens with this probability together.", rich_help_panel=DRAWING_PANEL
+        ),
+    ] = 1.0,
+    min_p: Annotated[
+        float,
+        typer.Option(
+            help="Keep tokens at least this many times as likely as the likeliest.",
+            rich_help_panel=DRAWING_PANEL,
+        ),
+    ] = 0.0,
+    typical: Annotated[
+        float,
+        typer.Option(
+            help="Keep the tokens with this probability together whose surprise is the most usual.",
+            rich_help_panel=DRAWING_PANEL,
+        ),
+    ] = 1.0,
+    repetition_penalty: Annotated[
+        float,
+        typer.Option(
+            help="Divide the probability of what would repeat an n-gram by this.",
+            rich_help_panel=DRAWING_PANEL,
+        ),
+    ] = 1.0,
+    repetition_ngram: Annotated[
+        int, typer.Option(help="The n-gram's length in characters.", rich_help_panel=DRAWING_PANEL)
+    ] = 8,
+    beam_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Search for the likeliest texts with so many hypotheses instead of drawing.",
+            rich_help_panel=SEARCH_PANEL,
+        ),
+    ] = None,
+    show_cells: ShowCells = None,
+    cells_text: CellsText = None,
+    cells_html: CellsHtml = None,
+    no_prompt: Annotated[
+        bool, typer.Option("--no-prompt", help="Leave the prompt out.", rich_help_panel=OUTPUT_PANEL)
+    ] = False,
+    log_probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--log-probabilities",
+            help="With --json: every token's log-probability in nats, as the model has it at temperature 1.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write here instead of standard output; the file appears when it is whole.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = None,
+    json_lines: Json = False,
+    quiet: Quiet = False,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|fp32|bf16|int8",
+            help="Arithmetic; auto is int8 on a processor.",
+            rich_help_panel=MACHINE_PANEL,
+        ),
+    ] = "auto",
+    device: Device = "auto",
+    threads: Threads = None,
+    debug: Debug = False,  # noqa: ARG001 - read by the error boundary
+) -> None:
+    """Write text as a trained generator would: the prompt, and what follows it.
+
+    seqkit generate MODEL --prompt "ROMEO:" --length 300 --temperature 0.8
+
+    printf 'def main(' | seqkit generate MODEL --prompt-file - --samples 3
+
+    Every text ends with a newline. Several have a line "--- sample N ---" before each, unless the model's
+    documents are lines: then each is a line. --json keeps them apart exactly, without an added newline.
+    """
+    console.show_log(quiet=quiet)
+    from seqkit.inference.generation import GenerateOptions, TextGenerator
+
+    cells = CellOptions(show_cells, cells_text, cells_html, json_lines)
+    options = GenerateOptions(
+        length=length,
+        samples=samples,
+        stop=tuple(stop or ()),
+        seed=seed,
+        beam_size=beam_size,
+        log_probabilities=log_probabilities,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        typical=typical,
+        repetition_penalty=repetition_penalty,
+        repetition_ngram=repetition_ngram,
+    )
+    if log_probabilities and not json_lines:
+        raise ConfigError("--log-probabilities are written with --json only", hint="add --json")
+    if prompt is not None and prompt_file is not None:
+        raise ConfigError("--prompt and --prompt-file cannot both be given", hint="leave one of them out")
+    if cells.wanted:
+        _check_cells(cells, samples, output)
+    generator = TextGenerator.load(model, device=device, threads=threads, precision=precision)
+    if cells.text is not None:
+        show(generator.loaded, "", cells)
+        return
+    begun = (prompt or "") if prompt_file is None else _read(prompt_file)
+    if seed is None and beam_size is None and temperature > 0:
+        options = options.seeded()
+        if not quiet and not json_lines:
+            console.note(f"--seed {options.seed} makes this text again")
+    if cells.printed:  # instead of the plain text
+        (made,) = generator.generate(begun, options)
+        show(generator.loaded, begun + made.text, cells)
+        return
+    terminal = output is None and sys.stdout is not None and sys.stdout.isatty()
+    text: list[str] = []
+    with (
+        destination(output) as stream,
+        console.progress("characters", quiet=quiet or terminal) as on_progress,
+    ):
+        pieces = _watched(generator.pieces(begun, options), text, options, on_progress)
+        if json_lines:
+            _write_json(pieces, stream)
+        else:
+            heads = options.samples > 1 and generator.loaded.facts.documents != "line"
+            _write_texts(pieces, "" if no_prompt else begun, stream, heads=heads, terminal=terminal)
+    if cells.wanted:
+        show(generator.loaded, begun + "".join(text), cells)
+
+
+def _check_cells(cells: CellOptions, samples: int, output: Path | None) -> None:
+    """Refuse what cells cannot be shown of."""
+    if samples > 1:
+        raise ConfigError(f"cells are shown of one text, but --samples is {samples}", hint="--samples 1")
+    if cells.printed and output is not None:
+        raise ConfigError("cells are shown on standard output", hint="--cells-html FILE writes a page")
+
+
+def _read(file: str) -> str:
+    """The prompt in a file."""
+    from seqkit.data.text import read_text
+
+    if file == "-" and sys.stdin is not None and sys.stdin.isatty():
+        console.note("reading the prompt from the terminal; Ctrl-D ends it")
+    return "".join(read_text(file))
+
+
+def _watched(
+    pieces: Iterator[Piece], text: list[str], options: GenerateOptions, on_progress: console.ProgressCallback
+) -> Iterator[Piece]:
+    """The same pieces, with progress shown and all text kept in `text` where there is one sample."""
+    done = 0
+    for piece in pieces:
+        done += len(piece.text)
+        on_progress("generate", done, options.samples * options.length)
+        if options.samples == 1:
+            text.append(piece.text)
+        yield piece
+
+
+def _write_json(pieces: Iterator[Piece], stream: BinaryIO) -> None:
+    """An object a sample, as soon as it is whole."""
+    for piece in pieces:
+        if piece.finished is not None:
+            stream.write(json_line(_record(piece.finished)).encode() + b"\n")
+            stream.flush()
+
+
+def _write_texts(
+    pieces: Iterator[Piece], prompt: str, stream: BinaryIO, *, heads: bool, terminal: bool
+) -> None:
+    """Every sample behind the prompt, as it is made.
+
+    A terminal gets each piece at once, and control characters as escapes; other readers get blocks.
+    """
+
+    def write(text: str) -> None:
+        # A prompt from the command line may hold bytes that are no text: they are written as they came.
+        stream.write(_shown(text) if terminal else text.encode("utf-8", "surrogateescape"))
+        if terminal:
+            stream.flush()
+
+    sample, last = 0, ""
+    try:
+        for piece in pieces:
+            text = piece.text
+            if piece.sample != sample:
+                sample, last = piece.sample, ""
+                text = (f"--- sample {sample} ---\n" if heads else "") + prompt + text
+            if text:
+                write(text)
+                last = text
+            if piece.finished is not None and not last.endswith("\n"):
+                write("\n")
+    except KeyboardInterrupt:
+        if terminal:
+            stream.write(b"\n")
+        raise
+
+
+def _shown(text: str) -> bytes:
+    """Text for a terminal: newlines and tabs as they are, other control characters as escapes."""
+    parts = re.split("([\n\t])", text)
+    return "".join(part if part in {"\n", "\t"} else console.printable(part) for part in parts).encode()
+
+
+def _record(made: Generated) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "schema": 1,
+        "sample": made.sample,
+        "prompt": made.prompt,
+        "text": made.text,
+        "reason": made.reason,
+        "seed": made.seed,
+    }
+    if made.tokens is not None and made.log_probabilities is not None:
+        record["tokens"] = list(made.tokens)
+        record["log_probabilities"] = [round(value, 6) for value in made.log_probabilities]
+    return record

@@ -1,0 +1,37 @@
+"""Settings, presets, and the layers that they are merged from."""
+
+from seqkit.config.layers import (
+    BUDGETS,
+    Layer,
+    Resolved,
+    assignment_layer,
+    config_from_dict,
+    describe,
+    file_layer,
+    flatten,
+    preset_layer,
+    resolve,
+)
+from seqkit.config.presets import DEFAULT_PRESET, PRESETS
+from seqkit.config.settings import Config, DataConfig, DecodingConfig, Kind, ModelConfig, TrainingConfig
+
+__all__ = [
+    "BUDGETS",
+    "DEFAULT_PRESET",
+    "PRESETS",
+    "Config",
+    "DataConfig",
+    "DecodingConfig",
+    "Kind",
+    "Layer",
+    "ModelConfig",
+    "Resolved",
+    "TrainingConfig",
+    "assignment_layer",
+    "config_from_dict",
+    "describe",
+    "file_layer",
+    "flatten",
+    "preset_layer",
+    "resolve",
+]

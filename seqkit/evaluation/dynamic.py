@@ -1,0 +1,118 @@
+"""Dynamic evaluation: the weights learn from the text while it is scored (Krause et al. 2018).
+
+Every prediction is made before anything is learnt from it, so its nats are those of an honest predictor; but
+of another one than the trained model: the figure belongs beside the static one, not in its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seqkit.errors import ConfigError
+from seqkit.evaluation.language import IdStream, slice_losses
+from seqkit.models import SequenceModel
+
+_EPSILON = 1e-4
+
+
+@dataclass(frozen=True)
+class DynamicOptions:
+    """How to learn from the stream. Raises ConfigError.
+
+    After every `segment` of tokens each weight moves against its gradient, over the root mean square of its
+    gradients so far, by `rate`, and then the share `decay` of the way back to where training left it.
+    """
+
+    rate: float = 1e-3
+    decay: float = 1e-3
+    segment: int = 20
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.rate) and self.rate > 0):
+            raise ConfigError(f"--dynamic-rate {self.rate} must be a number above 0")
+        if not 0 <= self.decay < 1:
+            raise ConfigError(f"--dynamic-decay {self.decay} must be from 0 to below 1")
+        if self.segment < 1:
+            raise ConfigError(f"--dynamic-segment {self.segment} must be at least 1")
+
+    @property
+    def signature(self) -> dict[str, object]:
+        """What a score's signature says of it."""
+        return {"update": "rms", "rate": self.rate, "decay": self.decay, "segment": self.segment}
+
+
+def dynamic_nats(
+    model: SequenceModel,
+    ids: IdStream,
+    boundary: int,
+    options: DynamicOptions,
+    *,
+    device: torch.device,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> float:
+    """Nats of predicting every one of `ids` (n,) from all before it, learning from each segment behind it.
+
+    The state is carried on. The model leaves with the weights and in the mode in which it came.
+    """
+    nats, positions = 0.0, 0
+    with _learning(model) as weights:
+        optimizer = _RunningRms(weights, options)
+        for loss in slice_losses(model, ids[None], np.array([boundary]), options.segment, device):
+            nats, positions = nats + float(loss.nats), positions + loss.positions
+            optimizer.step(torch.autograd.grad(loss.objective / options.segment, weights))
+            progress(positions)
+    return nats
+
+
+@contextmanager
+def _learning(model: SequenceModel) -> Iterator[list[nn.Parameter]]:
+    """The weights, ready to learn without dropout; everything is as it was afterwards."""
+    training = model.training
+    weights = list(model.parameters())
+    trained = [weight.detach().clone() for weight in weights]
+    required = [weight.requires_grad for weight in weights]
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, nn.RNNBase):  # cuDNN has no backward pass in evaluation mode
+            module.train()
+    try:
+        for weight in weights:
+            weight.requires_grad_(True)
+        with torch.enable_grad():
+            yield weights
+    finally:
+        with torch.no_grad():
+            for weight, value, needed in zip(weights, trained, required, strict=True):
+                weight.copy_(value)
+                weight.requires_grad_(needed)
+        model.train(training)
+
+
+class _RunningRms:
+    """The update rule of `DynamicOptions`."""
+
+    def __init__(self, weights: Sequence[Tensor], options: DynamicOptions) -> None:
+        self.weights = list(weights)
+        self.options = options
+        self.trained = [weight.detach().clone() for weight in weights]
+        self.squares = [torch.zeros_like(weight) for weight in weights]  # mean over the segments so far
+        self.segments = 0
+
+    @torch.no_grad()
+    def step(self, gradients: tuple[Tensor, ...]) -> None:
+        """Learn from the gradients of one segment."""
+        self.segments += 1
+        kept = 1 - 1 / self.segments
+        torch._foreach_mul_(self.squares, kept)
+        torch._foreach_addcmul_(self.squares, gradients, gradients, value=1 - kept)
+        scales = torch._foreach_sqrt(self.squares)
+        torch._foreach_add_(scales, _EPSILON)
+        torch._foreach_addcdiv_(self.weights, gradients, scales, value=-self.options.rate)
+        torch._foreach_lerp_(self.weights, self.trained, self.options.decay)

@@ -1,0 +1,73 @@
+"""What a validation of a generator measures: the loss of the whole validation text, and a text of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqkit.batch import Batch, Padded
+from seqkit.evaluation.language import stream_nats
+from seqkit.models import SequenceModel
+from seqkit.training.health import saturation
+from seqkit.training.validation import Measured, Stopped, TextSample
+
+_GATE_POSITIONS = 256  # gates are computed step by step
+
+
+@dataclass(frozen=True)
+class TextValidator:
+    """Reads the validation text once, as one stream with carried state, whatever the training's slices."""
+
+    ids: np.ndarray  # (tokens,)
+    boundary: int
+    characters: int
+    write: Callable[[], list[str]]  # a few texts by the present weights
+    device: torch.device
+    precision: str
+
+    def measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
+        """See `Validator`; the writer shares `model`."""
+        # On a CPU single rows in bf16 are slower than in fp32, and rounded.
+        precision = self.precision if self.device.type == "cuda" else "fp32"
+        nats, positions = stream_nats(
+            model, self.ids, self.boundary, device=self.device, precision=precision, should_stop=should_stop
+        )
+        if positions < len(self.ids):
+            raise Stopped
+        loss = nats / max(positions, 1)
+        # A model whose loss is not a number cannot write.
+        texts = self.write() if math.isfinite(loss) else []
+        return Measured(
+            loss=loss,
+            scores=tuple(self._scores(nats)) if math.isfinite(loss) else (),
+            samples=tuple(TextSample(text) for text in texts),
+            gates=self._gates(model),
+        )
+
+    def _scores(self, nats: float) -> list[dict[str, Any]]:
+        per_character = nats / max(self.characters, 1)
+        signature = f"protocol:stream|state:carried|characters:{self.characters}"
+        values = {
+            "nats_per_character": per_character,
+            "bits_per_character": per_character / math.log(2),
+            "perplexity": math.exp(min(per_character, 700.0)),
+        }
+        return [
+            {"metric": name, "score": round(value, 6), "signature": signature}
+            for name, value in values.items()
+        ]
+
+    def _gates(self, model: SequenceModel) -> dict[str, float]:
+        ids = torch.from_numpy(np.asarray(self.ids[:_GATE_POSITIONS], np.int64))[None]  # (1, T)
+        text = Padded(ids, torch.tensor([ids.shape[1]]))
+        training = model.training
+        model.eval()
+        try:
+            return saturation(model.gate_activations(Batch(text, text).to(self.device)))
+        finally:
+            model.train(training)
