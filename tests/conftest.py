@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -126,6 +127,65 @@ def toy_model(toy_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             "1",
             *toy_assignments(),
         ]
+    )
+    silence_logger()
+    assert code == 0
+    return model
+
+
+TOY_TEXT_SETTINGS = {
+    "model.embedding_size": 16,
+    "model.hidden_size": 32,
+    "model.dropout": 0.0,
+    "data.streams": 4,
+    "data.slice_length": 16,
+    "training.learning_rate": 1e-2,
+    "training.precision": "fp32",
+    "training.sample_length": 20,
+}
+
+
+def toy_text(lines: int, seed: int = 1) -> str:
+    """Lines of a toy language in quotes and brackets, with a rare character or two."""
+    generator = random.Random(seed)
+    words = ["ba", "di", "fu", "go", "ke", "lo", "mi", "né"]
+    frames = ["{}.\n", '"{}!"\n', "({})\n", "  {}, {}\n"]
+    return "".join(
+        generator.choice(frames).format(
+            " ".join(generator.choices(words, k=generator.randint(1, 5))), generator.choice(words)
+        )
+        for _ in range(lines)
+    )
+
+
+def make_toy_text_corpus(folder: Path, text: str | None = None, **options: Any) -> Path:
+    """Prepare a text for a generator in `folder`/text-corpus."""
+    from seqkit.data.prepare_options import PrepareTextOptions
+    from seqkit.data.prepare_text import prepare_text
+
+    (folder / "text.txt").write_text(toy_text(400) if text is None else text, encoding="utf-8")
+    prepare_text(
+        PrepareTextOptions(directory=folder / "text-corpus", text=(str(folder / "text.txt"),), **options),
+        lambda _stage, _done, _total: None,
+    )
+    return folder / "text-corpus"
+
+
+@pytest.fixture(scope="session")
+def toy_text_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared text of 400 toy lines, the last tenth for validation."""
+    return make_toy_text_corpus(tmp_path_factory.mktemp("toy-text"))
+
+
+@pytest.fixture(scope="session")
+def toy_generator(toy_text_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generator trained for 60 steps on the toy text."""
+    from seqkit.cli import run
+
+    model = tmp_path_factory.mktemp("toy-generator") / "model"
+    settings = [part for key, value in TOY_TEXT_SETTINGS.items() for part in ("--set", f"{key}={value}")]
+    code = run(
+        ["train", str(toy_text_corpus), str(model), "--steps", "60", "--quiet", "--threads", "1", *settings]
     )
     silence_logger()
     assert code == 0

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqkit.cli import console
-from seqkit.errors import ConfigError, OutputError
-from seqkit.files import write_atomic
+from seqkit.cli.output import destination, json_line
+from seqkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqkit.evaluation.cell_relations import Relation, Relations
@@ -113,15 +110,13 @@ def show(loaded: LoadedModel, text: str, options: CellOptions) -> None:
     if options.html is not None:
         from seqkit.cli.cells_page import page
 
-        write_atomic(Path(os.path.realpath(options.html)), page(activations, relations, views[0]))
+        with destination(options.html) as stream:
+            stream.write(page(activations, relations, views[0]))
     if options.printed:
         table = None if options.named else relations
-        if options.json_lines:
-            _write(_json_lines(activations, views, table))
-        else:
-            from seqkit.cli.cells_terminal import canvas, rendition
-
-            _write(rendition(activations, views, table, canvas()))
+        with destination(None) as stream:
+            for line in _lines(activations, views, table, json_lines=options.json_lines):
+                stream.write(f"{line}\n".encode())
 
 
 @dataclass(frozen=True)
@@ -180,42 +175,34 @@ def _read(file: str) -> str:
     return text
 
 
-def _write(lines: Iterable[str]) -> None:
-    if sys.stdout is None:
-        raise OutputError("standard output is closed", hint="write a page with --cells-html FILE")
-    for line in lines:
-        sys.stdout.buffer.write(f"{line}\n".encode())
-
-
-def _json_lines(
-    activations: CellActivations, views: Sequence[View], table: Relations | None
+def _lines(
+    activations: CellActivations, views: Sequence[View], table: Relations | None, *, json_lines: bool
 ) -> Iterable[str]:
+    if json_lines:
+        return map(json_line, _records(activations, views, table))
+    from seqkit.cli.cells_terminal import canvas, rendition
+
+    return rendition(activations, views, table, canvas())
+
+
+def _records(
+    activations: CellActivations, views: Sequence[View], table: Relations | None
+) -> Iterator[dict[str, Any]]:
     """An object for each feature's best cell, and one for each cell that is shown."""
     for relation in [] if table is None else table.strongest():
-        yield _json({"schema": 1, "kind": "relation", **_record(relation)})
+        yield {"schema": 1, "kind": "relation", **_rounded(asdict(relation))}
     for view in views:
-        values = activations.of(view.layer, view.cell)
-        yield _json(
-            {
-                "schema": 1,
-                "kind": "cell",
-                "layer": view.layer,
-                "cell": view.cell,
-                "pieces": activations.pieces,
-                "activations": [round(float(value), 4) for value in values],
-                "surprisal": [round(float(value), 4) for value in activations.surprisal],
-            }
-        )
+        yield {
+            "schema": 1,
+            "kind": "cell",
+            "layer": view.layer,
+            "cell": view.cell,
+            "quantity": activations.quantity,
+            "pieces": activations.pieces,
+            "activations": [round(float(value), 4) for value in activations.of(view.layer, view.cell)],
+            "surprisal": [round(float(value), 4) for value in activations.surprisal],
+        }
 
 
-def _record(relation: Relation) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(relation).items()
-    }
-
-
-def _json(value: dict[str, Any]) -> str:
-    # Pure ASCII: no character can end the line for another tool.
-    return json.dumps(value, allow_nan=False)
+def _rounded(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in record.items()}

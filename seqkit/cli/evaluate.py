@@ -18,18 +18,18 @@ METRIC_PANEL = "Metrics of translations"
 TEXT_PANEL = "Text, by a generator"
 NOVELTY_PANEL = "Generated text"
 
-TRANSLATIONS, TEXT, NOVELTY = "translations", "predicting a --text", "the --novelty of a text"
+TRANSLATIONS, TEXT, NOVELTY = "translations", "a generator and a text", "generated text"
 # What each option is for; those that are not here serve more than one purpose.
 _PURPOSES = {
-    NOVELTY: {"novelty"},
-    TEXT: {
+    NOVELTY: ("novelty",),
+    TEXT: (
         *("text", "window", "dynamic", "dynamic_rate", "dynamic_decay", "dynamic_segment"),
         *("ngram", "ngram_order"),
-    },
-    TRANSLATIONS: {
+    ),
+    TRANSLATIONS: (
         *("reference", "source", "beam_size", "batch_tokens", "length_penalty", "metric", "protocol"),
         *("chrf_word_order", "confidence", "baseline", "fail_under"),
-    },
+    ),
 }
 
 
@@ -266,12 +266,16 @@ def _purpose(context: typer.Context) -> str:
     """What the options that were given are for; ConfigError when they are for different things."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     given = {name for name, origin in sources.items() if origin and origin.name == "COMMANDLINE"}
-    used = {purpose: sorted(given & names) for purpose, names in _PURPOSES.items()}
-    purposes = [purpose for purpose, names in used.items() if names]
-    if len(purposes) > 1:
-        options = ["--" + used[purpose][0].replace("_", "-") for purpose in purposes]
-        raise ConfigError(
-            f"{options[0]} is for {purposes[0]}, {options[1]} for {purposes[1]}: they exclude each other",
-            hint="one thing is scored in a run; seqkit evaluate --help shows an example of each",
-        )
-    return purposes[0] if purposes else TRANSLATIONS
+    used = [
+        (purpose, "--" + name.replace("_", "-"))
+        for purpose, names in _PURPOSES.items()
+        for name in names
+        if name in given
+    ]
+    for purpose, option in used:
+        if purpose != used[0][0]:
+            raise ConfigError(
+                f"{option} is for {purpose} and has no meaning beside {used[0][1]}",
+                hint="seqkit evaluate --help has an example of each",
+            )
+    return used[0][0] if used else TRANSLATIONS

@@ -165,10 +165,9 @@ def generate(
         show(generator.loaded, "", cells)
         return
     begun = (prompt or "") if prompt_file is None else _read(prompt_file)
-    if seed is None and beam_size is None and temperature > 0:
-        options = options.seeded()
-        if not quiet and not json_lines:
-            console.note(f"--seed {options.seed} makes this text again")
+    options = options.seeded()
+    if seed is None and options.draws and not quiet and not json_lines:
+        console.note(f"--seed {options.seed} makes this text again")
     if cells.printed:  # instead of the plain text
         (made,) = generator.generate(begun, options)
         show(generator.loaded, begun + made.text, cells)

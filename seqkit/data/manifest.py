@@ -194,15 +194,16 @@ def _check_names(manifest: Manifest) -> None:
 def _check_kind(manifest: Manifest) -> None:
     """A corpus has the record of its kind, and that agrees with the arrays."""
     text = manifest.text
-    if (manifest.kind == "translation") != (manifest.filters is not None) or (
-        manifest.kind == "generation"
-    ) != (text is not None):
+    translation = manifest.kind == "translation"
+    if (manifest.filters is not None) != translation or (text is None) != translation:
         raise ValueError(f"it is not that of a {manifest.kind} corpus")
     if text is None:
         return
     counts = {"train": text.train_documents, "valid": text.valid_documents}
     if any(manifest.arrays[f"{name}.target"].count != count for name, count in counts.items()):
         raise ValueError("its numbers of documents differ")
+    if len(manifest.tokenizer.sizes) != 1:
+        raise ValueError("it has two vocabularies")
     if min(text.train_characters, text.valid_characters) < 1 or text.min_count < 0:
         raise ValueError("it counts no text")
 

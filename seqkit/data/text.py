@@ -192,7 +192,8 @@ def _bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
     rest = b""
     while block := reader.read1(_BLOCK):
         rest += block
-        # Reads end anywhere, and the same text is to give the same parts.
+        # Reads end anywhere, and the same text is to give the same long lines in the same parts. A read is
+        # shorter than the limit, so that only the first line can be longer.
         while len(rest) > LINE_LIMIT and rest.find(b"\n", 0, LINE_LIMIT + 1) < 0:
             end = rest.rfind(b" ", 1, LINE_LIMIT)
             if end < 0:

@@ -92,16 +92,21 @@ class GenerateOptions:
         """The part of it that beam search reads."""
         return BeamOptions(beam_size=self.beam_size or 1, n_best=self.samples if self.beam_size else 1)
 
+    @property
+    def draws(self) -> bool:
+        """Whether the text depends on the seed."""
+        return self.beam_size is None and self.temperature > 0
+
     def seeded(self) -> GenerateOptions:
-        """The same with a seed, drawn where there is none."""
-        return replace(self, seed=secrets.randbits(32)) if self.seed is None else self
+        """The same with a seed, drawn where there is none but needs to be one."""
+        return replace(self, seed=secrets.randbits(32)) if self.draws and self.seed is None else self
 
 
 @dataclass(frozen=True)
 class Generated:
     """One sample: the text that follows the prompt, and why it ended.
 
-    `sample` counts from 1; `seed` is None for beam search. Where asked for, `tokens` are the pieces that the
+    `sample` counts from 1; `seed` is None where nothing is drawn. Where asked for, `tokens` are the pieces that the
     text was made of (a character that is spelt in bytes comes with its last one, after empty pieces; the last
     piece may reach beyond the text's end) and `log_probabilities`, in nats, what the model itself gives each,
     whatever the temperature; an end token comes last.
@@ -381,7 +386,7 @@ class _Text:
                 count += 1
             count = len(self._pieces) if reason == "end" else count
             tokens, scores = tuple(self._pieces[:count]), tuple(self._scores[:count])
-        seed = None if self._options.beam_size else self._options.seed
+        seed = self._options.seed if self._options.draws else None
         return Generated(text, self._prompt, reason, self._sample, seed, tokens, scores)
 
 

@@ -70,13 +70,17 @@ def tokenizers_of_run(options: TrainOptions, corpus: Corpus) -> tuple[Tokenizer,
     return source, target
 
 
-def initialize_from(network: Network, directory: Path) -> None:
+def initialize_from(network: Network, directory: Path, kind: Kind) -> None:
     """Give a model the weights of another one, whose network must be the same.
 
     Its vocabulary must be the same, too, but for generators over characters: there every character that the
     other model knows keeps its row, and those that are new keep their random ones.
     """
     other = model_directory.load(directory)
+    if other.facts.kind != kind:
+        raise ConfigError(
+            f"--init-from {directory}: that model is for {other.facts.kind}, this corpus for {kind}"
+        )
     rows = _rows_of(other, network, directory)
     theirs, mine = weights.parameter_tensors(other.model), weights.parameter_tensors(network.model)
     with torch.no_grad():

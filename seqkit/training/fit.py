@@ -19,7 +19,7 @@ def overfitting(train_nats: float | None, losses: Sequence[float]) -> str | None
         return None
     best = min(losses)
     since = len(losses) - 1 - losses.index(best)
-    if since < STALE_VALIDATIONS or losses[-1] < best + RISEN or train_nats > best:
+    if since < STALE_VALIDATIONS or losses[-1] < best + RISEN or train_nats > best - RISEN:
         return None
     return (
         f"over-fitting: validation loss rose from {best:.3f} to {losses[-1]:.3f} in {since} validations, "

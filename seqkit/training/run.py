@@ -380,7 +380,7 @@ class _Run:
         return True
 
     def _initialize_from(self, directory: Path) -> None:
-        initialize_from(self.network, directory)
+        initialize_from(self.network, directory, self.corpus.kind)
         if self.average is not None:
             self.average = WeightAverage(self.model)
         self.state.init_from = str(directory.resolve())

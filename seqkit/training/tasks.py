@@ -92,11 +92,12 @@ def _generation(corpus: Corpus, config: Config, network: Network) -> Task:
     assert text is not None
     boundary = newline_id(network.target_tokenizer) if text.documents == "none" else END
     facts = Facts(kind="generation", corpus=corpus.fingerprint, documents=text.documents, boundary=boundary)
-    options = GenerateOptions(length=training.sample_length, samples=training.samples, seed=training.seed)
 
     def write() -> list[str]:
+        """Texts by the present weights; the same seed each time, so that they can be compared."""
         if not training.samples:
             return []
+        options = GenerateOptions(training.sample_length, training.samples, seed=training.seed)
         generator = TextGenerator(network.loaded(config, facts), device=network.device)
         return [generated.text for generated in generator.generate("", options)]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqkit import model_directory
-from seqkit.config import Config, Layer, resolve
+from seqkit.config import Config, Layer, preset_layer, resolve
 from seqkit.errors import Interrupted, ModelError
 from seqkit.training.events import Event
 from seqkit.training.options import TrainOptions
@@ -36,6 +36,28 @@ def tiny_config(**changes: object) -> Config:
     """The tiny configuration with changes, written with `__` for the dot."""
     values = {**TINY, **{key.replace("__", "."): value for key, value in changes.items()}}
     return resolve([Layer("test", values)]).config
+
+
+TINY_TEXT: dict[str, Any] = {
+    "model.embedding_size": 8,
+    "model.hidden_size": 12,
+    "model.dropout": 0.1,
+    "data.streams": 4,
+    "data.slice_length": 10,
+    "training.learning_rate": 5e-3,
+    "training.precision": "fp32",
+    "training.samples": 1,
+    "training.sample_length": 5,
+    "training.steps": 12,
+    "training.validate_every": 5,
+    "training.checkpoint_every": 2,
+}
+
+
+def tiny_text_config(**changes: object) -> Config:
+    """The tiny configuration of a generator with changes, written with `__` for the dot."""
+    values = {**TINY_TEXT, **{key.replace("__", "."): value for key, value in changes.items()}}
+    return resolve([preset_layer("tiny", "generation"), Layer("test", values)], "generation").config
 
 
 def train(
@@ -68,15 +90,18 @@ class StopAt:
         return signal.SIGINT if self.left <= 0 else 0
 
 
-def train_with_stops(corpus: Path, model: Path, config: Config, stops: list[int]) -> int:
-    """Train with a stop at each of the given questions, then to the end; how many stops there were."""
+def train_with_stops(
+    corpus: Path, model: Path, config: Config, stops: list[int], *, end: bool = True, **options: Any
+) -> int:
+    """Train with a stop at each of the given questions, then to the `end`; how many stops there were."""
     stopped = 0
     for number in stops:
         try:
-            train(corpus, model, config, signalled=StopAt(number))
+            train(corpus, model, config, signalled=StopAt(number), **options)
         except Interrupted:
             stopped += 1
-    train(corpus, model, config)
+    if end:
+        train(corpus, model, config, **options)
     return stopped
 
 

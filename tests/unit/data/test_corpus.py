@@ -15,6 +15,7 @@ import pytest
 from seqkit.data.corpus import Corpus, create_corpus, load_tokenizers, tokenizer_files
 from seqkit.data.manifest import ARRAY_FILES
 from seqkit.data.prepare import PrepareOptions, prepare_parallel
+from seqkit.data.prepare_text import PrepareTextOptions, prepare_text
 from seqkit.data.tokenizers import train_tokenizer
 from seqkit.errors import DataError, InputMissing, ModelError, OutputError
 
@@ -31,6 +32,15 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     prepare_parallel(options, lambda *_: None)
     return folder / "corpus"
+
+
+@pytest.fixture
+def generation(tmp_path: Path) -> Path:
+    """A corpus for a generator, of nine names."""
+    (tmp_path / "names").write_text("anna\nbo\ncarl\n" * 3)
+    options = PrepareTextOptions(tmp_path / "generation", (str(tmp_path / "names"),), documents="line")
+    prepare_text(options, lambda *_: None)
+    return tmp_path / "generation"
 
 
 @pytest.fixture
@@ -146,6 +156,62 @@ def test_another_format_version_says_which(corpus: Path) -> None:
 def test_a_manifest_that_does_not_fit_is_damaged(changes: dict[str, Any], corpus: Path) -> None:
     rewrite(corpus, **changes)
     with pytest.raises(DataError, match=r"corpus\.json is damaged"):
+        Corpus.open(corpus)
+
+
+TEXT_RECORD = {
+    "documents": "line",
+    "train_characters": 1,
+    "valid_characters": 1,
+    "train_documents": 8,
+    "valid_documents": 1,
+    "min_count": 2,
+}
+NO_FILE = {"size": 0, "sha256": "0"}
+
+
+def test_a_corpus_for_a_generator_has_one_side(generation: Path) -> None:
+    opened = Corpus.open(generation, verify=True)
+    assert (opened.kind, len(opened.train), len(opened.valid)) == ("generation", 8, 1)
+    assert opened.train.source is None
+    assert opened.manifest.filters is None
+    rewrite(generation, text=TEXT_RECORD)
+    assert Corpus.open(generation).manifest.text is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "translation"},
+        {"text": None},
+        {"text": TEXT_RECORD | {"documents": "page"}},
+        {"text": TEXT_RECORD | {"train_documents": 7}},
+        {"text": TEXT_RECORD | {"valid_documents": 2}},
+        {"text": TEXT_RECORD | {"valid_characters": 0}},
+        {"text": TEXT_RECORD | {"min_count": -1}},
+        {"text": {"documents": "line"}},
+        {"filters": {"max_tokens": 0, "max_ratio": 0, "keep_duplicates": True, "keep_identical": True}},
+        {"tokenizer": {"kind": "char", "normalization": "identity", "sizes": [300, 300]}},
+    ],
+)
+def test_a_manifest_of_another_kind_is_damaged(changes: dict[str, Any], generation: Path) -> None:
+    rewrite(generation, **changes)
+    with pytest.raises(DataError, match=r"corpus\.json is damaged"):
+        Corpus.open(generation)
+
+
+@pytest.mark.parametrize("name", ["valid.source.txt", "train.source.values.bin", "source.characters.json"])
+def test_a_corpus_for_a_generator_has_no_files_of_pairs(name: str, generation: Path) -> None:
+    files = json.loads((generation / "corpus.json").read_text())["files"]
+    rewrite(generation, files=files | {name: NO_FILE})
+    with pytest.raises(DataError, match=f"a file that a corpus does not have: {name}"):
+        Corpus.open(generation)
+
+
+def test_a_corpus_of_pairs_has_no_record_of_text(corpus: Path) -> None:
+    assert "text" not in json.loads((corpus / "corpus.json").read_text())
+    rewrite(corpus, text=TEXT_RECORD)
+    with pytest.raises(DataError, match=r"corpus\.json is damaged: it is not that of a translation corpus"):
         Corpus.open(corpus)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +120,25 @@ def test_check_finds_falling_offsets_and_foreign_ids(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"part\.values\.bin"):
         RaggedWriter(tmp_path / "nowhere", "part", "<u2")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    sequences=st.lists(st.lists(st.integers(0, 65535), max_size=6), max_size=6),
+    cuts=st.lists(st.integers(0, 36), max_size=5),
+)
+def test_sequences_can_be_written_in_parts(
+    tmp_path_factory: pytest.TempPathFactory, sequences: list[list[int]], cuts: list[int]
+) -> None:
+    flat = np.array([value for sequence in sequences for value in sequence], np.int32)
+    ends = np.cumsum([len(sequence) for sequence in sequences], dtype=np.int64)
+    places = [0, *sorted(min(cut, len(flat)) for cut in cuts), len(flat)]
+    folder = tmp_path_factory.mktemp("ragged")
+    with RaggedWriter(folder, "part", "<u2") as writer:
+        for number, (start, end) in enumerate(pairwise(places)):
+            last = number == len(places) - 2
+            here = ends[(ends >= start) & ((ends < end) | last)] if start < end or last else ends[:0]
+            writer.extend(flat[start:end], here - start)
+        written = writer.finish()
+    array = read(folder, written)
+    assert [ids.tolist() for ids in array.gather(range(len(array)))] == sequences

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqkit.data import text
-from seqkit.data.text import LINE_LIMIT, cut_line, decode_line, read_blocks, read_lines
+from seqkit.data.text import LINE_LIMIT, cut_line, decode_line, read_blocks, read_lines, read_text
 from seqkit.errors import DataError, InputMissing
 
 
@@ -185,3 +185,68 @@ def test_what_is_not_utf8_text_is_refused_with_a_command(content: bytes, what: s
     with pytest.raises(DataError, match=what) as caught:
         lines_of(content, tmp_path)
     assert str(caught.value.hint).startswith("convert it first: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", []),
+        (b"\n", ["\n"]),
+        (b"a\n\nb", ["a\n\n", "b"]),
+        (b"a\r\nb\rc\r\r\n", ["a\nb\rc\r\n"]),
+        ("\ufeffa\n\ufeffb\u2028".encode(), ["a\n", "\ufeffb\u2028"]),
+        ("\ufeff".encode(), []),
+        (b"\xff\x00\n", ["\ufffd\x00\n"]),
+    ],
+)
+def test_a_whole_text_keeps_its_newlines(content: bytes, expected: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(content)
+    assert list(read_text(path)) == expected
+    exact = "".join(read_text(path, exact=True, warn=False))
+    assert exact.encode("utf-8", "surrogateescape") == content
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=st.text("a \r\n\u00e9漢", max_size=40), raw=st.binary(max_size=10), blocks=st.data())
+def test_reads_may_end_anywhere_in_a_text(
+    tmp_path_factory: pytest.TempPathFactory, content: str, raw: bytes, blocks: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("text") / "text"
+    path.write_bytes(content.encode() + raw)
+    limit = blocks.draw(st.integers(4, 20))
+    size = blocks.draw(st.integers(1, limit))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "LINE_LIMIT", limit)
+        patch.setattr(text, "_BLOCK", limit)
+        whole = list(read_text(path, warn=False))
+        exact = list(read_text(path, warn=False, exact=True))
+        patch.setattr(text, "_BLOCK", size)
+        # The parts of long lines are the same, so that what is made of them is.
+        assert [part for part in read_text(path, warn=False) if "\n" not in part] == [
+            part for part in whole if "\n" not in part
+        ]
+        assert "".join(read_text(path, warn=False)) == "".join(whole)
+    assert "".join(exact).encode("utf-8", "surrogateescape") == content.encode() + raw
+    assert all(part.endswith("\n") or len(part) <= limit for part in whole)
+    if not raw:
+        assert "".join(whole) == content.replace("\r\n", "\n")
+
+
+def test_a_long_line_of_a_text_is_cut_before_a_space(tmp_path: Path, logged: list[str]) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"ab " * (LINE_LIMIT // 2) + b"\xff\n" + "é".encode() * LINE_LIMIT + b"\n\xff")
+    parts = list(read_text(path))
+    assert "".join(parts) == "ab " * (LINE_LIMIT // 2) + "\ufffd\n" + "é" * LINE_LIMIT + "\n\ufffd"
+    assert [len(part.encode()) <= LINE_LIMIT + 5 for part in parts] == [True] * len(parts)
+    assert parts[0].endswith("ab")
+    assert parts[1].startswith(" ab")
+    assert logged == [f"{path}: invalid UTF-8 replaced by U+FFFD in 2 lines (1, 3)"]
+
+
+def test_a_damaged_file_of_text_says_how_far_it_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "text.gz"
+    path.write_bytes(gzip.compress(os.urandom(1000).hex().encode() + b"\n" * 7 + b"end")[:-9])
+    with pytest.raises(DataError, match="is a damaged gzip file") as caught:
+        list(read_text(path))
+    assert caught.value.where == f"{path}, after line 7"

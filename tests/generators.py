@@ -1,0 +1,108 @@
+"""Small generators for tests, in memory and on disk: no training, but weights with opinions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqkit import model_directory, weights
+from seqkit.config import Config, ModelConfig
+from seqkit.data.characters import CharacterTokenizer
+from seqkit.data.tokenizers import END, SMALLEST_VOCABULARY
+from seqkit.data.vocabulary import newline_id
+from seqkit.files import to_json
+from seqkit.model_directory import Facts, LoadedModel
+from seqkit.models import build_language_model
+from seqkit.nn.recurrent import DecoderState
+
+LETTERS = "\n abcdeé東"
+
+
+def small_generator(
+    cell: str = "lstm",
+    *,
+    layers: int = 2,
+    hidden: int = 24,
+    tied: str = "none",
+    documents: str = "none",
+    characters: str = LETTERS,
+    byte_bias: float = -12.0,
+    end_bias: float = -12.0,
+    sharpness: float = 4.0,
+) -> LoadedModel:
+    """A generator over few characters; a low `byte_bias` keeps other bytes away, a high `end_bias` is brief."""
+    tokenizer = CharacterTokenizer(characters, "identity")
+    network = ModelConfig(
+        cell=cell,  # type: ignore[arg-type]
+        embedding_size=12,
+        hidden_size=hidden,
+        decoder_layers=layers,
+        tied_embeddings=tied,  # type: ignore[arg-type]
+        dropout=0.3,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = build_language_model(network, size=tokenizer.size)
+        with torch.no_grad():
+            output: Any = model.head
+            output.output.weight.mul_(sharpness)
+            output.output.bias.normal_()
+            output.output.bias[END] = end_bias
+            output.output.bias[END + 1 : SMALLEST_VOCABULARY] += byte_bias
+            for recurrent in model.decoder.recurrent_layers():
+                for parameter in recurrent.recurrence.parameters():
+                    parameter.add_(0.3 * torch.randn_like(parameter))
+    facts = Facts(
+        kind="generation",
+        corpus="0" * 64,
+        documents=documents,
+        boundary=newline_id(tokenizer) if documents == "none" else END,
+    )
+    return LoadedModel(model.eval(), Config(model=network), facts, tokenizer, tokenizer)
+
+
+def write_generator(loaded: LoadedModel, directory: Path) -> Path:
+    """Publish a generator as a model directory."""
+    model_directory.create(directory)
+    tensors = weights.parameter_tensors(loaded.model)
+    model_directory.ModelWriter(directory, fresh=True).publish(
+        {
+            model_directory.CONFIG: to_json(loaded.config.to_dict()),
+            model_directory.WEIGHTS: weights.to_bytes(tensors),
+            loaded.target_tokenizer.file_name: loaded.target_tokenizer.to_bytes(),
+        },
+        loaded.facts,
+        tensors_sha256=weights.tensor_hash(tensors),
+        self_test=model_directory.self_test(loaded.target_tokenizer),
+    )
+    return directory
+
+
+class ScriptedStepper:
+    """A language stepper that says given tokens, whatever it is told: row by row its own script."""
+
+    def __init__(self, scripts: Sequence[Sequence[int]], size: int, rest: int) -> None:
+        """After its script a row repeats the token `rest`."""
+        self.scripts = scripts
+        self.size = size
+        self.rest = rest
+
+    def begin(self, state: DecoderState, rows: int) -> np.ndarray:  # noqa: ARG002
+        """The state is each row's script and place in it. (N, 2)"""
+        return np.stack([np.arange(rows) % len(self.scripts), np.zeros(rows, np.int64)], axis=1)
+
+    def step(self, tokens: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All the probability to the next token of the script."""
+        logits = np.full((len(tokens), self.size), -30, np.float32)
+        for row, (script, place) in enumerate(state):
+            wanted = self.scripts[script]
+            logits[row, wanted[place] if place < len(wanted) else self.rest] = 30
+        return logits, state + [0, 1]
+
+    def select(self, state: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The given rows."""
+        return state[rows]
