@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from seqkit import model_directory, weights
-from seqkit.config import Config, ModelConfig
+from seqkit.config import Config, ModelConfig, TrainingConfig
 from seqkit.data.characters import CharacterTokenizer
 from seqkit.data.tokenizers import END, SMALLEST_VOCABULARY
 from seqkit.data.vocabulary import newline_id
@@ -34,7 +34,7 @@ def small_generator(
     end_bias: float = -12.0,
     sharpness: float = 4.0,
 ) -> LoadedModel:
-    """A generator over few characters; a low `byte_bias` keeps other bytes away, a high `end_bias` is brief."""
+    """A generator of few characters; a low `byte_bias` keeps bytes away, a high `end_bias` ends soon."""
     tokenizer = CharacterTokenizer(characters, "identity")
     network = ModelConfig(
         cell=cell,  # type: ignore[arg-type]
@@ -55,14 +55,15 @@ def small_generator(
             output.output.bias[END + 1 : SMALLEST_VOCABULARY] += byte_bias
             for recurrent in model.decoder.recurrent_layers():
                 for parameter in recurrent.recurrence.parameters():
-                    parameter.add_(0.3 * torch.randn_like(parameter))
+                    parameter.add_(0.8 * hidden**-0.5 * torch.randn_like(parameter))
     facts = Facts(
         kind="generation",
         corpus="0" * 64,
         documents=documents,
         boundary=newline_id(tokenizer) if documents == "none" else END,
     )
-    return LoadedModel(model.eval(), Config(model=network), facts, tokenizer, tokenizer)
+    config = Config(model=network, training=TrainingConfig(best_metric="loss"))
+    return LoadedModel(model.eval(), config, facts, tokenizer, tokenizer)
 
 
 def write_generator(loaded: LoadedModel, directory: Path) -> Path:
@@ -101,7 +102,7 @@ class ScriptedStepper:
         for row, (script, place) in enumerate(state):
             wanted = self.scripts[script]
             logits[row, wanted[place] if place < len(wanted) else self.rest] = 30
-        return logits, state + [0, 1]
+        return logits, state + np.array([0, 1])
 
     def select(self, state: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The given rows."""

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# From nothing to a translator of your own, in a few minutes on two cores:
+# From nothing to a translator and a generator of your own, in a few minutes on two cores:
 #
 #   bash recipes/quickstart/run.sh                     everything; at the end it translates what you type
 #   echo "A dog runs." | bash recipes/quickstart/run.sh    … or what is piped in
 #
-# It makes a corpus of English–German captions, trains a small model on it, scores it on sentences that it has
-# never seen, and translates. A second run finds all that done. WORK=FOLDER keeps its files elsewhere.
+# It makes a corpus of English–German captions, trains a small translator on it, scores it on sentences that it
+# has never seen, trains a character-level generator on the English side for a minute, lets it write, and
+# translates. A second run finds all that done. WORK=FOLDER keeps its files elsewhere.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 . "$here/../setup.sh"
@@ -35,7 +36,14 @@ step "4. evaluate: BLEU on the 1,000 captions that were held out (their combinat
 show seqkit evaluate --model "$work/model" --source "$work/captions/test.en" --reference "$work/captions/test.de" \
     --metric bleu,chrf
 
-step "5. translate: your turn"
+step "5. a generator: the English captions, character by character, for a minute"
+if [ ! -f "$work/text/corpus.json" ]; then
+    show seqkit prepare "$work/text" --text "$work/captions/train.en" --documents line
+fi
+show seqkit train "$work/text" "$work/generator" --preset tiny --minutes "${MINUTES:-1}"
+show seqkit generate "$work/generator" --samples 5 --seed 1
+
+step "6. translate: your turn"
 if [ -t 0 ]; then
     echo "   Type an English caption, such as: Two young women are waiting in front of the station." >&2
     echo "   (Ctrl-D ends. Words that the grammar does not know are guessed.)" >&2

@@ -217,7 +217,7 @@ def _column(activations: CellActivations, index: int) -> _Column:
         activations.next_pieces[index + 1], activations.next_probabilities[index + 1], strict=True
     )
     guesses = [
-        (_shown(piece).replace(" ", "␣") if probability >= _LEAST_SHOWN else "", float(probability))
+        (_guess(piece) if probability >= _LEAST_SHOWN else "", float(probability))
         for piece, probability in following
     ]
     return _Column(index, _shown(activations.pieces[index]), guesses)
@@ -226,6 +226,11 @@ def _column(activations: CellActivations, index: int) -> _Column:
 def _shown(piece: str) -> str:
     """A piece of text in one line, with nothing in it that a terminal obeys."""
     return "".join(_VISIBLE.get(character) or console.printable(character) for character in piece)
+
+
+def _guess(piece: str) -> str:
+    """A piece that may be all of what is shown, in the least room."""
+    return _shown(piece.replace("\t", "→")).replace(" ", "␣")
 
 
 _VISIBLE = {"\n": "↵", "\t": "→   "}

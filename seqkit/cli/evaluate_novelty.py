@@ -17,7 +17,7 @@ _SHOWN = 200  # characters of the longest copy
 def evaluate_novelty(corpus: str, file: str, *, as_json: bool, quiet: bool) -> None:
     """Compare and print."""
     from seqkit.evaluation import novelty
-    from seqkit.evaluation.protocols import open_text_corpus
+    from seqkit.evaluation.text import open_text_corpus
 
     opened = open_text_corpus(corpus)
     announce_input(file)

@@ -282,7 +282,7 @@ def prepare(
 def _refuse(options: Mapping[str, object], reason: str, hint: str) -> None:
     """ConfigError for the first of the options that is given."""
     for name, value in options.items():
-        if value not in (None, False):
+        if value is not None and value is not False:
             raise ConfigError(f"{name} {reason}", where=name, hint=f"leave it out: {hint}")
 
 

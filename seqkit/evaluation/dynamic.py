@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from seqkit.errors import ConfigError
-from seqkit.evaluation.language import IdStream, slice_losses
+from seqkit.evaluation.language import slice_losses
+from seqkit.evaluation.text import IdStream
 from seqkit.models import SequenceModel
 
 _EPSILON = 1e-4

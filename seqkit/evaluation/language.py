@@ -10,66 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from seqkit import __version__
 from seqkit.batch import Batch, Padded
-from seqkit.data.documents import DocumentText
-from seqkit.data.inputs import TextFile
-from seqkit.data.manifest import Documents
-from seqkit.data.text import input_name
-from seqkit.data.tokenizers import END, Tokenizer
-from seqkit.data.vocabulary import newline_id
-from seqkit.errors import DataError
-from seqkit.metrics.translation import Score, bits_per_character, perplexity
+from seqkit.evaluation.text import IdStream
 from seqkit.models import SequenceModel
 from seqkit.nn.heads import Loss
 from seqkit.nn.recurrent import DecoderState
 
-IdStream = NDArray[Any]  # (n,) of any integer type: a memory map of a corpus, or ids just made
 Progress = Callable[[int], None]  # hears how many predictions are done
 
 SLICE_LENGTH = 1024  # positions of a call: enough for speed, a few megabytes of activations
 _WINDOW_POSITIONS = 1 << 14  # of windows scored side by side
-
-
-@dataclass(frozen=True)
-class EncodedText:
-    """A text as a generator sees it: one stream of ids (n,), in which END ends every marked document.
-
-    `characters` are those of the normalised text, ends not counted; `boundary` stands before the first id.
-    """
-
-    ids: IdStream
-    boundary: int
-    characters: int
-    ends: int
-    unit: str  # the kind of tokenizer
-
-
-def encode_file(path: str, tokenizer: Tokenizer, documents: Documents) -> EncodedText:
-    """Read and encode a plain or gzip file, or standard input for `-`, as `prepare` would have done.
-
-    Raises DataError when there is no text in it, and what reading files raises.
-    """
-    name = input_name(path)
-    exact = tokenizer.kind == "byte"
-    text = DocumentText((TextFile(Path(path), name),), documents, tokenizer.normalization, exact)
-    parts, characters, ends = [], 0, 0
-    for chunk in text.chunks(warn=True):
-        for number, ids in enumerate(tokenizer.encode_texts(chunk.texts)):
-            parts.append(np.append(ids, np.int32(END)) if number < chunk.ends else ids)
-        characters, ends = characters + chunk.characters, ends + chunk.ends
-    if not characters:
-        raise DataError(f"there is no text in {name}, so there is nothing to score", where=name)
-    boundary = newline_id(tokenizer) if documents == "none" else END
-    return EncodedText(np.concatenate(parts), boundary, characters, ends, tokenizer.kind)
 
 
 def stream_nats(
@@ -120,24 +74,6 @@ def window_nats(
                 nats, positions = nats + float(loss.nats), positions + loss.positions
                 progress(positions)
     return nats
-
-
-def language_scores(text: EncodedText, nats: float, **protocol: object) -> list[Score]:
-    """Bits and nats per character and the perplexity of a token, each with its signature.
-
-    `nats` is the sum over all predictions, those of the ends of documents too, which are no characters.
-    `protocol` is what else the signature says, in order.
-    """
-    counts = {"tokens": len(text.ids), "ends": text.ends, "characters": text.characters}
-    keys = {**protocol, "unit": text.unit, **counts, "seqkit": __version__}
-    signature = "|".join(f"{key}:{value}" for key, value in keys.items())
-    values = {
-        "bits_per_character": bits_per_character(nats, text.characters),
-        "nats_per_character": nats / text.characters,
-        "perplexity": perplexity(nats / len(text.ids)),
-    }
-    details = {"protocol": protocol["protocol"], "nats": nats, **counts}
-    return [Score(name, value, signature, details=details) for name, value in values.items()]
 
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

@@ -18,7 +18,7 @@ from seqkit.data.ragged import Array
 from seqkit.data.text import input_name, read_text
 from seqkit.data.vocabulary import END, normal_form
 from seqkit.errors import DataError
-from seqkit.evaluation.protocols import Progress, documents_of
+from seqkit.evaluation.text import documents_of
 from seqkit.metrics.novelty import COPY_LENGTHS, NGRAM_LENGTHS, Novelty, measure_novelty
 
 _VALID_CHARACTERS = 1_000_000  # of the validation text that are looked at
@@ -61,7 +61,10 @@ def read_generated(path: str, corpus: Corpus) -> str:
 
 
 def evaluate_novelty(
-    text: str, corpus: Corpus, *, progress: Progress = lambda _stage, _done, _total: None
+    text: str,
+    corpus: Corpus,
+    *,
+    progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
 ) -> NoveltyReport:
     """Compare a text, and the validation text, with the training text of a corpus.
 

@@ -18,7 +18,14 @@ from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.errors import DataError, ModelError
 from seqkit.evaluation.dynamic import DynamicOptions, dynamic_nats
-from seqkit.evaluation.language import EncodedText, encode_file, language_scores, stream_nats, window_nats
+from seqkit.evaluation.language import stream_nats, window_nats
+from seqkit.evaluation.text import (
+    EncodedText,
+    documents_of,
+    encode_file,
+    language_scores,
+    open_text_corpus,
+)
 from seqkit.metrics.ngram import TOKEN_LIMIT, NgramModel, adaptive_nats
 from seqkit.metrics.translation import Score
 from seqkit.model_directory import LoadedModel
@@ -82,24 +89,6 @@ def open_predictors(model: str | None, corpus: str | None) -> Predictors:
         None if model is None else _load_generator(Path(model)),
         None if corpus is None else open_text_corpus(corpus),
     )
-
-
-def open_text_corpus(directory: str) -> Corpus:
-    """Open a corpus directory; DataError when it holds parallel text."""
-    corpus = Corpus.open(directory)
-    if corpus.kind != "generation":
-        raise DataError(
-            f"{directory} is a corpus of parallel text",
-            where=directory,
-            hint="seqkit prepare CORPUS --text FILE makes one of plain text",
-        )
-    return corpus
-
-
-def documents_of(corpus: Corpus) -> Documents:
-    """What ends a document of a generation corpus."""
-    assert corpus.manifest.text is not None  # a generation corpus without it is refused when it is read
-    return corpus.manifest.text.documents
 
 
 def score_text(

@@ -90,7 +90,9 @@ class GenerateOptions:
     @property
     def beam(self) -> BeamOptions:
         """The part of it that beam search reads."""
-        return BeamOptions(beam_size=self.beam_size or 1, n_best=self.samples if self.beam_size else 1)
+        if self.beam_size is None:
+            return BeamOptions(beam_size=1)
+        return BeamOptions(beam_size=self.beam_size, n_best=self.samples)
 
     @property
     def draws(self) -> bool:
@@ -106,10 +108,10 @@ class GenerateOptions:
 class Generated:
     """One sample: the text that follows the prompt, and why it ended.
 
-    `sample` counts from 1; `seed` is None where nothing is drawn. Where asked for, `tokens` are the pieces that the
-    text was made of (a character that is spelt in bytes comes with its last one, after empty pieces; the last
-    piece may reach beyond the text's end) and `log_probabilities`, in nats, what the model itself gives each,
-    whatever the temperature; an end token comes last.
+    `sample` counts from 1; `seed` is None where nothing is drawn. Where asked for, `tokens` are the pieces
+    that the text was made of (a character that is spelt in bytes comes with its last one, after empty pieces;
+    the last piece may reach beyond the text's end) and `log_probabilities`, in nats, what the model itself
+    gives each, whatever the temperature; an end token comes last.
     """
 
     text: str
@@ -207,7 +209,7 @@ class TextGenerator:
             np.int64
         )  # (T,)
         state = read_text(self.loaded.model, tokens[:-1])
-        if options.beam_size:
+        if options.beam_size is not None:
             yield from self._search(prompt, tokens, state, options)
             return
         options = options.seeded()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from seqkit.model_directory import CONFIG, LoadedModel
 from seqkit.training.options import TrainOptions
 from seqkit.training.tasks import Network
 
+_LOG = logging.getLogger(__name__)
 # Settings that may change when a run continues: they do not touch what is computed.
 MAY_DIFFER = ("training.checkpoint_every", "training.samples", "decoding.")
 
@@ -45,6 +47,17 @@ def refuse_other_beginning(directory: Path, given: Path | None, recorded: str) -
         raise ConfigError(
             f"the run in {directory} did not begin with --init-from {given}",
             hint="leave --init-from out to continue, or begin again with --restart",
+        )
+
+
+def warn_of_other_arithmetic(began: tuple[int, str], goes_on: tuple[int, str]) -> None:
+    """Warn when a run goes on with other threads or another precision: sums are rounded otherwise then."""
+    if began != goes_on:
+        _LOG.warning(
+            "the run began with %d threads in %s and goes on with %d in %s: "
+            "the result will not be bit-identical",
+            *began,
+            *goes_on,
         )
 
 

@@ -7,7 +7,6 @@ tensors of model, optimizer and average, and the text of metrics.jsonl: these ma
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from seqkit.training.beginning import (
     refuse_other_beginning,
     refuse_other_settings,
     tokenizers_of_run,
+    warn_of_other_arithmetic,
 )
 from seqkit.training.budget import Budget
 from seqkit.training.events import Event, Finished, Progress, RunState, Started, Validated
@@ -44,8 +44,6 @@ from seqkit.training.options import TrainOptions
 from seqkit.training.rows import metrics_row
 from seqkit.training.tasks import Network, build_task
 from seqkit.training.validation import Measured, Stopped
-
-_LOG = logging.getLogger(__name__)
 
 
 def train_model(options: TrainOptions) -> Iterator[Event]:
@@ -351,16 +349,9 @@ class _Run:
                 where=str(self.options.corpus),
                 hint="name a new model directory, or begin again with --restart",
             )
-        threads, precision = state.pop("threads"), state.pop("precision")
-        if (threads, precision) != (self.threads, self.precision):
-            _LOG.warning(
-                "the run began with %d threads in %s and goes on with %d in %s: "
-                "the result will not be bit-identical",
-                threads,
-                precision,
-                self.threads,
-                self.precision,
-            )
+        warn_of_other_arithmetic(
+            (state.pop("threads"), state.pop("precision")), (self.threads, self.precision)
+        )
         self.tensors_sha256 = state.pop("tensors_sha256")
         self.state = RunState.from_dict(state)
         refuse_other_beginning(self.options.model, self.options.init_from, self.state.init_from)

@@ -34,12 +34,12 @@ def quickstart(work: Path, typed: str, **environment: str) -> subprocess.Complet
 
 def test_the_quickstart_runs_and_runs_again(tmp_path: Path) -> None:
     work = tmp_path / "a folder with spaces"
-    first = quickstart(work, "A dog runs.\n\nTwo women wait.", EPOCHS="0.05")
+    first = quickstart(work, "A dog runs.\n\nTwo women wait.", EPOCHS="0.05", MINUTES="0.05")
     assert first.returncode == 0, first.stderr
     assert "tok:13a" in first.stdout
-    assert len(first.stdout.split("\n")) - 1 >= 3  # the table, and a line for each typed one
+    assert len(first.stdout.split("\n")) - 1 >= 3 + 5  # the table, five captions, a line for each typed one
     weights = (work / "model/weights.safetensors").read_bytes()
-    second = quickstart(work, "A dog runs.\n", EPOCHS="0.05")
+    second = quickstart(work, "A dog runs.\n", EPOCHS="0.05", MINUTES="0.05")
     assert second.returncode == 0, second.stderr
     assert "finished already" in second.stderr
     assert (work / "model/weights.safetensors").read_bytes() == weights

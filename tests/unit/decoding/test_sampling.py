@@ -1,4 +1,4 @@
-"""Drawing: the restrictions against brute force, frequencies against probabilities, rows against neighbours."""
+"""Drawing: restrictions against brute force, frequencies against probabilities, rows alone and together."""
 
 from __future__ import annotations
 

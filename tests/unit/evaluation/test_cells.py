@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,23 +10,23 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from seqkit.data.characters import CharacterTokenizer
 from seqkit.data.tokenizers import END, train_tokenizer
 from seqkit.errors import DataError
 from seqkit.evaluation import cells
 from seqkit.evaluation.cells import CellActivations, cell_activations
 from seqkit.evaluation.language import stream_nats
 from seqkit.model_directory import LoadedModel
-from tests.unit.evaluation.tiny_generator import tiny_generator
+from seqkit.models import build_language_model
+from tests.generators import small_generator
 
-TEXT = 'He said: "no", and (it was a cat) went.\n\nABC:\nso be it\n' * 12  # more than two slices
+TEXT = "abc decade, a bed\n\n  added é\n" * 20  # more than two slices; the comma is spelt in a byte
 
 VARIANTS: list[dict[str, Any]] = [
     {},
     {"cell": "gru"},
-    {"cell": "rnn", "scale": 1.0},  # larger weights make it chaotic
-    {"decoder_layers": 1, "tied_embeddings": "target"},
-    {"decoder_layers": 3},
+    {"cell": "rnn"},
+    {"layers": 1, "tied": "target"},
+    {"layers": 3},
 ]
 
 
@@ -45,7 +46,7 @@ def stepped(loaded: LoadedModel, ids: list[int]) -> tuple[list[NDArray[Any]], ND
 
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
 def test_one_pass_sees_what_steps_see(changes: dict[str, Any]) -> None:
-    loaded = tiny_generator(**changes)
+    loaded = small_generator(**changes)
     found = cell_activations(loaded, TEXT)
     ids = loaded.target_tokenizer.encode_text(TEXT).tolist()
     activations, predictions = stepped(loaded, ids)
@@ -64,23 +65,23 @@ def test_one_pass_sees_what_steps_see(changes: dict[str, Any]) -> None:
 
 
 def test_one_cell_is_named_from_one_on() -> None:
-    found = cell_activations(tiny_generator(), TEXT)
+    found = cell_activations(small_generator(), TEXT)
     np.testing.assert_array_equal(found.of(2, 1), found.layers[1][:, 0])
-    np.testing.assert_array_equal(found.of(1, 12), found.layers[0][:, 11])
+    np.testing.assert_array_equal(found.of(1, 24), found.layers[0][:, 23])
 
 
 def test_surprisal_adds_up_to_the_loss_of_the_text() -> None:
-    loaded = tiny_generator()
-    text = TEXT + "é☃"  # no characters of the vocabulary
+    loaded = small_generator()
+    text = TEXT + "☃"  # no character of the vocabulary
     ids = loaded.target_tokenizer.encode_text(text)
     nats, count = stream_nats(loaded.model, ids, loaded.facts.boundary, device=torch.device("cpu"))
     found = cell_activations(loaded, text)
-    assert count == len(text) + 3  # the last two are spelt in bytes, 2 and 3
+    assert count == len(text) + 2  # the last is spelt in three bytes
     assert found.surprisal.sum() * np.log(2) == pytest.approx(nats, rel=1e-5)
 
 
 def test_the_most_probable_tokens_are_written_as_what_they_stand_for() -> None:
-    loaded = tiny_generator()
+    loaded = small_generator()
     names = {"a": "a", "\n": "\n"}
     likely = {"a": 9.0, "\n": 8.0}
     with torch.no_grad():
@@ -99,7 +100,7 @@ def test_the_most_probable_tokens_are_written_as_what_they_stand_for() -> None:
 
 @pytest.mark.parametrize("characters", ["ab\n", ""], ids=["characters", "bytes"])
 def test_a_character_of_several_bytes_is_one_position(characters: str) -> None:
-    loaded = tiny_generator(tokenizer=CharacterTokenizer(characters, "identity"))
+    loaded = small_generator(characters=characters)
     text = "a☃bé\n😀"
     found = cell_activations(loaded, text)
     assert found.pieces == tuple(text)
@@ -117,7 +118,10 @@ def test_a_character_of_several_bytes_is_one_position(characters: str) -> None:
 def test_subwords_are_positions() -> None:
     lines = ["the cat sat on the mat"] * 50 + ["a dog ran"] * 20
     tokenizer = train_tokenizer("bpe", lines, 290, "identity", of_texts=True)
-    found = cell_activations(tiny_generator(tokenizer=tokenizer), "the cat sat\non ☃ dogs")
+    whole = small_generator()
+    model = build_language_model(whole.config.model, size=tokenizer.size).eval()
+    loaded = replace(whole, model=model, source_tokenizer=tokenizer, target_tokenizer=tokenizer)
+    found = cell_activations(loaded, "the cat sat\non ☃ dogs")
     assert "".join(found.pieces) == "the cat sat\non ☃ dogs"
     assert max(map(len, found.pieces)) > 1
     assert any("☃" in piece for piece in found.pieces)
@@ -133,7 +137,7 @@ def test_subwords_are_positions() -> None:
     ],
 )
 def test_documents_end_as_they_did_in_training(documents: str, text: str, pieces: list[str]) -> None:
-    loaded = tiny_generator(documents=documents)
+    loaded = small_generator(documents=documents)
     found = cell_activations(loaded, text)
     assert list(found.pieces) == pieces
     encode = loaded.target_tokenizer.encode_text
@@ -148,32 +152,32 @@ def test_documents_end_as_they_did_in_training(documents: str, text: str, pieces
 @pytest.mark.parametrize(("documents", "text"), [("none", ""), ("line", "\n \n\n")])
 def test_no_text_is_said(documents: str, text: str) -> None:
     with pytest.raises(DataError, match="there is no text to look into"):
-        cell_activations(tiny_generator(documents=documents), text)
+        cell_activations(small_generator(documents=documents), text)
 
 
 def test_a_long_text_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = tiny_generator()
+    loaded = small_generator()
     monkeypatch.setattr(cells, "MOST_POSITIONS", 50)
     whole = cell_activations(loaded, TEXT[:50])
     found = cell_activations(loaded, TEXT)
     assert (whole.cut, found.cut) == (False, True)
     assert "".join(found.pieces) == TEXT[:50]
-    monkeypatch.setattr(cells, "MOST_ACTIVATIONS", 30 * 2 * 12)
+    monkeypatch.setattr(cells, "MOST_ACTIVATIONS", 30 * 2 * 24)
     assert len(cell_activations(loaded, TEXT).pieces) == 30
 
 
 def test_closed_output_gates_give_no_nonsense() -> None:
-    loaded = tiny_generator()
+    loaded = small_generator()
     layer = loaded.model.decoder.recurrent_layers()[0]
     with torch.no_grad():
-        layer.recurrence.bias_ih_l0[3 * 12 :] = -300.0
+        layer.recurrence.bias_ih_l0[3 * 24 :] = -300.0
     found = cell_activations(loaded, TEXT[:40])
     assert np.isfinite(found.layers[0]).all()
     assert np.isfinite(found.surprisal).all()
 
 
 def test_the_model_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = tiny_generator()
+    loaded = small_generator()
 
     def hooks() -> int:
         return sum(len(layer._forward_hooks) for layer in loaded.model.decoder.recurrent_layers())
@@ -189,8 +193,8 @@ def test_the_model_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_activations_lie_between_minus_one_and_one() -> None:
-    found: CellActivations = cell_activations(tiny_generator(scale=6.0), TEXT)
+    found: CellActivations = cell_activations(small_generator(), TEXT)
     for layer in found.layers:
-        assert layer.shape == (len(TEXT), 12)
+        assert layer.shape == (len(TEXT), 24)
         assert np.abs(layer).max() <= 1
         assert layer.std() > 0.1

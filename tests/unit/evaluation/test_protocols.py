@@ -21,11 +21,10 @@ from seqkit.evaluation.language import stream_nats, window_nats
 from seqkit.evaluation.protocols import (
     Predictors,
     Protocols,
-    documents_of,
     open_predictors,
-    open_text_corpus,
     score_text,
 )
+from seqkit.evaluation.text import documents_of, open_text_corpus
 from seqkit.metrics.ngram import NgramModel
 from seqkit.metrics.translation import Score
 from seqkit.model_directory import Facts, LoadedModel

@@ -281,3 +281,47 @@ def test_linear_layers_begin_without_bias() -> None:
     initialize(linear, "orthogonal", 1.0)
     assert linear.bias.eq(0).all()
     assert linear.weight.abs().max().item() <= (6 / 50) ** 0.5
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_weight_drop_changes_its_mask_and_is_off_in_evaluation(cell: Cell) -> None:
+    torch.manual_seed(1)
+    layer = RecurrentLayer(cell, 5, 6, weight_drop=0.5)
+    inputs = torch.randn(2, 7, 5)
+    state = layer.zero_state(2, inputs)
+    weight = layer.recurrence.get_parameter("weight_hh_l0")
+    before = weight.detach().clone()
+    first, second = (layer(inputs, state)[0] for _ in range(2))
+    assert not torch.equal(first, second), "two calls draw two masks"
+    torch.manual_seed(5)
+    again = layer(inputs, state)[0]
+    torch.manual_seed(5)
+    assert torch.equal(again, layer(inputs, state)[0]), "the mask follows from the seed"
+    # What the call saw is the whole weight, with half of it dropped and the rest doubled.
+    torch.manual_seed(5)
+    dropped = torch.nn.functional.dropout(before, 0.5)
+    assert 0.2 < (dropped == 0).float().mean() < 0.8
+    plain = RecurrentLayer(cell, 5, 6)
+    plain.load_state_dict(layer.state_dict())
+    with torch.no_grad():
+        plain.recurrence.get_parameter("weight_hh_l0").copy_(dropped)
+    assert torch.allclose(again, plain(inputs, state)[0], atol=1e-6)
+    assert torch.equal(weight, before), "the module keeps its whole weight"
+    # Off in evaluation.
+    plain.load_state_dict(layer.state_dict())
+    layer.eval()
+    assert torch.equal(layer(inputs, state)[0], plain(inputs, state)[0])
+
+
+def test_gradients_reach_the_kept_weights_and_no_others() -> None:
+    torch.manual_seed(1)
+    layer = RecurrentLayer("lstm", 5, 6, weight_drop=0.5)
+    inputs = torch.randn(2, 7, 5)
+    torch.manual_seed(5)
+    layer(inputs, layer.zero_state(2, inputs))[0].sum().backward()
+    weight = layer.recurrence.get_parameter("weight_hh_l0")
+    torch.manual_seed(5)
+    kept = torch.nn.functional.dropout(torch.ones_like(weight), 0.5) > 0
+    assert weight.grad is not None
+    assert (weight.grad[~kept] == 0).all()
+    assert (weight.grad[kept] != 0).all()
