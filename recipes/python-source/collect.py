@@ -14,7 +14,16 @@ import sys
 import sysconfig
 from pathlib import Path
 
-SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "lib2to3", "__pycache__", "encodings"}
+SKIPPED = {
+    "test",
+    "tests",
+    "idle_test",
+    "site-packages",
+    "dist-packages",
+    "lib2to3",
+    "__pycache__",
+    "encodings",
+}
 LONGEST = 200_000  # bytes of one file: what is longer is a table
 VALIDATION_SHARE = 0.05
 SEPARATOR = "\n\n\n"  # between two files; --documents file would need a file each

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _PLAIN_WIDTH = 100
 _LEVELS = 8  # colours on either side of white
-_RED, _BLUE, _GREEN = (214, 64, 51), (52, 112, 214), (46, 160, 67)
+_RED, _BLUE, _GREEN = (226, 88, 75), (82, 140, 232), (46, 160, 67)
 _SIXTEEN = ("red", "bright_red", "white", "bright_blue", "blue")  # for terminals of 16 colours
 _MARKS = "=- +#"
 _MARK_LEGEND = "=  below -0.6    -  below -0.2    +  above 0.2    #  above 0.6"
@@ -57,7 +57,8 @@ class Canvas:
         from rich.style import Style
 
         if self.colors is ColorSystem.STANDARD:
-            style = Style(color="black", bgcolor=_SIXTEEN[_fifth(value)])
+            number = _fifth(value)
+            style = Style(color="black" if number == 2 else "bright_white", bgcolor=_SIXTEEN[number])
             return style.render(text, color_system=self.colors)
         return self.paint(text, abs(_level(value)) / _LEVELS, _BLUE if value > 0 else _RED)
 

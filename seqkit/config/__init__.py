@@ -1,7 +1,6 @@
 """Settings, presets, and the layers that they are merged from."""
 
 from seqkit.config.layers import (
-    BUDGETS,
     Layer,
     Resolved,
     assignment_layer,
@@ -16,7 +15,6 @@ from seqkit.config.presets import DEFAULT_PRESET, PRESETS
 from seqkit.config.settings import Config, DataConfig, DecodingConfig, Kind, ModelConfig, TrainingConfig
 
 __all__ = [
-    "BUDGETS",
     "DEFAULT_PRESET",
     "PRESETS",
     "Config",

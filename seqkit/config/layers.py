@@ -21,7 +21,11 @@ from seqkit.config.settings import Config, Kind, refuse_impossible
 from seqkit.errors import ConfigError, input_error, suggest
 from seqkit.files import JSON_LIMIT
 
-BUDGETS = ("training.epochs", "training.steps", "training.minutes")
+# Settings that say the same in different units: one of a later layer replaces those of earlier ones.
+ALTERNATIVES = (
+    ("training.epochs", "training.steps", "training.minutes"),
+    ("training.validate_every", "training.validate_minutes"),
+)
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,10 @@ def resolve(layers: Iterable[Layer], kind: Kind = "translation") -> Resolved:
                     where=layer.origin,
                     hint="seqkit train CORPUS --print-config lists the settings of that corpus's kind",
                 )
-        # A budget replaces the budgets of earlier layers.
-        if any(layer.values.get(key) for key in BUDGETS):
-            for key in set(BUDGETS) - layer.values.keys():
-                values[key], origins[key] = type(defaults[key])(0), f"replaced by {layer.origin}"
+        for group in ALTERNATIVES:
+            if any(layer.values.get(key) for key in group):
+                for key in set(group) - layer.values.keys():
+                    values[key], origins[key] = type(defaults[key])(0), f"replaced by {layer.origin}"
     config = _build(values)
     refuse_impossible(config, kind)
     return Resolved(config, {key: origin for key, origin in origins.items() if _belongs(key, kind)})

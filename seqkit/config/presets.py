@@ -14,7 +14,8 @@ _GENERATOR: dict[str, Any] = {
     "model.tied_embeddings": "none",
     "model.dropout": 0.1,
     "model.word_dropout": 0.0,
-    "training.learning_rate": 8e-3,
+    "training.learning_rate": 1e-2,
+    "training.weight_decay": 0.15,
     "training.label_smoothing": 0.0,
     "training.ema": 0.99,
     "training.best_metric": "loss",
@@ -57,7 +58,7 @@ PRESETS: dict[Kind, dict[str, dict[str, Any]]] = {
             **_GENERATOR,
             "model.hidden_size": 512,
             "model.dropout": 0.3,
-            "training.learning_rate": 5e-3,
+            "training.learning_rate": 7e-3,
             "training.minutes": 30.0,
         },
         "large": {

@@ -96,11 +96,9 @@ def _lines(parts: Iterator[str]) -> Iterator[Chunk]:
     inside = False  # the line goes on in the next part
     for part, last in _with_last(parts):
         *lines, rest = _with_newline(part, last).split("\n")
-        begun, lines = (
-            (lines[:1], lines[1:]) if inside else ([], lines)
-        )  # the end of a long line may be blank
-        texts = [line for line in lines if line.strip(_BLANK)]
-        dropped = len(lines) - len(texts)
+        begun = lines[:1] if inside else []  # the end of a long line, which may be blank
+        texts = [line for line in lines[len(begun) :] if line.strip(_BLANK)]
+        dropped = len(lines) - len(begun) - len(texts)
         inside = bool(rest)
         yield Chunk([*begun, *texts, *([rest] if inside else [])], ended=not inside, dropped=dropped)
 

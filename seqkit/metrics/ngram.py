@@ -25,7 +25,7 @@ IdArray = NDArray[Any]  # (n,) of any integer type
 Keys = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-TOKEN_LIMIT = 8_000_000  # of a training text; about 60 bytes each while they are counted
+TOKEN_LIMIT = 8_000_000  # of a training text: counting takes 60 bytes each, and 110 of the adaptive model
 _BLOCK = 1 << 20  # positions scored together
 
 

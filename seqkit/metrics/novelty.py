@@ -4,7 +4,7 @@ For every position of a text the longest substring that begins there and occurs 
 exactly, through a suffix array (Manber and Myers 1993) of both together: the training suffixes nearest to a
 suffix of the text in the sorted order have the most in common with it. Everything else follows from these
 lengths: an n-gram is new where the length is below n, a copy is maximal where it cannot begin a character
-earlier. The training text is searched in pieces that overlap, so that memory is bounded: about 400 MB.
+earlier. The training text is searched in pieces that overlap, so that memory is bounded: by half a gigabyte.
 """
 
 from __future__ import annotations

@@ -44,14 +44,14 @@ def forced_score(loaded: LoadedModel, made: Generated) -> float:
 def test_a_sample_does_not_depend_on_the_others(
     cell: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    loaded = small_generator(cell, hidden=40, documents="line", end_bias=-1.0)
+    loaded = small_generator(cell, hidden=40, documents="line", end_bias=-3.0)
     generator = TextGenerator(loaded, precision=precision)
     for more in ({}, RESTRICTED, PENALISED):
         options = GenerateOptions(
             length=120, samples=21, seed=7, stop=("eé",), log_probabilities=True, **more
         )
         together = generator.generate("ab", options)
-        assert len({one.reason for one in together}) > 1  # rows leave the batch at different times
+        assert len({len(one.text) for one in together}) > 5  # rows leave the batch at different times
         for rows in (1, 4, 20):
             monkeypatch.setattr(generation, "ROWS_TOGETHER", rows)
             assert generator.generate("ab", options) == together  # the log-probabilities to the last bit

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seqkit.config import PRESETS
+from seqkit.config import PRESETS, preset_layer, resolve
 from seqkit.errors import ExitCode
 from seqkit.model_directory import load
 
@@ -21,7 +21,8 @@ EXAMPLES = re.findall(r"<!-- example: (\S+) -->\n```(sh|python)\n(.*?)```", READ
 
 def shortened(example: str) -> str:
     """The example with a budget for a test; everything else is as the README shows it."""
-    return example.replace("--minutes 2", "--steps 12 --set training.validation_sentences=10")
+    shorter = example.replace("--minutes 2", "--steps 12 --set training.validation_sentences=10")
+    return shorter.replace("--minutes 1", "--steps 12 --set training.validate_every=6")
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +50,17 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_examples_are_found() -> None:
     assert [name for name, _, _ in EXAMPLES] == [
         "prepare",
+        "prepare-text",
         "train",
+        "train-text",
         "translate",
         "evaluate",
         "evaluate-model",
+        "evaluate-text",
+        "generate",
+        "cells",
         "python",
+        "python-generator",
     ]
 
 
@@ -72,9 +79,17 @@ def test_every_example_runs_in_order(workplace: Path) -> None:
         assert result.returncode == 0, f"{name}: {result.stderr}"
         if name == "translate":
             assert result.stdout.count("\n") == 1
-        if name.startswith("evaluate"):
+        if name in {"evaluate", "evaluate-model"}:
             assert re.search(r"bleu", result.stdout, re.IGNORECASE)
             assert "tok:13a" in result.stdout
+        if name == "evaluate-text":
+            for protocol in ("stream", "window-64", "dynamic", "ngram"):
+                assert protocol in result.stdout, protocol
+        if name == "generate":
+            assert result.stdout.startswith("A man ")
+            assert 200 <= len(result.stdout) <= 210
+        if name == "cells":
+            assert (workplace / "cells.html").read_text().startswith("<!doctype html>")
 
 
 def test_links_lead_somewhere() -> None:
@@ -89,8 +104,6 @@ def test_presets_are_documented_with_their_sizes() -> None:
         r"^\| `(\w+)`(?: \(default\))? \| (\d+) \| (\d+) \| (\d) \+ (\d) \|", README, re.MULTILINE
     )
     described = {name: tuple(map(int, sizes)) for name, *sizes in rows}
-    from seqkit.config import preset_layer, resolve
-
     for name in PRESETS["translation"]:
         model = resolve([preset_layer(name)]).config.model
         assert described[name] == (
@@ -99,6 +112,22 @@ def test_presets_are_documented_with_their_sizes() -> None:
             model.encoder_layers,
             model.decoder_layers,
         )
+
+
+def test_presets_of_generators_are_documented() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)`(?: \(default\))? \| (\d+) \| (\d+) \| (\d) \| ([\d.]+) \| (\d+) (minutes?|epochs) \|",
+        README,
+        re.MULTILINE,
+    )
+    described = {name: tuple(map(float, rest[:-1])) for name, *rest in rows}
+    assert described.keys() == PRESETS["generation"].keys()
+    for name, values in described.items():
+        config = resolve([preset_layer(name, "generation")], "generation").config
+        budget = config.training.minutes or config.training.epochs
+        model = config.model
+        expected = (model.embedding_size, model.hidden_size, model.decoder_layers, model.dropout, budget)
+        assert values == expected, name
 
 
 def test_exit_codes_are_documented() -> None:

@@ -229,6 +229,13 @@ def test_one_budget_replaces_the_others_of_earlier_layers() -> None:
     assert resolved(training__steps=0).training.epochs == 30, "a zero is no budget and replaces none"
 
 
+def test_one_interval_of_validations_replaces_the_other_of_an_earlier_layer() -> None:
+    layers = [preset_layer("small", "generation"), Layer("--set", {"training.validate_every": 7})]
+    result = resolve(layers, "generation")
+    assert (result.config.training.validate_every, result.config.training.validate_minutes) == (7, 0)
+    assert result.origins["training.validate_minutes"] == "replaced by --set"
+
+
 def test_there_is_exactly_one_budget() -> None:
     with pytest.raises(ConfigError, match="2 budgets: steps and minutes"):
         resolved(training__steps=10, training__minutes=1.0)

@@ -96,6 +96,8 @@ def test_a_text_can_be_split_anywhere(
     assert "".join(before) == "".join(wanted)[:place]
     assert "".join(behind) == "".join(wanted)[place:]
     if documents != "none":
+        count = len([document for document in before if document])
+        assert sum(chunk.ends for chunk, _ in sides if chunk) == count
         assert [*filter(None, before), *filter(None, behind)] == wanted
 
 
