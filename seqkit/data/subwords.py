@@ -66,7 +66,7 @@ _SETTINGS: dict[bytes, tuple[TokenizerKind, Normalization, bool]] = {
     for of_texts in (False, True)
     for name in [f"{kind}/{form}" + "/text" * of_texts]
 }
-_WHOLE_TEXTS = {"add_dummy_prefix": False, "allow_whitespace_only_pieces": True}
+_WHOLE_TEXTS: dict[str, Any] = {"add_dummy_prefix": False, "allow_whitespace_only_pieces": True}
 # Protocol buffers take the last value of a field: normalizer_spec { add_dummy_prefix: false }. Without it
 # SentencePiece puts a space before every line.
 _NO_PREFIX = b"\x1a\x02\x18\x00"

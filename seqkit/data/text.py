@@ -197,7 +197,7 @@ def _bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
         while len(rest) > LINE_LIMIT and rest.find(b"\n", 0, LINE_LIMIT + 1) < 0:
             end = rest.rfind(b" ", 1, LINE_LIMIT)
             if end < 0:
-                end = len(cut_line(rest, LINE_LIMIT).removesuffix(b"\r"))
+                end = len(cut_line(rest, LINE_LIMIT))
             yield rest[:end]
             rest = rest[end:]
         end = rest.rfind(b"\n") + 1

@@ -25,6 +25,7 @@ from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.data.vocabulary import Ids
 from seqkit.errors import DataError
+from seqkit.evaluation.text import BETWEEN_DOCUMENTS
 from seqkit.model_directory import LoadedModel
 from seqkit.models import SequenceModel
 from seqkit.nn.recurrent import LayerState, RecurrentLayer
@@ -35,8 +36,6 @@ TOP = 5  # of the most probable next tokens that are kept
 MOST_POSITIONS = 20_000
 MOST_ACTIVATIONS = 1 << 24  # positions times cells: 64 MB
 LONGEST_PIECE = 16  # characters of a token, on average at most
-# How the end of a document is shown.
-_BETWEEN = {"none": b"", "line": b"\n", "blank-line": b"\n\n", "file": b"\n"}
 _SLICE = 256  # tokens of a call: with 32,000 tokens to predict, 33 MB of logits
 
 
@@ -84,7 +83,7 @@ def cell_activations(loaded: LoadedModel, text: str) -> CellActivations:
         read = _read(model, ids.tolist(), loaded.facts.boundary)
     names = _names(tokenizer)
     written = tokenizer.token_bytes()
-    written[END] = _BETWEEN[documents]
+    written[END] = BETWEEN_DOCUMENTS[documents]
     firsts, lasts, pieces = _positions(ids.tolist(), written)
     # Input 0 is the boundary: token k is predicted at input k and read at input k + 1.
     before, after = np.array([*firsts, len(ids)]), np.array(lasts) + 1

@@ -18,13 +18,11 @@ from seqkit.data.ragged import Array
 from seqkit.data.text import input_name, read_text
 from seqkit.data.vocabulary import END, normal_form
 from seqkit.errors import DataError
-from seqkit.evaluation.text import documents_of
+from seqkit.evaluation.text import BETWEEN_DOCUMENTS, documents_of
 from seqkit.metrics.novelty import COPY_LENGTHS, NGRAM_LENGTHS, Novelty, measure_novelty
 
 _VALID_CHARACTERS = 1_000_000  # of the validation text that are looked at
 _TOKENS = 1 << 20  # decoded in one go
-# What stands between two documents. No text can tell where a file ended.
-_BETWEEN = {"none": b"", "line": b"\n", "blank-line": b"\n\n", "file": b"\n"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def _decoded(corpus: Corpus, ids: Array) -> Iterator[str]:
     """The text of a stream of ids, in parts."""
     tokenizer = corpus.target_tokenizer
     table = tokenizer.token_bytes()
-    table[END] = _BETWEEN[documents_of(corpus)]
+    table[END] = BETWEEN_DOCUMENTS[documents_of(corpus)]
     decoder = codecs.getincrementaldecoder("utf-8")(
         "surrogateescape" if tokenizer.kind == "byte" else "replace"
     )

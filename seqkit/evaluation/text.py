@@ -20,6 +20,8 @@ from seqkit.data.vocabulary import newline_id
 from seqkit.errors import DataError
 from seqkit.metrics.translation import Score, bits_per_character, perplexity
 
+# How the end of a document is written. No text can tell where a file ended.
+BETWEEN_DOCUMENTS: dict[Documents, bytes] = {"none": b"", "line": b"\n", "blank-line": b"\n\n", "file": b"\n"}
 IdStream = NDArray[Any]  # (n,) of any integer type: a memory map of a corpus, or ids just made
 
 

@@ -2,146 +2,53 @@
 
 from __future__ import annotations
 
-import codecs
-import secrets
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from seqkit import model_directory
 from seqkit.data.tokenizers import END, Tokenizer
-from seqkit.decoding.beam import BeamOptions, beam_search
-from seqkit.decoding.sampling import SEED_LIMIT, SampleOptions, Sampler, random_stream
+from seqkit.decoding.beam import beam_search
+from seqkit.decoding.sampling import Sampler, random_stream
 from seqkit.device import resolve_device, set_threads
 from seqkit.errors import ConfigError, ModelError
+from seqkit.inference.samples import Generated, GenerateOptions, Piece, Spelling, Text
+from seqkit.inference.workers import can_fork, in_processes
 from seqkit.model_directory import LoadedModel
 from seqkit.nn.recurrent import DecoderState
 from seqkit.stepping.language import BeamStepper, language_stepper, read_text
 
+__all__ = ["GenerateOptions", "Generated", "Piece", "TextGenerator"]
+
 ROWS_TOGETHER = 64  # samples of a batch: more are hardly faster
+WORTH_SHARING = 100_000  # characters that are drawn in several processes: fewer are made in no time
 TOKENS_TOGETHER = 16  # drawn before the texts are looked at: a few characters, as a reader sees it
 HISTORY = 4096  # tokens of the prompt that the repetition penalty remembers
-
-Reason = Literal["length", "stop", "end"]
-
-
-@dataclass(frozen=True)
-class GenerateOptions:
-    """How to generate.
-
-    `length` counts characters. A text ends before the first of the `stop` strings, at the end token where the
-    model knows one, or when it is long enough. The same `seed` gives the same samples; None draws a seed.
-    With a `beam_size` the likeliest `samples` texts of that many tokens are searched for instead of drawn.
-    For the rest see `decoding.sampling.SampleOptions`.
-    """
-
-    length: int = 500
-    samples: int = 1
-    stop: tuple[str, ...] = ()
-    seed: int | None = None
-    beam_size: int | None = None
-    log_probabilities: bool = False
-    temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    typical: float = 1.0
-    repetition_penalty: float = 1.0
-    repetition_ngram: int = 8
-
-    def __post_init__(self) -> None:
-        if self.length < 0:
-            raise ConfigError(f"--length {self.length} must be 0 or more")
-        if self.samples < 1:
-            raise ConfigError(f"--samples {self.samples} must be at least 1")
-        if "" in self.stop:
-            raise ConfigError("--stop needs a text; an empty one is everywhere")
-        if self.seed is not None and not 0 <= self.seed < SEED_LIMIT:
-            raise ConfigError(f"--seed {self.seed} must be from 0 to {SEED_LIMIT - 1}")
-        self.sampling  # noqa: B018  checks its part
-        if self.beam_size is not None:
-            self._check_beam(self.beam_size)
-
-    def _check_beam(self, beam_size: int) -> None:
-        drawing = ["seed", *(field.name for field in fields(SampleOptions))]
-        for field in fields(self):
-            if field.name in drawing and getattr(self, field.name) != field.default:
-                raise ConfigError(
-                    f"--{field.name.replace('_', '-')} has no meaning with --beam-size: "
-                    "beam search looks for the likeliest text and draws nothing",
-                    hint="leave one of them out",
-                )
-        if self.samples > beam_size >= 1:
-            raise ConfigError(
-                f"--samples {self.samples} needs a beam at least as large, but --beam-size is {beam_size}",
-                hint=f"--beam-size {self.samples}",
-            )
-        self.beam  # noqa: B018  checks the rest
-
-    @property
-    def sampling(self) -> SampleOptions:
-        """The part of it that drawing reads."""
-        return SampleOptions(**{field.name: getattr(self, field.name) for field in fields(SampleOptions)})
-
-    @property
-    def beam(self) -> BeamOptions:
-        """The part of it that beam search reads."""
-        if self.beam_size is None:
-            return BeamOptions(beam_size=1)
-        return BeamOptions(beam_size=self.beam_size, n_best=self.samples)
-
-    @property
-    def draws(self) -> bool:
-        """Whether the text depends on the seed."""
-        return self.beam_size is None and self.temperature > 0
-
-    def seeded(self) -> GenerateOptions:
-        """The same with a seed, drawn where there is none but needs to be one."""
-        return replace(self, seed=secrets.randbits(32)) if self.draws and self.seed is None else self
-
-
-@dataclass(frozen=True)
-class Generated:
-    """One sample: the text that follows the prompt, and why it ended.
-
-    `sample` counts from 1; `seed` is None where nothing is drawn. Where asked for, `tokens` are the pieces
-    that the text was made of (a character that is spelt in bytes comes with its last one, after empty pieces;
-    the last piece may reach beyond the text's end) and `log_probabilities`, in nats, what the model itself
-    gives each, whatever the temperature; an end token comes last.
-    """
-
-    text: str
-    prompt: str
-    reason: Reason
-    sample: int = 1
-    seed: int | None = None
-    tokens: tuple[str, ...] | None = None
-    log_probabilities: tuple[float, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Some more text of a sample; with the last piece comes the whole of it."""
-
-    sample: int
-    text: str
-    finished: Generated | None = None
 
 
 class TextGenerator:
     """A trained generator."""
 
     def __init__(
-        self, loaded: LoadedModel, *, device: torch.device | None = None, precision: str = "auto"
+        self,
+        loaded: LoadedModel,
+        *,
+        device: torch.device | None = None,
+        precision: str = "auto",
+        processes: int = 1,
     ) -> None:
         """`device` is where the steps are computed, None the processor; the model stays where it is.
 
-        Where the model goes on learning, `rebuild` takes its new weights over. Raises `ModelError` for a
-        model that is no generator, and `ConfigError` for a precision that the device has not.
+        Where the model goes on learning, `rebuild` takes its new weights over. Long work on many samples is
+        shared by up to so many `processes`. Raises `ModelError` for a model that is no generator, and
+        `ConfigError` for a precision that the device has not.
         """
         if loaded.facts.kind != "generation":
             raise ModelError("this is a translation model, not a generator", hint="use seqkit translate")
@@ -149,9 +56,10 @@ class TextGenerator:
         self.tokenizer: Tokenizer = loaded.target_tokenizer
         self.options = GenerateOptions()
         self._first_allowed = END + 1 if loaded.facts.documents == "none" else END
-        self._spelling = _Spelling(self.tokenizer)
+        self._spelling = Spelling(self.tokenizer)
         self._device = device or torch.device("cpu")
         self._precision = precision
+        self._processes = processes if self._device.type == "cpu" else 1
         self.rebuild()
 
     @classmethod
@@ -165,10 +73,11 @@ class TextGenerator:
     ) -> TextGenerator:
         """Open a model directory. The processor is chosen before a GPU, whose single steps are slower.
 
+        `threads` read the prompt together, and as many processes share what is worth it; None is all cores.
         Raises `ModelError` when it is damaged or holds a translation model and `InputMissing` when it is
         absent.
         """
-        set_threads(threads)
+        threads = set_threads(threads)
         chosen = resolve_device("cpu" if device == "auto" else device)
         facts = model_directory.read_facts(Path(directory))
         if facts.kind != "generation":
@@ -178,7 +87,8 @@ class TextGenerator:
                 hint=f"seqkit translate {directory}",
             )
         loaded = model_directory.load(Path(directory))
-        return cls(replace(loaded, model=loaded.model.to(chosen)), device=chosen, precision=precision)
+        loaded = replace(loaded, model=loaded.model.to(chosen))
+        return cls(loaded, device=chosen, precision=precision, processes=threads)
 
     def rebuild(self) -> None:
         """Take over the model's present weights."""
@@ -205,17 +115,56 @@ class TextGenerator:
 
     def pieces(self, prompt: str, options: GenerateOptions) -> Iterator[Piece]:
         """All samples, one after the other, as they are made."""
-        tokens = np.append(self.loaded.facts.boundary, self.tokenizer.encode_text(prompt)).astype(
-            np.int64
-        )  # (T,)
+        encoded = self.tokenizer.encode_text(prompt)
+        tokens = np.append(self.loaded.facts.boundary, encoded).astype(np.int64)  # (T,)
         state = read_text(self.loaded.model, tokens[:-1])
         if options.beam_size is not None:
             yield from self._search(prompt, tokens, state, options)
             return
         options = options.seeded()
-        for first in range(1, options.samples + 1, ROWS_TOGETHER):
-            numbers = range(first, min(first + ROWS_TOGETHER, options.samples + 1))
-            yield from self._draw(prompt, tokens, state, numbers, options)
+        processes = self._sharing(options)
+        rows = min(-(-options.samples // processes), ROWS_TOGETHER)
+        numbers = range(1, options.samples + 1)
+        batches = [numbers[start : start + rows] for start in range(0, options.samples, rows)]
+        if processes > 1:
+            yield from self._draw_in_processes(prompt, tokens, state, batches, options)
+        else:
+            for batch in batches:
+                yield from self._draw(prompt, tokens, state, batch, options)
+
+    def _sharing(self, options: GenerateOptions) -> int:
+        """In how many processes the samples are drawn."""
+        worth_it = options.samples * options.length >= WORTH_SHARING and can_fork()
+        return min(self._processes, options.samples) if worth_it else 1
+
+    def _draw_in_processes(
+        self,
+        prompt: str,
+        tokens: np.ndarray,
+        state: DecoderState,
+        batches: Sequence[range],
+        options: GenerateOptions,
+    ) -> Iterator[Piece]:
+        """Batches are dealt out to the processes in turn; what is not yet due is kept until it is."""
+        processes = min(self._processes, len(batches))
+
+        def pieces_of(process: int) -> Iterator[bytes]:
+            torch.set_num_threads(1)
+            for numbers in batches[process::processes]:
+                for piece in self._draw("", tokens, state, numbers, options):
+                    yield json.dumps(asdict(piece)).encode()
+
+        waiting: dict[int, list[Piece]] = {}
+        due = 1
+        for record in in_processes([partial(pieces_of, process) for process in range(processes)]):
+            piece = _piece(json.loads(record), prompt)
+            waiting.setdefault(piece.sample, []).append(piece)
+            while due in waiting:
+                pieces = waiting.pop(due)
+                yield from pieces
+                if pieces[-1].finished is None:
+                    break
+                due += 1
 
     def _draw(
         self,
@@ -227,7 +176,7 @@ class TextGenerator:
     ) -> Iterator[Piece]:
         """A batch of samples; what is not yet due is kept until it is."""
         seed = options.seed or 0
-        texts = [_Text(self._spelling, prompt, number, options) for number in numbers]
+        texts = [Text(self._spelling, prompt, number, options) for number in numbers]
         sampler = Sampler(
             self._stepper,
             self._stepper.begin(state, len(numbers)),
@@ -240,7 +189,8 @@ class TextGenerator:
         )
         rows, due = texts, 0
         while due < len(texts):
-            drawn = sampler.advance(min(TOKENS_TOGETHER, max(text.room for text in rows)))
+            with _one_thread():
+                drawn = sampler.advance(min(TOKENS_TOGETHER, max(text.room for text in rows)))
             for row, text in enumerate(rows):
                 scores = None if drawn.log_probabilities is None else drawn.log_probabilities[row].tolist()
                 text.add(drawn.tokens[row].tolist(), scores)
@@ -250,7 +200,7 @@ class TextGenerator:
                     break
                 due += 1
             going_on = [row for row, text in enumerate(rows) if text.reason is None]
-            if len(going_on) < len(rows):
+            if 0 < len(going_on) < len(rows):
                 sampler.keep(np.array(going_on, np.int64))
                 rows = [rows[row] for row in going_on]
 
@@ -259,16 +209,17 @@ class TextGenerator:
     ) -> Iterator[Piece]:
         """The likeliest texts, best first."""
         stepper = BeamStepper(self._stepper, END, self._first_allowed)
-        (found,) = beam_search(
-            stepper,
-            self._stepper.begin(state, options.beam.beam_size),
-            start=int(tokens[-1]),
-            end=END,
-            maximum_lengths=np.array([options.length]),
-            options=options.beam,
-        )
+        with _one_thread():
+            (found,) = beam_search(
+                stepper,
+                self._stepper.begin(state, options.beam.beam_size),
+                start=int(tokens[-1]),
+                end=END,
+                maximum_lengths=np.array([options.length]),
+                options=options.beam,
+            )
         for number, hypothesis in enumerate(found, 1):
-            text = _Text(self._spelling, prompt, number, options)
+            text = Text(self._spelling, prompt, number, options)
             made, scores = hypothesis.tokens.tolist(), hypothesis.log_probabilities.tolist()
             whole = len(made) < options.length
             text.add([*made, END] if whole else made, scores if whole else scores[:-1])
@@ -276,123 +227,21 @@ class TextGenerator:
             yield from text.release()
 
 
-class _Spelling:
-    """What every token stands for."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self.bytes = tokenizer.token_bytes()
-        self.texts = [_decoded(content) for content in self.bytes]  # None: not a whole number of characters
-
-
-def _decoded(content: bytes) -> str | None:
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A step is too short to be shared: threads would wait for one another longer than they work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        return content.decode() or None
-    except UnicodeDecodeError:
-        return None
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
-class _Text:
-    """A sample as it grows: tokens come in, text goes out, and somewhere it ends.
-
-    What could be the beginning of a stop string is held back until it is known not to be. So only the last
-    few characters are ever searched, and what was released can never be part of one.
-    """
-
-    def __init__(self, spelling: _Spelling, prompt: str, sample: int, options: GenerateOptions) -> None:
-        self.reason: Reason | None = None
-        self.room = options.length  # characters, what is held back not counted
-        self._spelling = spelling
-        self._prompt, self._sample, self._options = prompt, sample, options
-        self._decoder: codecs.IncrementalDecoder | None = None  # while a character's bytes are coming in
-        self._held = ""
-        self._fresh: list[str] = []  # made since the last release
-        self._released: list[str] = []
-        self._pieces: list[str] = []
-        self._scores: list[float] = []
-        self._finish_if_over("", ended=False)
-
-    def add(self, tokens: Sequence[int], scores: Sequence[float] | None) -> None:
-        """The next tokens; what comes after the end is ignored."""
-        if self.reason is not None:
-            return
-        pieces, ended = self._spell(tokens)
-        if scores is not None:
-            self._pieces += pieces
-            self._scores += scores[: len(pieces)]
-        self._finish_if_over(self._held + "".join(pieces), ended=ended)
-
-    def end(self, reason: Reason) -> None:
-        """No more tokens will come."""
-        if self.reason is None:
-            self._finish(self._held + self._rest(), reason)
-
-    def release(self) -> Iterator[Piece]:
-        """What has become of the text since the last time."""
-        fresh = "".join(self._fresh)
-        self._released.append(fresh)
-        self._fresh = []
-        if self.reason is not None:
-            yield Piece(self._sample, fresh, self._generated(self.reason))
-        elif fresh:
-            yield Piece(self._sample, fresh)
-
-    def _spell(self, tokens: Sequence[int]) -> tuple[list[str], bool]:
-        """The text of every token up to an end token, and whether there is one."""
-        pieces: list[str] = []
-        for token in tokens:
-            text = self._spelling.texts[token]
-            if text is not None and self._decoder is None:
-                pieces.append(text)
-            elif token == END:
-                pieces.append(self._rest())
-                return pieces, True
-            else:
-                decoder = self._decoder or codecs.getincrementaldecoder("utf-8")("replace")
-                pieces.append(decoder.decode(self._spelling.bytes[token]))
-                self._decoder = decoder if decoder.getstate()[0] else None
-        return pieces, False
-
-    def _rest(self) -> str:
-        """What becomes of a character whose last bytes never came."""
-        decoder, self._decoder = self._decoder, None
-        return "" if decoder is None else str(decoder.decode(b"", final=True))
-
-    def _finish_if_over(self, text: str, *, ended: bool) -> None:
-        """Decide on `text`, which is what was held back and what is new."""
-        ends = [(place + len(stop), place) for stop in self._options.stop if (place := text.find(stop)) >= 0]
-        first_end, first_start = min(ends, default=(self.room + 1, 0))
-        if first_end <= self.room:
-            self._finish(text[:first_start], "stop")
-        elif len(text) >= self.room:
-            self._finish(text[: self.room], "length")
-        elif ended:
-            self._finish(text, "end")
-        else:
-            kept = max((_overlap(text, stop) for stop in self._options.stop), default=0)
-            cut = len(text) - kept
-            self._fresh.append(text[:cut])
-            self.room -= cut
-            self._held = text[cut:]
-
-    def _finish(self, text: str, reason: Reason) -> None:
-        self._fresh.append(text)
-        self.reason = reason
-
-    def _generated(self, reason: Reason) -> Generated:
-        text = "".join(self._released)
-        tokens = scores = None
-        if self._options.log_probabilities:
-            count, length = 0, 0
-            while length < len(text):
-                length += len(self._pieces[count])
-                count += 1
-            count = len(self._pieces) if reason == "end" else count
-            tokens, scores = tuple(self._pieces[:count]), tuple(self._scores[:count])
-        seed = self._options.seed if self._options.draws else None
-        return Generated(text, self._prompt, reason, self._sample, seed, tokens, scores)
-
-
-def _overlap(text: str, stop: str) -> int:
-    """The length of the longest end of `text` that `stop`, not the whole of it, begins with."""
-    longest = min(len(stop) - 1, len(text))
-    return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)
+def _piece(record: dict[str, Any], prompt: str) -> Piece:
+    """A piece that another process has made."""
+    finished = record["finished"]
+    if finished is not None:
+        lists = {name: tuple(value) for name, value in finished.items() if isinstance(value, list)}
+        finished = Generated(**{**finished, **lists, "prompt": prompt})
+    return Piece(record["sample"], record["text"], finished)

@@ -15,6 +15,7 @@ from seqkit.data.batching import PairBatches, StreamBatches, fitting_streams
 from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import END, Tokenizer, newline_id
 from seqkit.errors import DataError
+from seqkit.evaluation.text import EncodedText
 from seqkit.inference.generation import GenerateOptions, TextGenerator
 from seqkit.inference.translation import Translator
 from seqkit.model_directory import Facts, LoadedModel
@@ -101,10 +102,16 @@ def _generation(corpus: Corpus, config: Config, network: Network) -> Task:
         generator = TextGenerator(network.loaded(config, facts), device=network.device)
         return [generated.text for generated in generator.generate("", options)]
 
-    valid = corpus.valid.target.values
+    valid = EncodedText(
+        ids=corpus.valid.target.values,
+        boundary=boundary,
+        characters=text.valid_characters,
+        ends=text.valid_documents if text.documents != "none" else 0,
+        unit=network.target_tokenizer.kind,
+    )
     return Task(
         _stream_batches(corpus, config),
-        TextValidator(valid, boundary, text.valid_characters, write, network.device, network.precision),
+        TextValidator(valid, write, network.device, network.precision),
         facts,
         text.train_characters,
     )

@@ -12,6 +12,7 @@ import torch
 
 from seqkit.batch import Batch, Padded
 from seqkit.evaluation.language import stream_nats
+from seqkit.evaluation.text import EncodedText, language_scores
 from seqkit.models import SequenceModel
 from seqkit.training.health import saturation
 from seqkit.training.validation import Measured, Stopped, TextSample
@@ -23,9 +24,7 @@ _GATE_POSITIONS = 256  # gates are computed step by step
 class TextValidator:
     """Reads the validation text once, as one stream with carried state, whatever the training's slices."""
 
-    ids: np.ndarray  # (tokens,)
-    boundary: int
-    characters: int
+    text: EncodedText
     write: Callable[[], list[str]]  # a few texts by the present weights
     device: torch.device
     precision: str
@@ -34,10 +33,11 @@ class TextValidator:
         """See `Validator`; the writer shares `model`."""
         # On a CPU single rows in bf16 are slower than in fp32, and rounded.
         precision = self.precision if self.device.type == "cuda" else "fp32"
+        ids, boundary = self.text.ids, self.text.boundary
         nats, positions = stream_nats(
-            model, self.ids, self.boundary, device=self.device, precision=precision, should_stop=should_stop
+            model, ids, boundary, device=self.device, precision=precision, should_stop=should_stop
         )
-        if positions < len(self.ids):
+        if positions < len(ids):
             raise Stopped
         loss = nats / max(positions, 1)
         # A model whose loss is not a number cannot write.
@@ -50,20 +50,14 @@ class TextValidator:
         )
 
     def _scores(self, nats: float) -> list[dict[str, Any]]:
-        per_character = nats / max(self.characters, 1)
-        signature = f"protocol:stream|state:carried|characters:{self.characters}"
-        values = {
-            "nats_per_character": per_character,
-            "bits_per_character": per_character / math.log(2),
-            "perplexity": math.exp(min(per_character, 700.0)),
-        }
+        scores = language_scores(self.text, nats, protocol="stream", state="carried")
         return [
-            {"metric": name, "score": round(value, 6), "signature": signature}
-            for name, value in values.items()
+            {"metric": score.metric, "score": round(score.score, 6), "signature": score.signature}
+            for score in scores
         ]
 
     def _gates(self, model: SequenceModel) -> dict[str, float]:
-        ids = torch.from_numpy(np.asarray(self.ids[:_GATE_POSITIONS], np.int64))[None]  # (1, T)
+        ids = torch.from_numpy(np.asarray(self.text.ids[:_GATE_POSITIONS], np.int64))[None]  # (1, T)
         text = Padded(ids, torch.tensor([ids.shape[1]]))
         training = model.training
         model.eval()

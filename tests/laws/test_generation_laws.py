@@ -60,6 +60,22 @@ def test_a_sample_does_not_depend_on_the_others(
             assert generator.generate("ab", replace(options, samples=count)) == together[:count]
 
 
+@pytest.mark.parametrize("processes", [2, 3])
+def test_a_sample_does_not_depend_on_the_processes(processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generation, "WORTH_SHARING", 1)
+    loaded = small_generator(documents="line", end_bias=-3.0)
+    shared = TextGenerator(loaded, processes=processes)
+    monkeypatch.setattr(generation, "ROWS_TOGETHER", 4)
+    for samples in (1, 2, 5, 30):
+        options = GenerateOptions(length=90, samples=samples, seed=7, stop=("eé",), log_probabilities=True)
+        pieces = list(shared.pieces("ab", options))
+        made = [piece.finished for piece in pieces if piece.finished is not None]
+        assert made == TextGenerator(loaded).generate("ab", options)
+        assert [piece.sample for piece in pieces] == sorted(piece.sample for piece in pieces)
+        for one in made:
+            assert "".join(piece.text for piece in pieces if piece.sample == one.sample) == one.text
+
+
 def test_the_same_seed_is_the_same_text() -> None:
     first, second = TextGenerator(small_generator()), TextGenerator(small_generator())
     for seed in (0, 1, 2**64 - 1):

@@ -90,6 +90,7 @@ def test_the_container_of_the_text_does_not_matter(
 ) -> None:
     text = (TEXT + " " + "word " * 1000).encode()
     options = {"tokenizer": kind, "vocabulary_size": 300, "documents": marked, "valid": "Hund\n"}
+    monkeypatch.setattr("seqkit.data.prepare_text._SAMPLE_CHARACTERS", len(text) // 2)
     plain, _ = prepare(tmp_path, text, **options)
     monkeypatch.setattr("seqkit.data.text._BLOCK", 1000)  # reads end elsewhere
     zipped, _ = prepare(tmp_path, gzip.compress(text), **options)

@@ -235,9 +235,9 @@ def test_reads_may_end_anywhere_in_a_text(
 
 def test_a_long_line_of_a_text_is_cut_before_a_space(tmp_path: Path, logged: list[str]) -> None:
     path = tmp_path / "text"
-    path.write_bytes(b"ab " * (LINE_LIMIT // 2) + b"\xff\n" + "é".encode() * LINE_LIMIT + b"\n\xff")
+    path.write_bytes(b"\xff" + b"ab " * (LINE_LIMIT // 2) + b"\xff\n" + "é".encode() * LINE_LIMIT + b"\n\xff")
     parts = list(read_text(path))
-    assert "".join(parts) == "ab " * (LINE_LIMIT // 2) + "\ufffd\n" + "é" * LINE_LIMIT + "\n\ufffd"
+    assert "".join(parts) == "\ufffd" + "ab " * (LINE_LIMIT // 2) + "\ufffd\n" + "é" * LINE_LIMIT + "\n\ufffd"
     assert [len(part.encode()) <= LINE_LIMIT + 5 for part in parts] == [True] * len(parts)
     assert parts[0].endswith("ab")
     assert parts[1].startswith(" ab")

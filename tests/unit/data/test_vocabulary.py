@@ -148,6 +148,13 @@ def test_raw_bytes_are_kept_by_bytes_and_replaced_by_characters() -> None:
     assert text_of(trained("byte"), trained("byte").encode_text("a\ud800")) == "a\ufffd"
 
 
+def test_characters_that_are_as_frequent_are_in_the_order_of_their_code_points() -> None:
+    text = "".join(chr(0x4E00 + (number * 37) % 101) for number in range(101))
+    tokenizer = train_tokenizer("char", [text, "\u6000" * 2], 8000, "identity", of_texts=True)
+    spelt = b"".join(tokenizer.token_bytes()[SMALLEST_VOCABULARY:]).decode()
+    assert spelt == "\u6000" + "".join(sorted(text))
+
+
 def test_rare_characters_are_not_in_the_vocabulary() -> None:
     text = ["aab\n", "a\nbc"]
     for min_count, characters in ((1, "a\nbc"), (2, "a\nb"), (3, "a")):
