@@ -16,7 +16,7 @@ from seqkit.data.tokenizers import END, SMALLEST_VOCABULARY
 from seqkit.data.vocabulary import newline_id
 from seqkit.files import to_json
 from seqkit.model_directory import Facts, LoadedModel
-from seqkit.models import build_language_model
+from seqkit.models import SequenceModel, build_language_model
 from seqkit.nn.recurrent import DecoderState
 
 LETTERS = "\n abcdeé東"
@@ -81,6 +81,21 @@ def write_generator(loaded: LoadedModel, directory: Path) -> Path:
         self_test=model_directory.self_test(loaded.target_tokenizer),
     )
     return directory
+
+
+def some_tokens(model: SequenceModel, count: int, seed: int = 1) -> np.ndarray:
+    """Random ids that a text may have."""
+    output: Any = model.head
+    return np.random.default_rng(seed).integers(END, output.output.out_features, count)
+
+
+def steps(stepper: Any, state: Any, tokens: np.ndarray, rows: int = 1) -> np.ndarray:
+    """Logits (T, N, V), the same tokens in every row."""
+    found = []
+    for token in tokens:
+        logits, state = stepper.step(np.full(rows, token), state)
+        found.append(logits.copy())
+    return np.array(found)
 
 
 class ScriptedStepper:

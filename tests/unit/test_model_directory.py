@@ -315,3 +315,39 @@ def test_where_a_model_may_be_made(model: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "foreign").iterdir()] == ["thesis.tex"]
     with pytest.raises(OutputError):
         model_directory.create(tmp_path / "foreign" / "thesis.tex")
+
+
+def test_a_generator_comes_back_with_one_tokenizer(toy_generator: Path) -> None:
+    loaded = model_directory.load(toy_generator)
+    assert loaded.facts.kind == "generation"
+    assert loaded.facts.documents == "none"
+    assert loaded.source_tokenizer is loaded.target_tokenizer
+    assert loaded.target_tokenizer.token_bytes()[loaded.facts.boundary] == b"\n"
+    assert loaded.model.encoder is None
+    assert not loaded.model.training
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "translation"},
+        {"kind": "Generation"},
+        {"documents": ""},
+        {"documents": "page"},
+        {"documents": ["line"]},
+        {"boundary": 0},
+        {"boundary": -1},
+        {"boundary": 1 << 20},
+        {"boundary": True},
+        {"boundary": "3"},
+    ],
+    ids=str,
+)
+def test_strange_facts_of_a_generator_are_refused(
+    toy_generator: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(toy_generator, model)
+    manifest = manifest_of(model)
+    (model / MANIFEST).write_bytes(to_json({**manifest, "facts": {**manifest["facts"], **change}}))
+    assert "facts are damaged" in refusal(model).message

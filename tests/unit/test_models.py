@@ -154,6 +154,22 @@ def test_a_generator_is_the_decoder_alone() -> None:
     assert weights is None
 
 
+def test_an_untied_generator_reads_out_its_last_layer() -> None:
+    torch.manual_seed(1)
+    config = ModelConfig(**{**SMALL, "tied_embeddings": "none", "decoder_layers": 3, "embedding_size": 6})
+    network = build_language_model(config, size=SIZE).eval()
+    assert network.decoder.readout is None
+    assert set(network.parameter_groups()) == {"embeddings", "decoder_1", "decoder_2", "decoder_3", "output"}
+    text = pad([np.arange(4, 9)])
+    logits, _ = network.logits(Batch(inputs=text, targets=text))
+    layers = network.decoder.recurrent_layers()
+    hidden = network.target_frontend(text).values
+    for number, layer in enumerate(layers):
+        outputs, _ = layer(hidden, layer.zero_state(1, hidden))
+        hidden = hidden + outputs if number else outputs
+    assert torch.allclose(logits, network.head.predict(hidden), atol=1e-6)
+
+
 def test_initialisation_follows_the_seed() -> None:
     first, again = model(), model()
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))

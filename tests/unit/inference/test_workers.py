@@ -71,28 +71,15 @@ def test_a_process_that_ends_early_is_an_error(how: str, capfd: pytest.CaptureFi
             yield b"more"
             time.sleep(0.001)
 
-    seen = []
+    seen: list[bytes] = []
     with pytest.raises(RunFailed, match="ended early") as caught:
-        for record in in_processes([endless, broken]):
-            seen.append(record)
+        seen.extend(in_processes([endless, broken]))
     assert caught.value.exit_code == ExitCode.RUN_FAILED
     assert caught.value.hint is not None
     assert "--threads 1" in caught.value.hint
     assert children() == []
-    assert b"one" in seen
+    assert {b"one", b"more"} >= set(seen) >= {b"one"}
     assert capfd.readouterr().out == ""
-
-
-def test_a_record_that_is_cut_off_is_an_error() -> None:
-    def torn() -> Iterator[bytes]:
-        writing = max(
-            int(name) for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")
-        )
-        os.write(writing, b"\x05")  # the beginning of a length
-        yield from ()
-
-    with pytest.raises(RunFailed, match="ended early, with exit code 0"):
-        list(in_processes([torn]))
 
 
 def test_what_was_printed_before_is_printed_once(capfd: pytest.CaptureFixture[str]) -> None:

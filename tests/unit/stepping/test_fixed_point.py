@@ -9,10 +9,15 @@ import pytest
 import torch
 
 from seqkit.errors import ModelError
+from seqkit.models import SequenceModel
 from seqkit.stepping import fixed_point
 from seqkit.stepping.fixed_point import FixedPointStepper
 from seqkit.stepping.language import read_text
-from tests.unit.stepping.test_language import model_of, some_tokens, steps
+from tests.generators import small_generator, some_tokens, steps
+
+
+def model_of(cell: str = "lstm", **changes: Any) -> SequenceModel:
+    return small_generator(cell, **changes).model
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])

@@ -22,7 +22,7 @@ from seqkit.stepping.language import (
     read_text,
     resolve_generation_precision,
 )
-from tests.generators import ScriptedStepper, small_generator
+from tests.generators import ScriptedStepper, small_generator, some_tokens, steps
 
 CPU = torch.device("cpu")
 EVERY_NETWORK = [
@@ -37,26 +37,12 @@ def model_of(cell: str = "lstm", **changes: Any) -> SequenceModel:
     return small_generator(cell, **changes).model
 
 
-def some_tokens(model: SequenceModel, count: int, seed: int = 1) -> np.ndarray:
-    size = model.head.predict(model.decoder(torch.zeros(1, 1, 12), model.start(None, 1)).readouts).shape[2]
-    return np.random.default_rng(seed).integers(3, size, count)
-
-
 @torch.inference_mode()
 def whole_pass(model: SequenceModel, tokens: np.ndarray) -> np.ndarray:
     """Logits (T, V) of one pass of torch over all tokens."""
     inputs = Padded(torch.from_numpy(tokens)[None], torch.tensor([len(tokens)]))
     decoded = model.decoder(model.target_frontend(inputs).values, model.start(None, 1))
     return model.head.predict(decoded.readouts)[0].numpy()
-
-
-def steps(stepper: Any, state: Any, tokens: np.ndarray, rows: int = 1) -> np.ndarray:
-    """Logits (T, N, V), the same tokens in every row."""
-    found = []
-    for token in tokens:
-        logits, state = stepper.step(np.full(rows, token), state)
-        found.append(logits.copy())
-    return np.array(found)
 
 
 @pytest.mark.parametrize(("cell", "tied", "layers"), EVERY_NETWORK)
