@@ -15,11 +15,13 @@ from seqkit.data.characters import CharacterTokenizer
 from seqkit.data.tokenizers import END, SMALLEST_VOCABULARY
 from seqkit.data.vocabulary import newline_id
 from seqkit.files import to_json
+from seqkit.inference.generation import TextGenerator
 from seqkit.model_directory import Facts, LoadedModel
 from seqkit.models import SequenceModel, build_language_model
 from seqkit.nn.recurrent import DecoderState
 
 LETTERS = "\n abcdeé東"
+TOKENIZER = CharacterTokenizer(LETTERS, "identity")
 
 
 def small_generator(
@@ -122,3 +124,26 @@ class ScriptedStepper:
     def select(self, state: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The given rows."""
         return state[rows]
+
+
+def tokens_of(*parts: str | bytes | int) -> list[int]:
+    """Text as the tokenizer of LETTERS encodes it, bytes one by one, and ids."""
+    found: list[int] = []
+    for part in parts:
+        if isinstance(part, int):
+            found.append(part)
+        else:
+            found += (
+                TOKENIZER.encode_text(part).tolist()
+                if isinstance(part, str)
+                else [END + 1 + byte for byte in part]
+            )
+    return found
+
+
+def scripted_generator(*scripts: Sequence[int], documents: str = "line") -> TextGenerator:
+    """A generator that writes given tokens, a list a sample, and then the letter a for ever."""
+    generator = TextGenerator(small_generator(documents=documents))
+    (after,) = tokens_of("a")
+    generator._stepper = ScriptedStepper(scripts, TOKENIZER.size, after)
+    return generator

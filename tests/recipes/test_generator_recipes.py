@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
+import math
 import os
 import subprocess
 import sys
@@ -169,3 +171,22 @@ def test_collecting_is_the_same_every_time_and_splits_whole_files(tmp_path: Path
     (library / "test").mkdir()
     (library / "test/test_x.py").write_text("y = 2\n")
     assert collect.gather(library, 10**6) == ["x = 1\n"]
+
+
+def test_the_small_transformer_learns_scores_and_samples(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_bytes(TEXT[:20_000].decode("utf-8", "ignore").encode())
+    result = subprocess.run(
+        [
+            *(sys.executable, str(RECIPES / "shakespeare/gpt.py"), str(tmp_path / "text.txt")),
+            *("--minutes", "0.05", "--threads", "1"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(result.stdout)
+    assert 780_000 < found["parameters"] < 820_000, "nanoGPT prints 0.80M for these sizes"
+    uniform = math.log(len(set(TEXT[:20_000].decode("utf-8", "ignore"))))
+    assert found["valid_nats"] < uniform
+    assert found["training_characters_per_second"] > 0
+    assert found["sampling_characters_per_second"] > 0
