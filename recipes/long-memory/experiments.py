@@ -16,9 +16,9 @@ LENGTHS = {"adding": (10, 30, 100), "order": (20, 40, 80), "copy": (10, 20, 40),
 QUICK_LENGTHS = {"adding": (10, 30), "order": (20,), "copy": (10,), "recall": (5,)}
 STEPS = {"adding": 1000, "order": 1000, "copy": 1500, "recall": 1500}
 OPTIMIZERS = {
-    "sgd": (Trial("", 0, "lstm", optimizer="sgd"), (0.03, 0.1, 0.3)),
-    "momentum": (Trial("", 0, "lstm", optimizer="sgd", momentum=0.9), (0.01, 0.03, 0.1)),
-    "nesterov": (Trial("", 0, "lstm", optimizer="sgd", momentum=0.9, nesterov=True), (0.01, 0.03, 0.1)),
+    "sgd": (Trial("", 0, "lstm", optimizer="sgd"), (0.1, 0.3, 1.0)),
+    "momentum": (Trial("", 0, "lstm", optimizer="sgd", momentum=0.9), (0.03, 0.1, 0.3)),
+    "nesterov": (Trial("", 0, "lstm", optimizer="sgd", momentum=0.9, nesterov=True), (0.03, 0.1, 0.3)),
     "adagrad": (Trial("", 0, "lstm", optimizer="adagrad"), (0.01, 0.03, 0.1)),
     "rmsprop": (Trial("", 0, "lstm", optimizer="rmsprop"), (0.001, 0.003, 0.01)),
     "adam": (Trial("", 0, "lstm"), (0.003, 0.01, 0.03)),
@@ -126,7 +126,7 @@ def _clipping(seed: int, quick: bool) -> Grid:
 
 
 def _optimizers(seed: int, quick: bool) -> Grid:
-    length, steps = (10, 300) if quick else (30, 600)
+    length, steps = 10, 300 if quick else 600
     chosen = {name: OPTIMIZERS[name] for name in (("momentum", "adam") if quick else OPTIMIZERS)}
     return Grid(
         "optimizers",

@@ -115,6 +115,7 @@ def train(trial: Trial) -> Outcome:
     parameters = list(model.parameters())
     optimizer = build_optimizer(parameters, trial.training_config())
     held_out = work.draw(_generator(trial.seed, -1), HELD_OUT)
+    baseline = work.baseline(held_out.targets)
     probed = work.draw(_generator(trial.seed, -2), PROBED)
     before = state_gradients(model, work, probed)
     losses, peaks = [_loss(model, work, held_out)], []
@@ -134,12 +135,12 @@ def train(trial: Trial) -> Outcome:
         peak = 0.0
         if not math.isfinite(losses[-1]) or not math.isfinite(norm):
             break
-        if losses[-1] < SOLVED * work.baseline:
+        if losses[-1] < SOLVED * baseline:
             solved_at = step
             break
     finite = math.isfinite(losses[-1])
     return Outcome(
-        baseline=_rounded(work.baseline),
+        baseline=_rounded(baseline),
         solved_at=solved_at,
         diverged=not finite,
         losses=[_rounded(loss) if math.isfinite(loss) else None for loss in losses],

@@ -3,8 +3,8 @@
 
 A minimal decoder-only Transformer of the sizes and settings that nanoGPT's README gives for a CPU: 4 layers,
 4 heads, 128 wide, blocks of 64 characters, batches of 12, AdamW from 1e-3 to 1e-4 by a cosine, no dropout.
-Here the cosine follows the clock, so that both models have the same wall time. It prints one line of JSON: the
-whole-text validation loss (windows of 64, half overlapping, so that every character has 32 to 63 before it),
+Here the cosine follows the clock, so that both models have the same wall time. It prints one line of JSON:
+the whole-text validation loss (windows of 64, half overlapping: every character has 32 to 63 before it),
 characters per second in training and in sampling, and the peak memory.
 """
 

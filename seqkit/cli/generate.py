@@ -118,7 +118,7 @@ def generate(
         str,
         typer.Option(
             metavar="auto|fp32|bf16|int8",
-            help="Arithmetic; auto is int8 on a processor.",
+            help="Arithmetic; auto is int8 on a processor, fp32 for a model of rnn cells.",
             rich_help_panel=MACHINE_PANEL,
         ),
     ] = "auto",

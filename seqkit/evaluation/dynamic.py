@@ -1,5 +1,8 @@
 """Dynamic evaluation: the weights learn from the text while it is scored (Krause et al. 2018).
 
+The paper divides an update by the root mean square that a weight's gradient had over the training text. A
+model directory holds no training text, so here the squares are averaged over the segments scored so far.
+
 Every prediction is made before anything is learnt from it, so its nats are those of an honest predictor; but
 of another one than the trained model: the figure belongs beside the static one, not in its place.
 """
@@ -20,7 +23,7 @@ from seqkit.evaluation.language import slice_losses
 from seqkit.evaluation.text import IdStream
 from seqkit.models import SequenceModel
 
-_EPSILON = 1e-4
+_EPSILON = 1e-5  # keeps an update finite where a weight has had no gradient yet
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class DynamicOptions:
     gradients so far, by `rate`, and then the share `decay` of the way back to where training left it.
     """
 
-    rate: float = 1e-3
+    # Between the best of English verse (5e-4) and of Python source (1.5e-3), both held out of training text.
+    rate: float = 7e-4
     decay: float = 1e-3
     segment: int = 20
 

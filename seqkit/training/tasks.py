@@ -99,7 +99,7 @@ def _generation(corpus: Corpus, config: Config, network: Network) -> Task:
         if not training.samples:
             return []
         options = GenerateOptions(training.sample_length, training.samples, seed=training.seed)
-        generator = TextGenerator(network.loaded(config, facts), device=network.device)
+        generator = TextGenerator(network.loaded(config, facts))  # on a processor, whatever trains
         return [generated.text for generated in generator.generate("", options)]
 
     valid = EncodedText(

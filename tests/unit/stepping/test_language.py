@@ -126,14 +126,19 @@ def test_an_empty_text_is_the_beginning() -> None:
 
 def test_precisions() -> None:
     gpu = torch.device("cuda")
-    assert resolve_generation_precision("auto", CPU) == "int8"
-    assert resolve_generation_precision("auto", gpu) == "fp32"
-    assert resolve_generation_precision("bf16", gpu) == "bf16"
+    assert [resolve_generation_precision("auto", CPU, cell) for cell in ("lstm", "gru", "rnn")] == [
+        "int8",
+        "int8",
+        "fp32",
+    ]
+    assert resolve_generation_precision("auto", gpu, "lstm") == "fp32"
+    assert resolve_generation_precision("bf16", gpu, "lstm") == "bf16"
+    assert resolve_generation_precision("int8", CPU, "rnn") == "int8"
     with pytest.raises(ConfigError, match="--precision 'fp8' is not known") as caught:
-        resolve_generation_precision("fp8", CPU)
+        resolve_generation_precision("fp8", CPU, "lstm")
     assert caught.value.hint == "auto, fp32, bf16, int8"
     with pytest.raises(ConfigError, match="--precision int8 is for processors"):
-        resolve_generation_precision("int8", gpu)
+        resolve_generation_precision("int8", gpu, "lstm")
     model = model_of()
     assert isinstance(language_stepper(model, "auto", CPU), FixedPointStepper)
     assert isinstance(language_stepper(model, "bf16", CPU), TorchStepper)
