@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from seqkit.batch import Batch, Padded
+from seqkit.device import autocast
 from seqkit.evaluation.text import IdStream
 from seqkit.models import SequenceModel
 from seqkit.nn.heads import Loss
@@ -76,16 +77,13 @@ def window_nats(
     return nats
 
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
 @contextmanager
 def _evaluating(model: SequenceModel, device: torch.device, precision: str) -> Iterator[None]:
     """Evaluation mode without gradients, and the mode there was afterwards."""
     training = model.training
     model.eval()
     try:
-        with torch.inference_mode(), torch.autocast(device.type, _DTYPES[precision], precision != "fp32"):
+        with torch.inference_mode(), autocast(precision, device):
             yield
     finally:
         model.train(training)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from seqkit.batch import Batch
+from seqkit.device import autocast
 from seqkit.errors import RunFailed
 from seqkit.models import SequenceModel
 from seqkit.nn.heads import Loss
@@ -73,12 +73,6 @@ def derived_seed(*parts: int) -> int:
     """A well-mixed 63-bit seed from a run's seed, a step number and so on."""
     digest = hashlib.blake2b(b"/".join(str(part).encode() for part in parts), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
-
-
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """Mixed precision for a device; nothing for fp32."""
-    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
-    return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")
 
 
 def train_steps(

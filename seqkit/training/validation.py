@@ -13,11 +13,11 @@ from seqkit.batch import Batch
 from seqkit.config import Config
 from seqkit.data.batching import validation_batches
 from seqkit.data.corpus import Corpus
+from seqkit.device import autocast
 from seqkit.inference.translation import TranslateOptions, Translator
 from seqkit.metrics import translation as metrics
 from seqkit.models import SequenceModel
 from seqkit.training.health import saturation
-from seqkit.training.loop import autocast
 
 _CHUNK = 500  # sentences translated between two looks at whether to stop
 
