@@ -32,7 +32,9 @@ class Ledger:
         if trial not in self.outcomes:
             self.outcomes[trial] = train(trial)
             lines = [
-                json.dumps({"schema": SCHEMA, "trial": asdict(done), "outcome": asdict(outcome)}, allow_nan=False)
+                json.dumps(
+                    {"schema": SCHEMA, "trial": asdict(done), "outcome": asdict(outcome)}, allow_nan=False
+                )
                 for done, outcome in self.outcomes.items()
             ]
             write_atomic(self.path, "".join(line + "\n" for line in lines).encode())

@@ -7,7 +7,7 @@ bytes; the byte vocabulary is the one without characters.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -32,6 +32,7 @@ from seqkit.files import JSON_LIMIT, parse_json, to_json
 CHARACTERS_NAME = "characters.json"
 
 _FIRST_BYTE = len(SPECIALS)
+_COUNTED_CHARACTERS = 1 << 18  # together, while a vocabulary is learnt
 _FORMAT = "seqkit characters"
 _VERSION = 1
 
@@ -174,8 +175,8 @@ def train_characters(
     """
     normalized = normal_form if of_texts else normalize_text
     counts = np.zeros(0x110000, np.int64)  # by code point
-    for line in lines:
-        found = np.bincount(_code_points(normalized(line, normalization)))
+    for part in _joined(normalized(line, normalization) for line in lines):
+        found = np.bincount(_code_points(part))
         counts[: len(found)] += found
     codes = np.flatnonzero(counts >= min_count)
     if not len(codes):
@@ -201,6 +202,19 @@ def load_characters(content: bytes, name: str) -> CharacterTokenizer:
     if len(set(characters)) != len(characters) or any("\ud800" <= code <= "\udfff" for code in characters):
         raise ModelError(f"{name} has a character twice or one that does not exist", where=name)
     return CharacterTokenizer(characters, cast(Normalization, normalization))
+
+
+def _joined(texts: Iterable[str]) -> Iterator[str]:
+    """The texts behind one another, so that a part is worth a call into numpy."""
+    parts: list[str] = []
+    size = 0
+    for text in texts:
+        parts.append(text)
+        size += len(text)
+        if size >= _COUNTED_CHARACTERS:
+            yield "".join(parts)
+            parts, size = [], 0
+    yield "".join(parts)
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
