@@ -66,9 +66,9 @@ class Outcome:
     """What came of a trial. Losses are those of held-out sequences, None where they were not finite.
 
     `solved_at` is the step at which the loss fell below a tenth of the baseline: training ends there.
-    `losses` holds one value every `CHECK_EVERY` steps, the first before any step; `peaks` the largest gradient norm
-    (before clipping) in between. `before` and `after` map a part of the state to its gradient norms, first
-    time step first.
+    `losses` holds one value every `CHECK_EVERY` steps, the first before any step; `peaks` the largest norm of
+    the gradient (before clipping) in between. `before` and `after` map a part of the state to its gradient
+    norms, first time step first.
     """
 
     baseline: float
@@ -152,7 +152,7 @@ def train(trial: Trial) -> Outcome:
 
 
 def state_gradients(model: Memoriser, work: Task, examples: Examples) -> dict[str, list[float]]:
-    """For every time step t the norm of dL/dh_t, L being the loss of the last answer alone; a mean over sequences.
+    """For every time step t the norm of dL/dh_t, a mean over sequences; L is the loss of the last answer.
 
     An LSTM has a second entry, `c`: its state has two parts and the loss depends on both. Each is the
     gradient with the other part held, so what reaches step t through the state is the two together.

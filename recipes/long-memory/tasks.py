@@ -4,7 +4,7 @@
 |---|---|---|---|
 | adding | random numbers, two of them marked | their sum | Hochreiter and Schmidhuber 1997, section 5.4 |
 | order | random symbols, an X or Y at two places | which of XX, XY, YX, YY | the same, section 5.6 |
-| copy | five symbols, a pause, a signal | the symbols again | the same line in Arjovsky et al. 2016, section 5.1 |
+| copy | five symbols, a pause, a signal | the symbols again | after Arjovsky et al. 2016, section 5.1 |
 | recall | two keys with a value each, a pause, a key | its value | after Graves et al. 2014, section 4.3 |
 """
 
@@ -50,7 +50,7 @@ class Task:
         return self._draw(generator, rows, self.length)
 
     def loss(self, predictions: Tensor, targets: Tensor) -> Tensor:
-        """The mean loss of predictions (N, K, O): squared error of numbers, cross-entropy (nats) of classes."""
+        """The mean loss of predictions (N, K, O): squared error of numbers, nats of classes."""
         if self.outputs == 1:
             return nn.functional.mse_loss(predictions[..., 0], targets)
         return nn.functional.cross_entropy(predictions.flatten(0, 1), targets.flatten())
@@ -58,7 +58,7 @@ class Task:
     def baseline(self, targets: Tensor) -> float:
         """The loss of the best answer that ignores the sequence: always 1, or all classes alike.
 
-        Expected is for numbers the variance of the sum of two that are uniform in [0, 1], 1/6; for classes ln O.
+        Expected is, for numbers, the variance of the sum of two uniform in [0, 1], 1/6; for classes ln O.
         """
         if self.outputs == 1:
             return (targets - 1).square().mean().item()
@@ -82,7 +82,7 @@ def adding(generator: Generator, rows: int, length: int) -> Examples:
 
 
 def order(generator: Generator, rows: int, length: int) -> Examples:
-    """`length` symbols, X or Y once in the second tenth and once in the sixth; their order is asked at the end."""
+    """`length` symbols, X or Y once in the second tenth and once in the sixth; which, is asked at the end."""
     symbols = torch.randint(0, ORDER_SYMBOLS, (rows, length), generator=generator)  # (N, T)
     kinds = torch.randint(0, 2, (rows, 2), generator=generator)  # (N, 2)
     each = torch.arange(rows)
@@ -94,7 +94,7 @@ def order(generator: Generator, rows: int, length: int) -> Examples:
 
 
 def copy(generator: Generator, rows: int, length: int) -> Examples:
-    """Five symbols, a pause whose last step is the signal, then the answer: `length` steps after its question."""
+    """Five symbols, a pause that ends with a signal; each is asked `length` steps after it was seen."""
     symbols = torch.randint(0, COPY_SYMBOLS, (rows, COPY_COUNT), generator=generator)  # (N, K)
     blank, signal = COPY_SYMBOLS, COPY_SYMBOLS + 1
     sequence = torch.full((rows, length + COPY_COUNT), blank)  # (N, T)

@@ -169,8 +169,8 @@ def train(
 
 
 def _kind_of(corpus: Path | None) -> Kind:
-    """What the corpus is for; translation while none is named."""
-    if corpus is None:
+    """What the corpus is for; translation while none is there, so that wrong settings are found first."""
+    if corpus is None or not corpus.is_dir():
         return "translation"
     from seqkit.data.manifest import read_manifest
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from seqkit.cli import run
-from seqkit.config import flatten, resolve
+from seqkit.config import resolve
 from tests.conftest import Finished, toy_assignments
 from tests.laws.runs import tiny_config, train
 
@@ -48,7 +48,7 @@ def test_printed_settings_name_their_origins(shell: Shell, tmp_path: Path) -> No
     )  # fmt: skip
     assert (code, err) == (0, "")
     lines = {line.split(" = ")[0]: line for line in out.splitlines()}
-    assert lines.keys() == flatten(resolve([]).config).keys()
+    assert lines.keys() == resolve([]).origins.keys()
     for key, value, origin in [
         ("model.hidden_size", "768", "preset base"),
         ("model.dropout", "0.5", "my.toml"),

@@ -260,7 +260,7 @@ class TestSavedIsLoaded:
         content = (toy_model / model_directory.WEIGHTS).read_bytes()
         assert weights.to_bytes(weights.parameter_tensors(member.model)) == content
         rebuilt = model_directory.build_model(
-            member.config, member.source_tokenizer.size, member.target_tokenizer.size
+            member.config, "translation", member.source_tokenizer.size, member.target_tokenizer.size
         )
         assert weights.tensor_hash(weights.parameter_tensors(rebuilt)) != weights.tensor_hash(
             weights.parameter_tensors(member.model)

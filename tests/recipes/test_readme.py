@@ -89,7 +89,7 @@ def test_every_example_runs_in_order(workplace: Path) -> None:
             assert result.stdout.startswith("A man ")
             assert 200 <= len(result.stdout) <= 210
         if name == "cells":
-            assert (workplace / "cells.html").read_text().startswith("<!doctype html>")
+            assert (workplace / "cells.html").read_text().startswith("<!DOCTYPE html>")
 
 
 def test_links_lead_somewhere() -> None:
