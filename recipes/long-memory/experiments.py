@@ -81,33 +81,38 @@ def _initialisations(seed: int, quick: bool) -> Grid:
     }
     places = [("copy", 10)] if quick else [("copy", 10), ("copy", 20), ("copy", 40)]
     rows = [tuple(_placed(trial, *place, seed) for trial in schemes.values()) for place in places]
-    longest = ("adding", 30 if quick else 100)
-    # No steps: these are there for the gradients of untrained networks.
-    rows.append(tuple(replace(_placed(t, *longest, seed), steps=0) for t in schemes.values()))
     return Grid(
         "initialisations",
         "How the recurrent weights of an rnn begin",
-        "adding: not trained, its gradients are in the chart",
-        tuple(f"{task} {length}" for task, length in [*places, longest]),
-        tuple(schemes),
-        tuple(rows),
+        "uniform: within 1/√64; xavier: within √(6/128)",
+        *_with_untrained(places, rows, schemes, seed, quick),
     )
 
 
 def _forget_bias(seed: int, quick: bool) -> Grid:
-    biases = (0.0, 1.0, 3.0)
-    places = [("copy", 10), ("adding", 30)] if quick else [("copy", 40), ("adding", 100)]
+    biases = {f"bias {bias:g}": Trial("", 0, "lstm", forget_bias=bias) for bias in (0.0, 1.0, 3.0)}
+    places = [("copy", 10)] if quick else [("copy", 20), ("order", 80)]
+    rows = [tuple(_placed(trial, *place, seed) for trial in biases.values()) for place in places]
     return Grid(
         "forget-bias",
         "The bias that the lstm's forget gate begins with",
         "0: half of the cell is forgotten at a step; 1: a quarter; 3: a twentieth",
-        tuple(f"{task} {length}" for task, length in places),
-        tuple(f"bias {bias:g}" for bias in biases),
-        tuple(
-            tuple(_placed(Trial("", 0, "lstm", forget_bias=bias), *place, seed) for bias in biases)
-            for place in places
-        ),
+        *_with_untrained(places, rows, biases, seed, quick),
     )
+
+
+def _with_untrained(
+    places: list[tuple[str, int]],
+    rows: list[tuple[Trial, ...]],
+    variants: dict[str, Trial],
+    seed: int,
+    quick: bool,
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[Trial, ...], ...]]:
+    """Rows, columns and cells of a grid, with a last row of no steps: it is there for its gradients."""
+    longest = ("adding", (QUICK_LENGTHS if quick else LENGTHS)["adding"][-1])
+    untrained = tuple(replace(_placed(trial, *longest, seed), steps=0) for trial in variants.values())
+    labels = tuple(f"{task} {length}" for task, length in [*places, longest])
+    return labels, tuple(variants), (*rows, untrained)
 
 
 def _clipping(seed: int, quick: bool) -> Grid:

@@ -39,6 +39,7 @@ STYLE = {
     "svg.fonttype": "none",
     "font.size": 9.5,
     "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Arial"],
     "text.color": INK,
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,

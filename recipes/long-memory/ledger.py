@@ -20,7 +20,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.outcomes: dict[Trial, Outcome] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        content = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        for line in content.splitlines():
             # A line of another version is as good as none.
             with suppress(ValueError, KeyError, TypeError):
                 record = json.loads(line)

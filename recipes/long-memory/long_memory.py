@@ -17,7 +17,7 @@ from experiments import Grid, grids
 from figures import gradient_figure, learning_figure, solved_figure
 from learner import SOLVED
 from ledger import Ledger
-from terminal import LETTERS, chart, table
+from terminal import KEY, LETTERS, chart, table
 from views import best_of_rows, gradients, losses, of_row
 
 from seqkit.errors import SeqkitError
@@ -32,6 +32,7 @@ def main() -> int:
     make_directory(options.folder)
     ledger = Ledger(options.folder / "results.jsonl")
     experiments = {grid.name: grid for grid in grids(options.seed, options.quick)}
+    print(KEY, end="\n\n")
     for grid in experiments.values():
         _run(grid, ledger)
         print(table(grid, ledger.outcome), end="\n\n", flush=True)
@@ -118,8 +119,7 @@ if __name__ == "__main__":
         sys.exit(main())
     except SeqkitError as error:
         print(f"long_memory.py: error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  try:   {error.hint}", file=sys.stderr)
+        print(f"  try:   {error.hint}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("\nlong_memory.py: interrupted; the same command continues", file=sys.stderr)

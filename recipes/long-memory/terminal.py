@@ -9,6 +9,9 @@ from views import Outcomes, Series, verdict
 
 WIDTH, HEIGHT = 64, 17  # of a chart's inside
 FLOOR = 1e-12  # what is below is not drawn
+KEY = """750        solved: from this step on the loss on sequences held out was below
+           a tenth of what an answer without memory has
+75 % left  not solved: so much of that loss was left at best"""
 LETTERS = {"rnn uniform": "u", "rnn orthogonal": "o", "gru": "g", "lstm h": "h", "lstm c": "c"}
 
 

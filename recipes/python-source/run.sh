@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Train a generator on Python's own standard library, which every Python brings along, and look inside it:
 #
-#   bash recipes/python-source/run.sh                    10 minutes of training on 4 MB
+#   bash recipes/python-source/run.sh                    5 minutes of training on 4 MB
 #   MINUTES=3 MEGABYTES=1 bash recipes/python-source/run.sh
 #
 # What to expect stands in README.md beside it.
@@ -10,7 +10,7 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=/dev/null
 . "$here/../setup.sh"
 work="${WORK:-$here/work}"
-minutes="${MINUTES:-10}"
+minutes="${MINUTES:-5}"
 seed="${SEED:-1}"
 model="$work/model-$minutes-minutes-seed-$seed"
 mkdir -p "$work"
