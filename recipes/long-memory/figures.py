@@ -142,7 +142,10 @@ def solved_figure(grid: Grid, outcome: Outcomes) -> bytes:
 def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
     """Two in a row."""
     figure = Figure(figsize=(9.6, 3.7 * -(-count // 2)), layout="constrained")
-    return figure, list(figure.subplots(-(-count // 2), 2, squeeze=False).flat)
+    places = list(figure.subplots(-(-count // 2), 2, squeeze=False).flat)
+    for empty in places[count:]:
+        empty.remove()
+    return figure, places[:count]
 
 
 def _drawable(values: Sequence[float | None]) -> list[float]:
