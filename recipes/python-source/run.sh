@@ -37,3 +37,10 @@ show seqkit evaluate --model "$model" --text "$work/valid.txt" --ngram "$work/co
 
 step "5. generate: what it takes for Python"
 show seqkit generate "$model" --prompt "def " --length 800 --temperature 0.7 --seed 1
+
+step "6. look inside: the cells that follow brackets, quotes, the place in the line …"
+head -c 8000 "$work/valid.txt" >"$work/look.txt"
+seqkit generate "$model" --cells-text "$work/look.txt" --show-cells auto --cells-html "$work/cells.html" --quiet \
+    >"$work/cells.txt"
+sed '/^$/q' "$work/cells.txt"
+printf '\nThe text coloured by each cell: %s and %s\n' "$work/cells.txt" "$work/cells.html" >&2
