@@ -78,7 +78,7 @@ def gradient_figure(panels: Mapping[str, Series]) -> bytes:
             axes.set(xlabel="time steps back from the answer: T − t", ylabel="‖∂L/∂h‖ at t over that at T")
             axes.minorticks_off()
             axes.grid(visible=True)
-            axes.legend(loc="lower left")
+            axes.legend(loc="best")
         return _svg(figure)
 
 
@@ -99,7 +99,7 @@ def learning_figure(panels: Mapping[str, Series], solved: float) -> bytes:
                     1.01, share, meaning, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5
                 )
             axes.grid(visible=True)
-            axes.legend(loc="lower left", ncols=2 if len(series) > 4 else 1)
+            axes.legend(loc="best")
         return _svg(figure)
 
 
@@ -133,7 +133,7 @@ def solved_figure(grid: Grid, outcome: Outcomes) -> bytes:
         axes.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
         axes.spines[:].set_visible(False)
         figure.supxlabel(
-            "green: solved after so many steps; red: loss left at the end, in percent of the baseline's",
+            "green: solved after so many steps; red: the least loss, in percent of the baseline's",
             fontsize=9,
         )
         return _svg(figure)

@@ -45,7 +45,7 @@ def main() -> int:
             chart(
                 f"How much of the gradient reaches a step: {longest}, {when} training",
                 {name: found[name] for name in LETTERS},
-                "time steps back from the answer; up: ‖∂L/∂h‖ there over that at the answer",
+                "steps back from the answer; up: ‖∂L/∂h‖ over that at the answer",
             ),
             end="\n\n",
         )

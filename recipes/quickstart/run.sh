@@ -41,7 +41,7 @@ if [ ! -f "$work/text/corpus.json" ]; then
     show seqkit prepare "$work/text" --text "$work/captions/train.en" --documents line
 fi
 show seqkit train "$work/text" "$work/generator" --preset tiny --minutes "${MINUTES:-1}"
-show seqkit generate "$work/generator" --samples 5 --seed 1
+show seqkit generate "$work/generator" --prompt "Two " --samples 5 --temperature 0.8 --seed 1
 
 step "6. translate: your turn"
 if [ -t 0 ]; then

@@ -273,6 +273,19 @@ def test_optimizers_are_the_ones_that_they_are_called() -> None:
         }.get(name, (0.0, False))
 
 
+def test_the_readme_has_every_row_of_every_grid() -> None:
+    readme = (RECIPE / "README.md").read_text()
+    for grid in experiments.grids(1, False):
+        if grid.name == "optimizers":
+            head = " | ".join(["", *(label.split()[0] for label in grid.rows), ""])
+            rates = [label.split()[1].replace("/", ", ") for label in grid.rows]
+            rows = [head.strip(), " | ".join(["| of the rates", *rates, ""]).strip()]
+        else:
+            trained = [label for label, trials in zip(grid.rows, grid.cells, strict=True) if trials[0].steps]
+            rows = [f"| {label.removeprefix('rate ')} |" for label in trained]
+        assert all(row in readme.replace("**", "") for row in rows), rows
+
+
 # Views and drawings
 
 
