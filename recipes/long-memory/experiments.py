@@ -12,8 +12,18 @@ CELLS = {
     "gru": Trial("", 0, "gru"),
     "lstm": Trial("", 0, "lstm"),
 }
-LENGTHS = {"adding": (10, 30, 100), "order": (20, 40, 80), "copy": (10, 20, 40), "recall": (5, 10, 20)}
-QUICK_LENGTHS = {"adding": (10, 30), "order": (20,), "copy": (10,), "recall": (5,)}
+LENGTHS: dict[str, tuple[int, ...]] = {
+    "adding": (10, 30, 100),
+    "order": (20, 40, 80),
+    "copy": (10, 20, 40),
+    "recall": (5, 10, 20),
+}
+QUICK_LENGTHS: dict[str, tuple[int, ...]] = {
+    "adding": (10, 30),
+    "order": (20,),
+    "copy": (10,),
+    "recall": (5,),
+}
 STEPS = {"adding": 1000, "order": 1000, "copy": 1500, "recall": 1500}
 OPTIMIZERS = {
     "sgd": (Trial("", 0, "lstm", optimizer="sgd"), (0.1, 0.3, 1.0)),
@@ -116,7 +126,8 @@ def _with_untrained(
 
 
 def _clipping(seed: int, quick: bool) -> Grid:
-    rates, norms = (0.03, 0.1, 0.3), (0.0, 1.0, 0.3)
+    rates: tuple[float, ...] = (0.03, 0.1, 0.3)
+    norms: tuple[float, ...] = (0.0, 1.0, 0.3)
     base = Trial("order", 20, "rnn", gain=1.5, optimizer="sgd", momentum=0.9, steps=400, seed=seed)
     if quick:
         rates, norms, base = (0.1,), (0.0, 0.3), replace(base, steps=200)

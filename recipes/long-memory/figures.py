@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from experiments import Grid
 from matplotlib import rc_context
@@ -34,7 +35,7 @@ COLOURS = {
     **{"sgd": RED, "momentum": AMBER, "nesterov": BROWN, "adagrad": GREY, "rmsprop": GREEN},
     **{"adam": BLUE, "adamw": VIOLET},
 }
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "seqkit",  # the same chart is the same file
     "svg.fonttype": "none",
     "font.size": 9.5,
