@@ -5,14 +5,34 @@ from __future__ import annotations
 import os
 import re
 from contextlib import AbstractContextManager
-
-import torch
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+# torch is imported where it is needed: decoding on a processor does without it.
+
+
+def wants_processor(name: str) -> bool:
+    """Whether a device name means the processor, told without torch where that can be.
+
+    `auto` does when no sign of an NVIDIA driver is seen.
+    """
+    if name != "auto":
+        return name == "cpu"
+    return not any(Path(sign).exists() for sign in _DRIVER_SIGNS) or resolve_device(name).type == "cpu"
+
+
+_DRIVER_SIGNS = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg")  # Linux twice, and in Windows
 
 
 def resolve_device(name: str) -> torch.device:
     """`auto`, `cpu`, `cuda` or `cuda:N` as a device that is there."""
+    import torch
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
@@ -25,9 +45,16 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def thread_count(count: int | None) -> int:
+    """`count`, or as many threads as this process may run at a time."""
+    return count or len(os.sched_getaffinity(0))
+
+
 def set_threads(count: int | None) -> int:
-    """Use `count` processor threads, or all that this process may run on; returns how many."""
-    count = count or len(os.sched_getaffinity(0))
+    """Let torch use `count` processor threads, or all that this process may run on; returns how many."""
+    import torch
+
+    count = thread_count(count)
     if count != torch.get_num_threads():
         torch.set_num_threads(count)
     return count
@@ -38,6 +65,8 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
     bf16 on processors with bf16 instructions and on GPUs that have it, else fp32 (fp16 on older GPUs).
     """
+    import torch
+
     if device.type == "cuda":
         if name == "auto":
             return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
@@ -52,5 +81,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """Mixed precision for a device; nothing for fp32."""
+    import torch
+
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
     return torch.autocast(device.type, dtype=dtype, enabled=precision != "fp32")

@@ -15,20 +15,24 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 
 import seqkit
-from seqkit import weights
+from seqkit import arrays
 from seqkit.config import Config, Kind, config_from_dict
 from seqkit.data.corpus import load_tokenizers
 from seqkit.data.manifest import DOCUMENTS
 from seqkit.data.tokenizers import Tokenizer
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError, SeqkitError
 from seqkit.files import JSON_LIMIT, make_directory, parse_json, read_regular, sha256, to_json, write_atomic
-from seqkit.models import SequenceModel, build_encoder_decoder, build_language_model
+from seqkit.parameters import parameter_shapes
+
+if TYPE_CHECKING:
+    from seqkit.models import SequenceModel
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -66,27 +70,40 @@ class Facts:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Everything that is needed to run a model; a generator has one tokenizer, under both names."""
+    """Everything that is needed to run a model; a generator has one tokenizer, under both names.
 
-    model: SequenceModel
+    `weights` are the parameters by name, or a network in training, whose present ones they are then.
+    """
+
+    weights: Mapping[str, np.ndarray] | SequenceModel
     config: Config
     facts: Facts
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
 
+    @property
+    def parameters(self) -> Mapping[str, np.ndarray]:
+        """The present parameters by name, in fp32; what is tied occurs once."""
+        if isinstance(self.weights, Mapping):
+            return self.weights
+        named = self.weights.named_parameters()
+        return {name: parameter.detach().float().cpu().numpy() for name, parameter in named}
 
-def build_model(config: Config, kind: Kind, source_size: int, target_size: int) -> SequenceModel:
-    """The network that a configuration describes, initialised."""
-    if kind == "generation":
-        return build_language_model(
-            config.model, size=target_size, label_smoothing=config.training.label_smoothing
-        )
-    return build_encoder_decoder(
-        config.model,
-        source_size=source_size,
-        target_size=target_size,
-        label_smoothing=config.training.label_smoothing,
-    )
+    @cached_property
+    def model(self) -> SequenceModel:
+        """The network, on the processor and in evaluation mode unless it is in training.
+
+        It is built when it is first asked for: importing torch takes seconds.
+        """
+        if not isinstance(self.weights, Mapping):
+            return self.weights
+        from seqkit.models import build_model
+        from seqkit.weights import set_parameters
+
+        source, target = self.source_tokenizer.size, self.target_tokenizer.size
+        model = build_model(self.config, self.facts.kind, source, target)
+        set_parameters(model, self.weights)
+        return model.eval()
 
 
 class ModelWriter:
@@ -148,6 +165,7 @@ def _is(path: Path, entry: object) -> bool:
 def versions() -> dict[str, str]:
     """The versions that made a directory."""
     import sentencepiece
+    import torch
 
     return {
         "seqkit": seqkit.__version__,
@@ -181,7 +199,7 @@ def is_complete(directory: Path) -> bool:
 
 
 def load(directory: Path) -> LoadedModel:
-    """Open and check a model directory and build its model on the CPU, in evaluation mode."""
+    """Open and check a model directory; its network is built when it is asked for."""
     manifest = _read_manifest(directory)
     while True:
         try:
@@ -218,12 +236,9 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
     source, target = _tokenizers(directory, files, manifest)
     if facts.boundary >= target.size or (facts.kind == "generation" and source is not target):
         raise _damaged_facts(directory)
-    with torch.device("meta"):
-        shapes = weights.parameter_tensors(build_model(config, facts.kind, source.size, target.size))
-    tensors = weights.from_bytes(files[WEIGHTS], shapes, str(directory / WEIGHTS))
-    model = build_model(config, facts.kind, source.size, target.size)
-    weights.set_parameters(model, tensors)
-    return LoadedModel(model.eval(), config, facts, source, target)
+    shapes = parameter_shapes(config.model, facts.kind, source.size, target.size)
+    parameters = arrays.float_arrays(files[WEIGHTS], shapes, str(directory / WEIGHTS))
+    return LoadedModel(parameters, config, facts, source, target)
 
 
 def _tokenizers(

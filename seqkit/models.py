@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from seqkit.batch import Batch, Padded
-from seqkit.config import ModelConfig
+from seqkit.config import Config, Kind, ModelConfig
 from seqkit.errors import ConfigError
 from seqkit.nn.attention import Attention
 from seqkit.nn.frontends import Frontend, TokenFrontend
@@ -113,7 +111,14 @@ def _group_of(name: str) -> str:
     )
 
 
-Tying = Literal["all", "target", "none"]
+def build_model(config: Config, kind: Kind, source_size: int, target_size: int) -> SequenceModel:
+    """The network that a configuration describes, initialised."""
+    smoothing = config.training.label_smoothing
+    if kind == "generation":
+        return build_language_model(config.model, size=target_size, label_smoothing=smoothing)
+    return build_encoder_decoder(
+        config.model, source_size=source_size, target_size=target_size, label_smoothing=smoothing
+    )
 
 
 def build_encoder_decoder(

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Mapping
 
+import numpy as np
 import safetensors
 import torch
 from safetensors.torch import load as deserialize
 from safetensors.torch import save as serialize
 from torch import Tensor, nn
 
-from seqkit.errors import ModelError
-from seqkit.files import parse_json
+from seqkit.arrays import check_header, header_of, unreadable
 
-_DTYPES = {"F32": torch.float32, "I64": torch.int64, "BF16": torch.bfloat16, "F16": torch.float16}
-_HEADER_LIMIT = 1 << 20  # bytes
+_DTYPES = {torch.float32: "F32", torch.int64: "I64", torch.bfloat16: "BF16", torch.float16: "F16"}
 
 
 def parameter_tensors(model: nn.Module) -> dict[str, Tensor]:
@@ -24,11 +22,11 @@ def parameter_tensors(model: nn.Module) -> dict[str, Tensor]:
     return {name: parameter.detach() for name, parameter in model.named_parameters()}
 
 
-def set_parameters(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy tensors into the parameters of the same names; names and shapes were checked by `from_bytes`."""
+def set_parameters(model: nn.Module, tensors: Mapping[str, Tensor] | Mapping[str, np.ndarray]) -> None:
+    """Copy tensors into the parameters of the same names, whose shapes were checked."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.copy_(tensors[name])
+            parameter.copy_(torch.as_tensor(tensors[name]))
 
 
 def to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
@@ -42,43 +40,15 @@ def from_bytes(content: bytes, expected: Mapping[str, Tensor] | None, where: str
 
     Without `expected` any will do: for files whose hash was checked against a manifest of our own.
     """
-    header = _header(content, where)
-    if expected is None:
-        return _parse(content, where)
-    if header.keys() != expected.keys():
-        odd = min(header.keys() ^ expected.keys())
-        raise ModelError(f"tensor {odd!r} is missing or does not belong to this model", where=where)
-    for name, tensor in expected.items():
-        entry = header[name]
-        shape, dtype = entry.get("shape"), _DTYPES.get(str(entry.get("dtype")))
-        if shape != list(tensor.shape) or dtype != tensor.dtype:
-            raise ModelError(
-                f"tensor {name!r} is {entry.get('dtype')} {shape}, but the configuration asks for "
-                f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}",
-                where=where,
-            )
-    return _parse(content, where)
-
-
-def _parse(content: bytes, where: str) -> dict[str, Tensor]:
+    header = header_of(content, where)
+    if expected is not None:
+        wanted = {name: (_DTYPES[tensor.dtype], tuple(tensor.shape)) for name, tensor in expected.items()}
+        check_header(header, wanted, where)
     try:
         tensors: dict[str, Tensor] = deserialize(content)
     except (safetensors.SafetensorError, ValueError) as error:
-        raise ModelError(f"the tensors cannot be read: {error}", where=where) from error
+        raise unreadable(error, where) from error
     return tensors
-
-
-def _header(content: bytes, where: str) -> dict[str, dict[str, object]]:
-    """The safetensors header: an 8-byte length, then JSON that maps names to dtype, shape and place."""
-    if len(content) < 8:
-        raise ModelError("the file of tensors is cut off", where=where)
-    (length,) = struct.unpack("<Q", content[:8])
-    if length > min(_HEADER_LIMIT, len(content) - 8):
-        raise ModelError("the file of tensors is cut off or its header is damaged", where=where)
-    header = parse_json(content[8 : 8 + length], where, ModelError)
-    if not isinstance(header, dict) or not all(isinstance(entry, dict) for entry in header.values()):
-        raise ModelError("the header of the tensors is damaged", where=where)
-    return header
 
 
 def tensor_hash(tensors: Mapping[str, Tensor]) -> str:

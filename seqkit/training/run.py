@@ -20,6 +20,7 @@ from seqkit.device import resolve_device, resolve_precision, set_threads
 from seqkit.errors import ConfigError, DataError, Interrupted, ModelError, RunFailed
 from seqkit.files import remove_temporaries, to_json
 from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, ModelWriter
+from seqkit.models import build_model
 from seqkit.training import checkpoints, fit, health, optim, ranking
 from seqkit.training.beginning import (
     initialize_from,
@@ -77,7 +78,7 @@ class _Run:
         source, target = tokenizers_of_run(options, corpus)
         self.tokenizer_files = tokenizer_files(source, target)
         self.self_test = model_directory.self_test(*([source] if source is target else [source, target]))
-        self.model = model_directory.build_model(self.config, corpus.kind, source.size, target.size)
+        self.model = build_model(self.config, corpus.kind, source.size, target.size)
         self.model.to(self.device)
         self.optimizer = optim.build_optimizer(self.model.parameters(), training)
         averages = training.ema > 0 or training.optimizer == "nt-asgd"

@@ -21,7 +21,7 @@ from seqkit.decoding.beam import BeamOptions, beam_search
 from seqkit.device import resolve_device
 from seqkit.inference.translation import TranslateOptions, Translation, Translator
 from seqkit.model_directory import LoadedModel
-from seqkit.models import SequenceModel, build_encoder_decoder
+from seqkit.models import SequenceModel, build_encoder_decoder, build_model
 from seqkit.stepping.translation import ModelStepper
 from tests.conftest import toy_pairs
 
@@ -259,7 +259,7 @@ class TestSavedIsLoaded:
         member = model_directory.load(toy_model)
         content = (toy_model / model_directory.WEIGHTS).read_bytes()
         assert weights.to_bytes(weights.parameter_tensors(member.model)) == content
-        rebuilt = model_directory.build_model(
+        rebuilt = build_model(
             member.config, "translation", member.source_tokenizer.size, member.target_tokenizer.size
         )
         assert weights.tensor_hash(weights.parameter_tensors(rebuilt)) != weights.tensor_hash(

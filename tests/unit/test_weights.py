@@ -89,9 +89,9 @@ def test_bytes_behind_the_end_are_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"b": torch.randn(4, 3)}, r"'b' is F32 \[4, 3\], but the configuration asks for float32 \[3, 4\]"),
+        ({"b": torch.randn(4, 3)}, r"'b' is F32 \[4, 3\], but the configuration asks for F32 \[3, 4\]"),
         ({"b": torch.randn(3, 4).double()}, r"'b' is F64 \[3, 4\]"),
-        ({"a": torch.arange(5).float()}, r"'a' is F32 \[5\], but the configuration asks for int64"),
+        ({"a": torch.arange(5).float()}, r"'a' is F32 \[5\], but the configuration asks for I64"),
         ({"extra": torch.ones(1)}, "'extra' is missing or does not belong"),
     ],
 )
