@@ -97,12 +97,15 @@ class LoadedModel:
         """
         if not isinstance(self.weights, Mapping):
             return self.weights
+        import torch
+
         from seqkit.models import build_model
         from seqkit.weights import set_parameters
 
         source, target = self.source_tokenizer.size, self.target_tokenizer.size
-        model = build_model(self.config, self.facts.kind, source, target)
-        set_parameters(model, self.weights)
+        with torch.inference_mode(False):  # weights made within it could not be trained, and add up otherwise
+            model = build_model(self.config, self.facts.kind, source, target)
+            set_parameters(model, self.weights)
         return model.eval()
 
 

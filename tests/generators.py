@@ -109,6 +109,10 @@ class ScriptedStepper:
         self.size = size
         self.rest = rest
 
+    def read(self, tokens: np.ndarray) -> DecoderState:  # noqa: ARG002
+        """Nothing is remembered of a prompt."""
+        return DecoderState(())
+
     def begin(self, state: DecoderState, rows: int) -> np.ndarray:  # noqa: ARG002
         """The state is each row's script and place in it. (N, 2)"""
         return np.stack([np.arange(rows) % len(self.scripts), np.zeros(rows, np.int64)], axis=1)

@@ -40,3 +40,12 @@ Threads = Annotated[
         "--threads", min=1, help="Processor threads; all cores when not given.", rich_help_panel=MACHINE_PANEL
     ),
 ]
+TranslationPrecision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="auto|int8|fp32",
+        help="Of the matrix products; auto: int8 on a processor, without torch, where the model allows it.",
+        rich_help_panel=MACHINE_PANEL,
+    ),
+]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from seqkit.cli import console
-from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.cli.options import MACHINE_PANEL, Debug, Device, Json, Quiet, Threads, TranslationPrecision
 from seqkit.cli.output import destination, json_line
 from seqkit.errors import SeqkitError
 from seqkit.files import parse_json
@@ -91,7 +91,7 @@ def translate(
         int | None,
         typer.Option(
             min=1,
-            help="Source tokens translated together; memory grows with it. [default: the model's, 4096]",
+            help="Source tokens translated together; memory grows with it. [default: the model's, 1024]",
             rich_help_panel=SEARCH_PANEL,
         ),
     ] = None,
@@ -121,6 +121,15 @@ def translate(
     quiet: Quiet = False,
     device: Device = "auto",
     threads: Threads = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Processes that share a flood of lines, one thread each. [default: as many as threads]",
+            rich_help_panel=MACHINE_PANEL,
+        ),
+    ] = None,
+    precision: TranslationPrecision = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
     """Translate lines of text: N lines in, N lines out, in order.
@@ -137,7 +146,14 @@ def translate(
 
     from seqkit.inference.translation import Translator
 
-    translator = Translator.load(model, ensemble=ensemble or (), device=device, threads=threads)
+    translator = Translator.load(
+        model,
+        ensemble=ensemble or (),
+        device=device,
+        threads=threads,
+        workers=workers,
+        precision=precision,
+    )
     own = translator.options
     options = replace(
         own,

@@ -172,7 +172,7 @@ class DecodingConfig:
         0.0, "weight of the coverage penalty (Wu et al. 2016, section 7)", low=0, kind="translation"
     )
     batch_tokens: int = _setting(
-        4096, "source tokens translated together, padding included", low=1, kind="translation"
+        1024, "source tokens translated together, padding included", low=1, kind="translation"
     )
 
 

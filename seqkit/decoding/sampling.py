@@ -180,6 +180,7 @@ class Sampler(Generic[State]):
         self._last = last
         self._streams = list(streams)
         self._options = options
+        self._restricts = options.restricts
         self._first = first_allowed
         self._log_probabilities = log_probabilities
         # The limit keeps 0 / temperature a number; beside it all other tokens vanish anyway.
@@ -225,22 +226,23 @@ class Sampler(Generic[State]):
         allowed = logits[:, self._first :]  # (N, V')
         if self._sharpness is None:
             return np.asarray(allowed.argmax(axis=1) + self._first)
-        if self._buffers is None:
-            self._buffers = _Buffers(*allowed.shape)
         buffers = self._buffers
-        weights = buffers.weights
+        if buffers is None:
+            buffers = self._buffers = _Buffers(*allowed.shape)
+        # Outputs are given by position, which is faster: of one row the calls themselves take the time.
+        weights, sums = buffers.weights, buffers.sums
         np.maximum.reduce(allowed, axis=1, keepdims=True, out=buffers.largest)
-        np.subtract(allowed, buffers.largest, out=weights)
+        np.subtract(allowed, buffers.largest, weights)
         if self._sharpness != 1:
-            np.multiply(weights, self._sharpness, out=weights)
-        np.exp(weights, out=weights)
-        if self._options.restricts:
+            np.multiply(weights, self._sharpness, weights)
+        np.exp(weights, weights)
+        if self._restricts:
             restrict(weights, self._options)
         # Whole numbers sum to the same in any order, and many times faster than floats do in numpy.
-        np.multiply(weights, buffers.unit, out=buffers.whole, casting="unsafe")
-        np.add.accumulate(buffers.whole, axis=1, out=buffers.sums)
-        np.multiply(uniform, buffers.sums[:, -1:], out=buffers.threshold, casting="unsafe")
-        np.greater(buffers.sums, buffers.threshold, out=buffers.beyond)
+        np.multiply(weights, buffers.unit, buffers.whole, casting="unsafe")
+        np.add.accumulate(buffers.whole, 1, None, sums)
+        np.multiply(uniform, buffers.total, buffers.threshold, casting="unsafe")
+        np.greater(sums, buffers.threshold, buffers.beyond)
         return np.asarray(buffers.beyond.argmax(axis=1) + self._first)
 
     def _penalised(self, logits: np.ndarray) -> np.ndarray:
@@ -259,9 +261,10 @@ class _Buffers:
         self.largest = np.empty((rows, 1), np.float32)
         self.weights = np.empty((rows, size), np.float32)
         # Below 2**52 a double holds the sum exactly, and times a number below 1 it stays below itself.
-        self.unit = np.float32(2.0 ** (52 - size.bit_length()))
+        self.unit = np.array(2.0 ** (52 - size.bit_length()), np.float32)
         self.whole = np.empty((rows, size), np.int64)
         self.sums = np.empty((rows, size), np.int64)
+        self.total = self.sums[:, -1:]
         self.threshold = np.empty((rows, 1), np.int64)
         self.beyond = np.empty((rows, size), np.bool_)
 

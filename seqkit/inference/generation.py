@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from seqkit import model_directory
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.decoding.beam import beam_search
 from seqkit.decoding.sampling import Sampler, random_stream
-from seqkit.device import resolve_device, set_threads
+from seqkit.device import resolve_device, thread_count
 from seqkit.errors import ConfigError, ModelError
 from seqkit.inference.samples import Generated, GenerateOptions, Piece, Spelling, Text
 from seqkit.inference.workers import can_fork, in_processes
 from seqkit.model_directory import LoadedModel
-from seqkit.nn.recurrent import DecoderState
-from seqkit.stepping.language import BeamStepper, language_stepper, read_text
+from seqkit.stepping.fixed_point import FixedPointStepper
+from seqkit.stepping.language import BeamStepper, Precision, resolve_generation_precision
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqkit.stepping.torch_language import TorchStepper
 
 __all__ = ["GenerateOptions", "Generated", "Piece", "TextGenerator"]
 
@@ -44,7 +47,7 @@ class TextGenerator:
         precision: str = "auto",
         processes: int = 1,
     ) -> None:
-        """`device` is where the steps are computed, None the processor; the model stays where it is.
+        """`device` is where the steps are computed, None the processor, where torch is needed for bf16 alone.
 
         Where the model goes on learning, `rebuild` takes its new weights over. Long work on many samples is
         shared by up to so many `processes`. Raises `ModelError` for a model that is no generator, and
@@ -57,9 +60,12 @@ class TextGenerator:
         self.options = GenerateOptions()
         self._first_allowed = END + 1 if loaded.facts.documents == "none" else END
         self._spelling = Spelling(self.tokenizer)
-        self._device = device or torch.device("cpu")
-        self._precision = precision
-        self._processes = processes if self._device.type == "cpu" else 1
+        self._device = None if device is None or device.type == "cpu" else device
+        on_processor = self._device is None
+        self._precision = resolve_generation_precision(
+            precision, loaded.config.model.cell, on_processor=on_processor
+        )
+        self._processes = processes if on_processor else 1
         self.rebuild()
 
     @classmethod
@@ -73,12 +79,11 @@ class TextGenerator:
     ) -> TextGenerator:
         """Open a model directory. The processor is chosen before a GPU, whose single steps are slower.
 
-        `threads` read the prompt together, and as many processes share what is worth it; None is all cores.
+        So many processes as there are `threads` share what is worth it; None is all cores.
         Raises `ModelError` when it is damaged or holds a translation model and `InputMissing` when it is
         absent.
         """
-        threads = set_threads(threads)
-        chosen = resolve_device("cpu" if device == "auto" else device)
+        chosen = None if device in {"auto", "cpu"} else resolve_device(device)
         facts = model_directory.read_facts(Path(directory))
         if facts.kind != "generation":
             raise ModelError(
@@ -87,12 +92,11 @@ class TextGenerator:
                 hint=f"seqkit translate {directory}",
             )
         loaded = model_directory.load(Path(directory))
-        loaded = replace(loaded, model=loaded.model.to(chosen))
-        return cls(loaded, device=chosen, precision=precision, processes=threads)
+        return cls(loaded, device=chosen, precision=precision, processes=thread_count(threads))
 
     def rebuild(self) -> None:
         """Take over the model's present weights."""
-        self._stepper: Any = language_stepper(self.loaded.model, self._precision, self._device)
+        self._stepper: Any = _stepper(self.loaded, self._precision, self._device)
 
     def generate(
         self, prompt: str = "", options: GenerateOptions | None = None, **changes: Any
@@ -117,7 +121,7 @@ class TextGenerator:
         """All samples, one after the other, as they are made."""
         encoded = self.tokenizer.encode_text(prompt)
         tokens = np.append(self.loaded.facts.boundary, encoded).astype(np.int64)  # (T,)
-        state = read_text(self.loaded.model, tokens[:-1])
+        state = self._stepper.read(tokens[:-1])
         if options.beam_size is not None:
             yield from self._search(prompt, tokens, state, options)
             return
@@ -141,7 +145,7 @@ class TextGenerator:
         self,
         prompt: str,
         tokens: np.ndarray,
-        state: DecoderState,
+        state: Any,
         batches: Sequence[range],
         options: GenerateOptions,
     ) -> Iterator[Piece]:
@@ -149,7 +153,6 @@ class TextGenerator:
         processes = min(self._processes, len(batches))
 
         def pieces_of(process: int) -> Iterator[bytes]:
-            torch.set_num_threads(1)
             for numbers in batches[process::processes]:
                 for piece in self._draw("", tokens, state, numbers, options):
                     yield json.dumps(asdict(piece)).encode()
@@ -170,7 +173,7 @@ class TextGenerator:
         self,
         prompt: str,
         tokens: np.ndarray,
-        state: DecoderState,
+        state: Any,
         numbers: Sequence[int],
         options: GenerateOptions,
     ) -> Iterator[Piece]:
@@ -189,8 +192,7 @@ class TextGenerator:
         )
         rows, due = texts, 0
         while due < len(texts):
-            with _one_thread():
-                drawn = sampler.advance(min(TOKENS_TOGETHER, max(text.room for text in rows)))
+            drawn = sampler.advance(min(TOKENS_TOGETHER, max(text.room for text in rows)))
             for row, text in enumerate(rows):
                 scores = None if drawn.log_probabilities is None else drawn.log_probabilities[row].tolist()
                 text.add(drawn.tokens[row].tolist(), scores)
@@ -205,19 +207,18 @@ class TextGenerator:
                 rows = [rows[row] for row in going_on]
 
     def _search(
-        self, prompt: str, tokens: np.ndarray, state: DecoderState, options: GenerateOptions
+        self, prompt: str, tokens: np.ndarray, state: Any, options: GenerateOptions
     ) -> Iterator[Piece]:
         """The likeliest texts, best first."""
         stepper = BeamStepper(self._stepper, END, self._first_allowed)
-        with _one_thread():
-            (found,) = beam_search(
-                stepper,
-                self._stepper.begin(state, options.beam.beam_size),
-                start=int(tokens[-1]),
-                end=END,
-                maximum_lengths=np.array([options.length]),
-                options=options.beam,
-            )
+        (found,) = beam_search(
+            stepper,
+            self._stepper.begin(state, options.beam.beam_size),
+            start=int(tokens[-1]),
+            end=END,
+            maximum_lengths=np.array([options.length]),
+            options=options.beam,
+        )
         for number, hypothesis in enumerate(found, 1):
             text = Text(self._spelling, prompt, number, options)
             made, scores = hypothesis.tokens.tolist(), hypothesis.log_probabilities.tolist()
@@ -227,15 +228,17 @@ class TextGenerator:
             yield from text.release()
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """A step is too short to be shared: threads would wait for one another longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def _stepper(
+    loaded: LoadedModel, precision: Precision, device: torch.device | None
+) -> FixedPointStepper | TorchStepper:
+    """The hand-written step on the processor, where `device` is None, but for bf16; else that of torch."""
+    if precision == "int8" or (precision == "fp32" and device is None):
+        return FixedPointStepper(loaded.config.model, loaded.parameters, precision)
+    import torch
+
+    from seqkit.stepping.torch_language import TorchStepper
+
+    return TorchStepper(loaded.model, precision, device or torch.device("cpu"))
 
 
 def _piece(record: dict[str, Any], prompt: str) -> Piece:

@@ -1,153 +1,65 @@
-"""Text in, text out: what the commands and Python callers use."""
+"""Lines in, translations out: what the command and Python callers use."""
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from seqkit import model_directory
-from seqkit.batch import Batch
-from seqkit.config import DecodingConfig
-from seqkit.data.batching import grid_length, pad, pair_batch
 from seqkit.data.tokenizers import END, START, Tokenizer
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
-from seqkit.device import resolve_device, set_threads
+from seqkit.device import resolve_device, set_threads, thread_count, wants_processor
 from seqkit.errors import ConfigError, DataError, ModelError
+from seqkit.inference.pieces import Piece, batches, split
+from seqkit.inference.translations import EMPTY, Alternative, TranslateOptions, Translation, join
+from seqkit.inference.workers import can_fork, in_processes
 from seqkit.model_directory import LoadedModel
-from seqkit.stepping.translation import ModelStepper
+from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation, unsupported
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Alternative", "TranslateOptions", "Translation", "Translator"]
+
+PRECISIONS = ("auto", "int8", "fp32")
+WORTH_SHARING = 5000  # tokens times beam: what is less is done before the processes are made
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TranslateOptions:
-    """How to translate.
-
-    `maximum_length` and `minimum_length` count target tokens; 0 lets the source's length decide (twice as
-    many tokens and 20 more, after the prefix). `batch_tokens` bounds the source tokens of a batch, padding
-    included.
-    """
-
-    beam_size: int = 5
-    n_best: int = 1
-    length_penalty: float = 1.0
-    coverage_penalty: float = 0.0
-    minimum_length: int = 0
-    maximum_length: int = 0
-    batch_tokens: int = 4096
-    attention: bool = False
-
-    def __post_init__(self) -> None:
-        if self.maximum_length < 0:
-            raise ConfigError(f"--max-length {self.maximum_length} must be 0 or more")
-        if self.maximum_length and self.minimum_length > self.maximum_length:
-            raise ConfigError(
-                f"--min-length {self.minimum_length} is larger than --max-length {self.maximum_length}"
-            )
-        if self.batch_tokens < 1:
-            raise ConfigError(f"--batch-tokens {self.batch_tokens} must be at least 1")
-        self.beam  # noqa: B018  checks the rest
-
-    @property
-    def beam(self) -> BeamOptions:
-        """The part of it that the search reads."""
-        return BeamOptions(
-            beam_size=self.beam_size,
-            n_best=self.n_best,
-            normalization=self.length_penalty,
-            coverage=self.coverage_penalty,
-            minimum_length=self.minimum_length,
-        )
-
-    @classmethod
-    def from_config(cls, config: DecodingConfig) -> TranslateOptions:
-        """A model's own defaults."""
-        return cls(
-            beam_size=config.beam_size,
-            length_penalty=config.length_penalty,
-            coverage_penalty=config.coverage_penalty,
-            batch_tokens=config.batch_tokens,
-        )
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """One translation of a line.
-
-    `score` is the normalised log-probability that ranks it, `token_scores` each token's log-probability (the
-    end token's last) in nats. `attention_blocks` has a matrix (target tokens, source tokens). A line that was
-    translated in pieces has one, and an end token's score, a piece; its score is the pieces' sum.
-    """
-
-    text: str
-    score: float
-    tokens: tuple[str, ...]
-    token_scores: tuple[float, ...]
-    source_tokens: tuple[str, ...] = ()
-    attention_blocks: tuple[np.ndarray, ...] = ()
-
-    @property
-    def attention(self) -> np.ndarray | None:
-        """Soft alignment, (target tokens, source tokens): zero where they are of different pieces."""
-        if not self.attention_blocks:
-            return None
-        whole = np.zeros((len(self.tokens), len(self.source_tokens)))
-        for row, column, block in self._placed():
-            whole[row : row + block.shape[0], column : column + block.shape[1]] = block
-        return whole
-
-    def alignment(self) -> list[tuple[int, int]]:
-        """Hard alignment: (source position, target position) of each target token's strongest attention."""
-        return [
-            (column + int(weights.argmax()), row + target)
-            for row, column, block in self._placed()
-            for target, weights in enumerate(block)
-        ]
-
-    def _placed(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """Each block with the target and source position where it begins."""
-        row = column = 0
-        for block in self.attention_blocks:
-            yield row, column, block
-            row, column = row + block.shape[0], column + block.shape[1]
-
-
-@dataclass(frozen=True)
-class Translation:
-    """A line and its translations, best first; never empty."""
-
-    source: str
-    alternatives: tuple[Alternative, ...]
-
-    @property
-    def text(self) -> str:
-        """The best translation."""
-        return self.alternatives[0].text
-
-    @property
-    def score(self) -> float:
-        """The best translation's score."""
-        return self.alternatives[0].score
-
-
-_EMPTY = Alternative("", 0.0, (), ())
 
 
 class Translator:
     """A trained translation model, or an ensemble of several with the same vocabulary."""
 
-    def __init__(self, members: Sequence[LoadedModel], *, device: torch.device) -> None:
-        self.device = device
-        self.models = [member.model.to(device).eval() for member in members]
+    def __init__(
+        self,
+        members: Sequence[LoadedModel],
+        *,
+        device: torch.device | None = None,
+        precision: str = "auto",
+        processes: int = 1,
+    ) -> None:
+        """`device` is where the steps are computed, None the processor.
+
+        There they need no torch in int8, the default for all models that the hand-written step supports. Many
+        lines are shared by up to so many `processes`. Where the models go on learning, `rebuild` takes their
+        new weights over. Raises `ConfigError` for a precision that is not to be had.
+        """
+        self.members = members
         self.source_tokenizer: Tokenizer = members[0].source_tokenizer
         self.target_tokenizer: Tokenizer = members[0].target_tokenizer
         self.longest_source = min(member.facts.longest_source for member in members)
         self.options = TranslateOptions.from_config(members[0].config.decoding)
+        on_processor = device is None or device.type == "cpu"
+        self.precision = _resolve_precision(precision, members, on_processor)
+        self._device = device
+        self._processes = processes if on_processor else 1
+        self.rebuild()
 
     @classmethod
     def load(
@@ -157,13 +69,17 @@ class Translator:
         ensemble: Iterable[str | Path] = (),
         device: str = "auto",
         threads: int | None = None,
+        workers: int | None = None,
+        precision: str = "auto",
     ) -> Translator:
         """Open a model directory, and those of the other members of an ensemble.
+
+        `threads` are the processor's cores to use, None is all. Many lines are shared by as many `workers`,
+        processes of one thread each, when not told otherwise.
 
         Raises `ModelError` when one is damaged, `InputMissing` when one is absent and `ConfigError` when
         their vocabularies differ.
         """
-        set_threads(threads)
         paths = [Path(directory), *map(Path, ensemble)]
         for path in paths:
             if model_directory.read_facts(path).kind != "translation":
@@ -182,7 +98,23 @@ class Translator:
                     f"{path} and {paths[0]} have different vocabularies, so they cannot be one ensemble",
                     hint="train the members on the same corpus directory",
                 )
-        return cls(members, device=resolve_device(device))
+        place = None if wants_processor(device) else resolve_device(device)
+        translator = cls(members, device=place, precision=precision)
+        if translator.precision != "int8":
+            set_threads(threads)
+        elif workers is None:
+            workers = thread_count(threads)
+        translator._processes = workers or 1
+        return translator
+
+    def rebuild(self) -> None:
+        """Take over the models' present weights. Raises `ModelError` when they are not numbers."""
+        if self.precision != "int8":
+            return
+        for member in self.members:
+            if not all(bool(np.isfinite(values).all()) for values in member.parameters.values()):
+                raise _diverged()
+        self._models = [FixedPointModel(one.config.model, one.parameters) for one in self.members]
 
     def translate(
         self,
@@ -198,106 +130,136 @@ class Translator:
         if prefixes is not None and len(prefixes) != len(lines):
             raise DataError(f"{len(lines):,} lines but {len(prefixes):,} prefixes")
         options = options or self.options
-        jobs = self._jobs(lines, prefixes)
+        pieces = self._pieces(lines, prefixes)
+        work = list(batches(pieces, options.batch_tokens))
         results: dict[tuple[int, int], list[Alternative]] = {}
-        for batch in _batches(jobs, options):
-            for job, alternatives in zip(batch, self._search(batch, options), strict=True):
-                results[job.line, job.piece] = alternatives
-        pieces: list[list[list[Alternative]]] = [[] for _ in lines]
-        for job in jobs:
-            pieces[job.line].append(results[job.line, job.piece])
+        for number, found in self._search(work, options):
+            for piece, hypotheses in zip(work[number], found, strict=True):
+                results[piece.line, piece.number] = [
+                    self._alternative(piece, hypothesis, options) for hypothesis in hypotheses
+                ]
+        parts: list[list[list[Alternative]]] = [[] for _ in lines]
+        for piece in pieces:
+            parts[piece.line].append(results[piece.line, piece.number])
         return [
-            Translation(line, tuple(_join(some)) if some else (_EMPTY,))
-            for line, some in zip(lines, pieces, strict=True)
+            Translation(line, tuple(join(some)) if some else (EMPTY,))
+            for line, some in zip(lines, parts, strict=True)
         ]
 
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> list[float]:
         """The log-probability, in nats, of each given target, end token included."""
         if len(sources) != len(targets):
             raise DataError(f"{len(sources):,} sources but {len(targets):,} targets")
-        scores = []
-        for source, target in zip(
-            self.source_tokenizer.encode(list(sources)),
-            self.target_tokenizer.encode(list(targets)),
-            strict=True,
-        ):
-            scores.append(float(self.score_tokens(pair_batch([source], [target]))[0].sum()))
-        return scores
+        encoded = self.source_tokenizer.encode(list(sources)), self.target_tokenizer.encode(list(targets))
+        return [float(scores.sum()) for scores in self.score_tokens(*encoded)]
 
-    @torch.inference_mode()
-    def score_tokens(self, batch: Batch) -> list[np.ndarray]:
-        """Each target token's log-probability, one array a sentence: what a forced pass of the model says."""
-        batch = batch.to(self.device)
-        mean = torch.stack([torch.log_softmax(m.logits(batch)[0].float(), dim=2) for m in self.models])
-        scores = torch.logsumexp(mean, dim=0) - np.log(len(self.models))  # (B, T, V)
-        chosen = scores.gather(2, batch.targets.values[:, :, None])[:, :, 0].cpu().numpy()  # (B, T)
-        lengths = batch.targets.lengths.cpu().tolist()
-        return [row[:length] for row, length in zip(chosen, lengths, strict=True)]
+    def score_tokens(self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Each target token's log-probability, the end token's last, one array a sentence.
 
-    def _jobs(self, lines: Sequence[str], prefixes: Sequence[str | None] | None) -> list[_Job]:
-        """The pieces that are translated: one a line, more for a long line, none for a blank one."""
-        jobs: list[_Job] = []
+        They are what a search that must write the targets says, in double precision.
+        """
+        nothing = np.zeros(0, np.int64)
+        pieces = [Piece(number, 0, ids, nothing) for number, ids in enumerate(sources)]
+        scores: dict[int, np.ndarray] = {}
+        for batch in batches(pieces, self.options.batch_tokens):
+            forced = [targets[piece.line] for piece in batch]
+            lengths = np.array([len(target) for target in forced])
+            found = self._search_batch(batch, lengths, BeamOptions(beam_size=1), forced, attention=False)
+            for piece, (hypothesis,) in zip(batch, found, strict=True):
+                scores[piece.line] = hypothesis.log_probabilities
+        return [scores[number] for number in range(len(sources))]
+
+    def _pieces(self, lines: Sequence[str], prefixes: Sequence[str | None] | None) -> list[Piece]:
+        """What is translated: one piece a line, more for a long line, none for a blank one."""
+        pieces: list[Piece] = []
         encoded = self.source_tokenizer.encode(list(lines))
         starts = self.target_tokenizer.encode([prefix or "" for prefix in prefixes or [None] * len(lines)])
         for number, (line, ids, start) in enumerate(zip(lines, encoded, starts, strict=True)):
             if not line.strip() or not len(ids):
                 continue
-            jobs.extend(
-                _Job(number, piece, part, start if piece == 0 else start[:0])
-                for piece, part in enumerate(self._split(ids))
+            pieces.extend(
+                Piece(number, place, part, start if place == 0 else start[:0])
+                for place, part in enumerate(split(ids, self.longest_source, self.source_tokenizer))
             )
-        if too_long := sum(job.piece == 1 for job in jobs):
+        if too_long := sum(piece.number == 1 for piece in pieces):
             _LOG.warning(
                 "%s longer than the %s tokens that the model has seen at most: translated in pieces",
                 "1 line is" if too_long == 1 else f"{too_long:,} lines are",
                 f"{self.longest_source:,}",
             )
-        return jobs
+        return pieces
 
-    def _split(self, ids: np.ndarray) -> list[np.ndarray]:
-        """Cut a long line into about equal pieces: after punctuation or at a space where one is near."""
-        if len(ids) <= self.longest_source:
-            return [ids]
-        count = -(-len(ids) // max(self.longest_source * 3 // 4, 1))
-        pieces = self.source_tokenizer.pieces(ids)
-        cuts, start = [0], 0
-        for number in range(1, count):
-            goal = len(ids) * number // count
-            low = max(start + 1, goal - self.longest_source // 8)
-            high = min(start + self.longest_source, goal + self.longest_source // 8, len(ids) - 1)
-            places = range(low, max(high, low) + 1)
-            start = max(places, key=lambda place: (_cut_quality(pieces, place), -abs(place - goal)))
-            cuts.append(start)
-        return [ids[a:b] for a, b in zip(cuts, [*cuts[1:], len(ids)], strict=True) if b > a]
+    def _search(
+        self, work: Sequence[Sequence[Piece]], options: TranslateOptions
+    ) -> Iterator[tuple[int, list[list[Hypothesis]]]]:
+        """Batches' numbers and what was found for their pieces, as the batches are done."""
+        size = sum(len(piece.ids) for batch in work for piece in batch) * options.beam_size
+        processes = min(self._processes, len(work)) if size >= WORTH_SHARING and can_fork() else 1
+        if processes == 1:
+            for number, batch in enumerate(work):
+                yield number, self._translated(batch, options)
+            return
 
-    @torch.inference_mode()
-    def _search(self, jobs: Sequence[_Job], options: TranslateOptions) -> list[list[Alternative]]:
-        stepper = ModelStepper(
-            self.models, self.device, with_attention=options.attention or options.coverage_penalty > 0
+        def made_by(process: int) -> Iterator[bytes]:
+            # Batches are dealt out in turn: the long ones come first, so that the shares end together.
+            for number in range(process, len(work), processes):
+                found = self._translated(work[number], options)
+                yield json.dumps([number, [[_record(one) for one in some] for some in found]]).encode()
+
+        for content in in_processes([partial(made_by, process) for process in range(processes)]):
+            number, found = json.loads(content)
+            yield number, [[_hypothesis(record) for record in some] for some in found]
+
+    def _translated(self, batch: Sequence[Piece], options: TranslateOptions) -> list[list[Hypothesis]]:
+        found = self._search_batch(
+            batch,
+            np.array([_longest(piece, options) for piece in batch]),
+            options.beam,
+            [piece.prefix for piece in batch] if any(len(piece.prefix) for piece in batch) else None,
+            attention=options.attention or options.coverage_penalty > 0,
         )
-        source = pad([np.append(job.ids, END) for job in jobs])
+        if not options.attention:  # it was needed for the penalty alone
+            found = [[_without_attention(one) for one in some] for some in found]
+        return found
+
+    def _search_batch(
+        self,
+        batch: Sequence[Piece],
+        maximum_lengths: np.ndarray,
+        options: BeamOptions,
+        prefixes: Sequence[np.ndarray] | None,
+        *,
+        attention: bool,
+    ) -> list[list[Hypothesis]]:
+        stepper = self._stepper(with_attention=attention)
         found = beam_search(
             stepper,
-            stepper.start(source, options.beam_size),
+            stepper.start([np.append(piece.ids, END) for piece in batch], options.beam_size),
             start=START,
             end=END,
-            maximum_lengths=np.array([_longest(job, options) for job in jobs]),
-            options=options.beam,
-            prefixes=[job.prefix for job in jobs] if any(len(job.prefix) for job in jobs) else None,
-            source_lengths=np.array([len(job.ids) for job in jobs]),
+            maximum_lengths=maximum_lengths,
+            options=options,
+            prefixes=prefixes,
+            source_lengths=np.array([len(piece.ids) for piece in batch]),
         )
         if not all(found):
-            raise ModelError(
-                "the model's probabilities are not numbers, so nothing can be translated",
-                hint="it diverged in training: train it again with a lower training.learning_rate",
-            )
-        return [
-            [self._alternative(job, hypothesis, options) for hypothesis in hypotheses]
-            for job, hypotheses in zip(jobs, found, strict=True)
-        ]
+            raise _diverged()
+        return found
 
-    def _alternative(self, job: _Job, hypothesis: Hypothesis, options: TranslateOptions) -> Alternative:
-        source_tokens = tuple(self.source_tokenizer.pieces(job.ids)) if options.attention else ()
+    def _stepper(self, *, with_attention: bool) -> Any:
+        """The step function: the hand-written one, or the networks' own."""
+        if self.precision == "int8":
+            return FixedPointTranslation(self._models, with_attention=with_attention)
+        import torch
+
+        from seqkit.stepping.torch_translation import ModelStepper
+
+        device = self._device or torch.device("cpu")
+        models = [member.model.to(device).eval() for member in self.members]
+        return ModelStepper(models, device, with_attention=with_attention)
+
+    def _alternative(self, piece: Piece, hypothesis: Hypothesis, options: TranslateOptions) -> Alternative:
+        source_tokens = tuple(self.source_tokenizer.pieces(piece.ids)) if options.attention else ()
         blocks: tuple[np.ndarray, ...] = ()
         if options.attention and hypothesis.attention is not None:
             blocks = (hypothesis.attention[:-1],)  # the last row belongs to the end token
@@ -311,67 +273,49 @@ class Translator:
         )
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A piece of a line to translate."""
+def _resolve_precision(name: str, members: Sequence[LoadedModel], on_processor: bool) -> str:
+    """`auto` as int8 on a processor for models that the hand-written step supports, else as fp32.
 
-    line: int
-    piece: int
-    ids: np.ndarray
-    prefix: np.ndarray
-
-
-def _longest(job: _Job, options: TranslateOptions) -> int:
-    """The most target tokens that a piece may get."""
-    return options.maximum_length or max(len(job.prefix) + 2 * len(job.ids) + 20, options.minimum_length)
-
-
-def _batches(jobs: Sequence[_Job], options: TranslateOptions) -> Iterator[list[_Job]]:
-    """Jobs of similar length together, longest first, about `batch_tokens` source positions a batch."""
-    order = sorted(jobs, key=lambda job: -len(job.ids))
-    batch: list[_Job] = []
-    for job in order:
-        longest = int(grid_length(len((batch or [job])[0].ids) + 1))
-        if batch and (len(batch) + 1) * longest > options.batch_tokens:
-            yield batch
-            batch = []
-        batch.append(job)
-    if batch:
-        yield batch
+    Not for tanh networks: their rounding adds up, the gates of an lstm or a gru keep it from that.
+    """
+    if name not in PRECISIONS:
+        raise ConfigError(f"--precision {name!r} is not known", hint=", ".join(PRECISIONS))
+    lacking = next(filter(None, (unsupported(member.config.model) for member in members)), None)
+    if name == "auto":
+        gated = all(member.config.model.cell != "rnn" for member in members)
+        return "int8" if on_processor and gated and lacking is None else "fp32"
+    if name == "int8" and not on_processor:
+        raise ConfigError("--precision int8 is for processors", hint="--device cpu, or --precision fp32")
+    if name == "int8" and lacking is not None:
+        raise ConfigError(f"--precision int8 cannot run a model with {lacking}", hint="--precision fp32")
+    return name
 
 
-def _join(pieces: Sequence[Sequence[Alternative]]) -> list[Alternative]:
-    """The translations of a line's pieces as translations of the line: the i-th best of each, joined."""
-    if len(pieces) == 1:
-        return list(pieces[0])
-    return [_joined([piece[rank] for piece in pieces]) for rank in range(min(map(len, pieces)))]
-
-
-def _joined(parts: Sequence[Alternative]) -> Alternative:
-    return Alternative(
-        text=" ".join(part.text for part in parts if part.text),
-        score=sum(part.score for part in parts),
-        tokens=tuple(token for part in parts for token in part.tokens),
-        token_scores=tuple(score for part in parts for score in part.token_scores),
-        source_tokens=tuple(token for part in parts for token in part.source_tokens),
-        attention_blocks=tuple(block for part in parts for block in part.attention_blocks),
+def _diverged() -> ModelError:
+    return ModelError(
+        "the model's probabilities are not numbers, so nothing can be translated",
+        hint="it diverged in training: train it again with a lower training.learning_rate",
     )
 
 
-def _byte_pieces(values: Iterable[int]) -> tuple[str, ...]:
-    return tuple(f"<0x{value:02X}>" for value in values)
+def _longest(piece: Piece, options: TranslateOptions) -> int:
+    """The most target tokens that a piece may get."""
+    natural = max(len(piece.prefix) + 2 * len(piece.ids) + 20, options.minimum_length)
+    return options.maximum_length or natural
 
 
-_SPACES = ("▁", " ", *_byte_pieces(b" "))
-_SENTENCE_ENDS = (*".!?;:", *_byte_pieces(b".!?;:"))
-_WITHIN_CHARACTER = _byte_pieces(range(0x80, 0xC0))  # the later bytes of UTF-8 characters
+def _without_attention(hypothesis: Hypothesis) -> Hypothesis:
+    return Hypothesis(hypothesis.tokens, hypothesis.log_probabilities, hypothesis.score, None)
 
 
-def _cut_quality(pieces: Sequence[str], place: int) -> int:
-    """How good it is to cut before a piece.
+def _record(hypothesis: Hypothesis) -> dict[str, Any]:
+    """A hypothesis as another process is told of it; floats survive JSON to the bit."""
+    attention = None if hypothesis.attention is None else hypothesis.attention.tolist()
+    tokens, scores = hypothesis.tokens.tolist(), hypothesis.log_probabilities.tolist()
+    return {"tokens": tokens, "scores": scores, "score": hypothesis.score, "attention": attention}
 
-    3 after the end of a sentence, 2 at a space, 1 within a word, 0 within a character spelt in bytes.
-    """
-    if not pieces[place].startswith(_SPACES):
-        return 0 if pieces[place] in _WITHIN_CHARACTER else 1
-    return 3 if pieces[place - 1].endswith(_SENTENCE_ENDS) else 2
+
+def _hypothesis(record: dict[str, Any]) -> Hypothesis:
+    tokens, scores = np.array(record["tokens"], np.int64), np.array(record["scores"], np.float64)
+    attention = None if record["attention"] is None else np.array(record["attention"])
+    return Hypothesis(tokens, scores, record["score"], attention)

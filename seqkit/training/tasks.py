@@ -82,7 +82,7 @@ def _translation(corpus: Corpus, config: Config, network: Network) -> Task:
     translator = Translator([network.loaded(config, facts)], device=network.device)
     return Task(
         PairBatches(corpus, training.batch_tokens, training.seed, config.data.subword_sampling),
-        TranslationValidator(corpus, config, translator, network.precision),
+        TranslationValidator(corpus, config, translator, network.device, network.precision),
         facts,
         len(corpus.train),
     )

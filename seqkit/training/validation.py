@@ -69,9 +69,17 @@ class Validator(Protocol):
 class TranslationValidator:
     """Loss, BLEU and chrF of a translator."""
 
-    def __init__(self, corpus: Corpus, config: Config, translator: Translator, precision: str) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        config: Config,
+        translator: Translator,
+        device: torch.device,
+        precision: str,
+    ) -> None:
         self.config = config
         self.translator = translator
+        self.device = device
         self.precision = precision
         self.batches = validation_batches(corpus.valid, batch_tokens=2 * config.training.batch_tokens)
         sources, references = corpus.valid_text()
@@ -89,7 +97,7 @@ class TranslationValidator:
             model.train(training)
 
     def _measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
-        device = self.translator.device
+        device = self.device
         nats, positions = 0.0, 0
         with autocast(self.precision, device):
             for batch in self.batches:
@@ -121,6 +129,7 @@ class TranslationValidator:
     def _translate(self, should_stop: Callable[[], bool]) -> list[str]:
         """Greedy translations: quick, and they rank checkpoints as a beam does."""
         options = TranslateOptions(beam_size=1)
+        self.translator.rebuild()
         texts: list[str] = []
         for start in range(0, len(self.sources), _CHUNK):
             if should_stop():

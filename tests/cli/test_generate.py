@@ -396,3 +396,14 @@ def test_help_does_not_load_torch() -> None:
     )
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert finished.stdout.splitlines()[-1] == "False"
+
+
+def test_generating_does_not_load_torch(model: Path) -> None:
+    program = (
+        "import sys; from seqkit.cli import run; code = run(['generate', sys.argv[1], '--length', '5']); "
+        "print(code, 'torch' in sys.modules)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program, str(model)], capture_output=True, text=True, check=True
+    )
+    assert finished.stdout.splitlines()[-1] == "0 False"

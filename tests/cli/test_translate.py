@@ -7,6 +7,7 @@ import io
 import json
 import os
 import stat
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,35 @@ def test_a_flood_is_in_order(toy_model: Path) -> None:
     by_line = dict(zip(LINES, results(toy_model, "--beam-size", 1), strict=True))
     stdin = "".join(line + "\n" for line in lines).encode()
     assert results(toy_model, "--beam-size", 1, stdin=stdin) == [by_line[line] for line in lines]
+
+
+def test_workers_share_a_flood_and_keep_its_order(toy_model: Path) -> None:
+    lines = b"".join(b"ba di " * (1 + number % 3) + b"\n" for number in range(400))
+    Path("flood").write_bytes(lines)
+    alone = results(toy_model, "flood", "--batch-tokens", 64, "--workers", 1)
+    assert results(toy_model, "flood", "--batch-tokens", 64, "--workers", 3) == alone
+    assert len(alone) == 400
+
+
+def test_precisions_agree_or_are_refused(toy_model: Path) -> None:
+    assert results(toy_model, "--precision", "int8") == results(toy_model)
+    assert len(results(toy_model, "--precision", "fp32")) == len(LINES)
+    finished = translate(toy_model, "--precision", "int4")
+    assert finished.code == ExitCode.USAGE
+    assert "auto, int8, fp32" in finished.err
+
+
+def test_one_line_is_translated_without_torch(toy_model: Path) -> None:
+    code = (
+        "import sys; from seqkit.cli import run; "
+        f"code = run(['translate', {str(toy_model)!r}]); "
+        "sys.exit(code or 99 * ('torch' in sys.modules))"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code], input=b"ba di fu\n", capture_output=True, check=False
+    )
+    assert (finished.returncode, finished.stderr) == (0, b"")
+    assert finished.stdout.count(b"\n") == 1
 
 
 def test_json_has_the_named_keys(toy_model: Path) -> None:

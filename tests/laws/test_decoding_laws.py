@@ -18,11 +18,10 @@ from seqkit.config import ModelConfig
 from seqkit.data.batching import pair_batch
 from seqkit.data.tokenizers import END, PAD, START
 from seqkit.decoding.beam import BeamOptions, beam_search
-from seqkit.device import resolve_device
 from seqkit.inference.translation import TranslateOptions, Translation, Translator
 from seqkit.model_directory import LoadedModel
 from seqkit.models import SequenceModel, build_encoder_decoder, build_model
-from seqkit.stepping.translation import ModelStepper
+from seqkit.stepping.torch_translation import ModelStepper
 from tests.conftest import toy_pairs
 
 TOLERANCE = 1e-4
@@ -44,9 +43,9 @@ NETWORKS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def translator(toy_model: Path) -> Translator:
-    return Translator.load(toy_model, device="cpu", threads=1)
+@pytest.fixture(scope="module", params=["int8", "fp32"])
+def translator(request: pytest.FixtureRequest, toy_model: Path) -> Translator:
+    return Translator.load(toy_model, device="cpu", threads=1, precision=request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -175,21 +174,25 @@ class TestStepIsWhole:
         assert torch.allclose(logits, whole[:, 4], atol=1e-5)
 
 
+def forced_pass(members: Sequence[SequenceModel], source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The log-probabilities of a target's tokens, its end's last, by one teacher-forced pass."""
+    batch = pair_batch([source], [target])
+    logits = [member.logits(batch)[0] for member in members]
+    scores = torch.stack([torch.softmax(one, dim=2) for one in logits]).mean(dim=0).log()  # (1, T, V)
+    return scores[0].gather(1, batch.targets.values[0][:, None])[: len(target) + 1, 0].numpy()
+
+
 class TestBeamScoreIsForcedScore:
     """What the search says of a sentence is what a forced pass says of it."""
 
     @pytest.mark.parametrize("settings", NETWORKS[::3], ids=name_of)
-    def test_random_networks(self, settings: dict[str, object], translator: Translator) -> None:
+    def test_random_networks(self, settings: dict[str, object]) -> None:
         members = [network(settings, seed=seed) for seed in (1, 2)]
-        together = copy.copy(translator)
-        together.models = members
         sources, _ = some_pairs(4)
         stepper = ModelStepper(members, CPU)
-        batch = pair_batch(sources, sources)
-        assert batch.source is not None
         found = beam_search(
             stepper,
-            stepper.start(batch.source, 4),
+            stepper.start([np.append(source, END) for source in sources], 4),
             start=START,
             end=END,
             maximum_lengths=np.full(4, 9),
@@ -197,7 +200,7 @@ class TestBeamScoreIsForcedScore:
         )
         for source, hypotheses in zip(sources, found, strict=True):
             for hypothesis in hypotheses:
-                (forced,) = together.score_tokens(pair_batch([source], [hypothesis.tokens]))
+                forced = forced_pass(members, source, hypothesis.tokens)
                 assert hypothesis.log_probabilities == pytest.approx(forced, abs=TOLERANCE)
 
     def test_translations(self, translator: Translator) -> None:
@@ -209,7 +212,7 @@ class TestBeamScoreIsForcedScore:
             for source, translation in zip(sources, found, strict=True):
                 for alternative in translation.alternatives:
                     ids = np.array([names.index(token) for token in alternative.tokens], dtype=np.int64)
-                    (forced,) = translator.score_tokens(pair_batch([source], [ids]))
+                    (forced,) = translator.score_tokens([source], [ids])
                     assert sum(alternative.token_scores) == pytest.approx(forced.sum(), abs=TOLERANCE)
                     normalised = forced.sum() / ((5 + len(forced)) / 6) ** alpha
                     assert alternative.score == pytest.approx(normalised, abs=TOLERANCE)
@@ -274,7 +277,7 @@ class TestSavedIsLoaded:
                     rebuilt, member.config, member.facts, member.source_tokenizer, member.target_tokenizer
                 )
             ],
-            device=resolve_device("cpu"),
+            precision=translator.precision,
         )
         assert again.options == translator.options
         for one, two in zip(again.translate(LINES), translator.translate(LINES), strict=True):

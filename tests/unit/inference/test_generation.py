@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,15 +181,30 @@ class TestModels:
             assert len(set(text)) > 3
 
 
-def test_the_numbers_that_reading_and_writing_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_numbers_that_reading_and_writing_share() -> None:
     """The last token of the prompt is the first input of the steps; the boundary stands before the rest."""
     seen: list[np.ndarray] = []
-    genuine = generation.read_text
-    monkeypatch.setattr(
-        generation, "read_text", lambda model, tokens: seen.append(tokens) or genuine(model, tokens)
-    )
     for documents, boundary in (("none", tokens_of("\n")[0]), ("line", END)):
-        TextGenerator(small_generator(documents=documents)).generate("ab", length=1)
+        generator = TextGenerator(small_generator(documents=documents))
+        genuine = generator._stepper.read
+        generator._stepper.read = lambda tokens, read=genuine: seen.append(tokens) or read(tokens)
+        generator.generate("ab", length=1)
         assert seen.pop().tolist() == [boundary, *tokens_of("a")]
-        TextGenerator(small_generator(documents=documents)).generate("", length=1)
+        generator.generate("", length=1)
         assert seen.pop().tolist() == []
+
+
+def test_a_generator_on_a_processor_needs_no_torch(tmp_path: Path) -> None:
+    directory = write_generator(LOADED, tmp_path / "model")
+    program = (
+        "import sys, seqkit\n"
+        "for precision in ('auto', 'int8', 'fp32'):\n"
+        "    generator = seqkit.TextGenerator.load(sys.argv[1], precision=precision, device='cpu')\n"
+        "    generator.generate('ab', length=20, samples=2)\n"
+        "    generator.generate('ab', length=5, beam_size=2)\n"
+        "print('torch' in sys.modules)\n"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program, str(directory)], capture_output=True, text=True, check=True
+    )
+    assert finished.stdout == "False\n"

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqkit
-from seqkit.data.batching import pair_batch
 from seqkit.data.tokenizers import SPECIALS
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError
+from seqkit.inference import translation
 from seqkit.inference.translation import TranslateOptions, Translator
-from seqkit.nn.heads import TokenHead
+from seqkit.inference.workers import in_processes
 from tests.conftest import toy_assignments, write_lines
 
 LINES = ["ba di fu", "go", "lo mi nu ba", "ke ke", "nu di go lo ba"]
 WITH_ATTENTION = TranslateOptions(beam_size=3, attention=True)
 
 
-@pytest.fixture(scope="module")
-def translator(toy_model: Path) -> Translator:
-    return Translator.load(toy_model, device="cpu", threads=1)
+@pytest.fixture(scope="module", params=["int8", "fp32"])
+def translator(request: pytest.FixtureRequest, toy_model: Path) -> Translator:
+    return Translator.load(toy_model, device="cpu", threads=1, precision=request.param)
 
 
 def ids_of(translator: Translator, tokens: tuple[str, ...]) -> np.ndarray:
@@ -37,12 +37,11 @@ def ids_of(translator: Translator, tokens: tuple[str, ...]) -> np.ndarray:
 
 def broken_copy(translator: Translator, bias: float, tokens: list[int]) -> Translator:
     """The same translator, its model's output bias changed at some tokens."""
-    other = copy.deepcopy(translator)
-    head = other.models[0].head
-    assert isinstance(head, TokenHead)
-    with torch.no_grad():
-        head.output.bias[tokens] = bias
-    return other
+    (member,) = translator.members
+    changed = member.parameters["head.output.bias"].copy()
+    changed[tokens] = bias
+    weights = {**member.parameters, "head.output.bias": changed}
+    return Translator([replace(member, weights=weights)], precision=translator.precision)
 
 
 def test_the_package_offers_it() -> None:
@@ -105,7 +104,7 @@ def test_score_is_the_sum_over_the_target_and_its_end(translator: Translator) ->
             (translator.target_tokenizer, targets),
         )
     )
-    together = translator.score_tokens(pair_batch(sources, wanted))
+    together = translator.score_tokens(sources, wanted)
     assert [len(some) for some in together] == [len(ids) + 1 for ids in wanted]
     assert scores == pytest.approx([some.sum() for some in together], abs=1e-4)
     assert max(scores) < 0
@@ -124,8 +123,9 @@ def test_what_does_not_belong_together_is_refused(translator: Translator) -> Non
 
 
 def test_an_ensemble_of_a_model_and_itself_is_the_model(translator: Translator, toy_model: Path) -> None:
-    twice = Translator.load(toy_model, ensemble=[toy_model], device="cpu", threads=1)
-    assert len(twice.models) == 2
+    precision = translator.precision
+    twice = Translator.load(toy_model, ensemble=[toy_model], device="cpu", threads=1, precision=precision)
+    assert len(twice.members) == 2
     for one, two in zip(translator.translate(LINES), twice.translate(LINES), strict=True):
         assert one.text == two.text
         assert one.score == pytest.approx(two.score, abs=1e-5)
@@ -163,9 +163,8 @@ def test_specials_are_never_written(translator: Translator) -> None:
 
 
 def test_a_model_that_diverged_is_a_clear_error(translator: Translator) -> None:
-    diverged = broken_copy(translator, float("nan"), [4])
     with pytest.raises(ModelError, match="not numbers"):
-        diverged.translate(LINES)
+        broken_copy(translator, float("nan"), [4]).translate(LINES)
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
@@ -186,7 +185,7 @@ def test_prefixes_begin_their_own_lines(translator: Translator) -> None:
     # A forced token keeps the score that the model gives it.
     assert bound.score < free.score
     ids = ids_of(translator, bound.alternatives[0].tokens)
-    forced = translator.score_tokens(pair_batch(translator.source_tokenizer.encode(["ba di fu"]), [ids]))[0]
+    forced = translator.score_tokens(translator.source_tokenizer.encode(["ba di fu"]), [ids])[0]
     assert bound.alternatives[0].token_scores == pytest.approx(forced.tolist(), abs=1e-4)
 
 
@@ -329,3 +328,48 @@ def test_impossible_options_are_refused_by_name(settings_: dict[str, float], fra
     with pytest.raises(ConfigError) as caught:
         TranslateOptions(**settings_)  # type: ignore[arg-type]
     assert fragment in caught.value.message
+
+
+class TestProcesses:
+    """Many lines are shared by several processes, and nothing else changes."""
+
+    def test_the_translations_are_the_same(
+        self, toy_model: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shared = Translator.load(toy_model, device="cpu", workers=3, precision=translator.precision)
+        lines = [*LINES, "", *(" ".join(LINES[: 1 + number % 5]) for number in range(40))]
+        options = TranslateOptions(beam_size=3, n_best=2, batch_tokens=40, attention=True)
+        alone = translator.translate(lines, options)
+        monkeypatch.setattr(translation, "WORTH_SHARING", 0)
+        forks = []
+        monkeypatch.setattr(
+            translation, "in_processes", lambda works: forks.append(len(works)) or in_processes(works)
+        )
+        for one, other in zip(shared.translate(lines, options), alone, strict=True):
+            assert one.text == other.text
+            for a, b in zip(one.alternatives, other.alternatives, strict=True):
+                assert (a.score, a.token_scores, a.tokens) == (b.score, b.token_scores, b.tokens)
+                assert len(a.attention_blocks) == len(b.attention_blocks) > 0 or not one.source
+                for mine, theirs in zip(a.attention_blocks, b.attention_blocks, strict=True):
+                    assert np.array_equal(mine, theirs)
+        assert forks == [3]
+
+    def test_a_few_lines_are_not_worth_it(self, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        shared = Translator.load(toy_model, device="cpu", workers=3)
+        monkeypatch.setattr(translation, "in_processes", None)
+        assert len(shared.translate(LINES)) == len(LINES)
+
+
+def test_precisions_are_resolved_and_refused_by_name(toy_model: Path) -> None:
+    def load(precision: str, **changes: str) -> Translator:
+        (member,) = Translator.load(toy_model, device="cpu").members
+        model = replace(member.config.model, **changes)
+        return Translator([replace(member, config=replace(member.config, model=model))], precision=precision)
+
+    assert Translator.load(toy_model, device="cpu").precision == "int8"
+    assert load("auto", attention="additive").precision == "fp32"
+    assert load("auto", cell="rnn").precision == "fp32"
+    with pytest.raises(ConfigError, match="int8 cannot run a model with model.attention = additive"):
+        load("int8", attention="additive")
+    with pytest.raises(ConfigError, match="'int4' is not known"):
+        load("int4")

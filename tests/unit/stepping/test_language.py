@@ -1,4 +1,4 @@
-"""The steps of a generator: the hand-written one against the whole pass of torch, and against itself."""
+"""The steps of a generator: the hand-written one and that of torch against its whole pass."""
 
 from __future__ import annotations
 
@@ -11,17 +11,12 @@ import torch
 from seqkit.batch import Padded
 from seqkit.decoding.beam import BeamOptions, beam_search
 from seqkit.errors import ConfigError
+from seqkit.model_directory import LoadedModel
 from seqkit.models import SequenceModel
 from seqkit.nn.recurrent import DecoderState
 from seqkit.stepping.fixed_point import FixedPointStepper
-from seqkit.stepping.language import (
-    READ_TOKENS,
-    BeamStepper,
-    TorchStepper,
-    language_stepper,
-    read_text,
-    resolve_generation_precision,
-)
+from seqkit.stepping.language import BeamStepper, resolve_generation_precision
+from seqkit.stepping.torch_language import READ_TOKENS, TorchStepper
 from tests.generators import ScriptedStepper, small_generator, some_tokens, steps
 
 CPU = torch.device("cpu")
@@ -33,8 +28,11 @@ EVERY_NETWORK = [
 ]
 
 
-def model_of(cell: str = "lstm", **changes: Any) -> SequenceModel:
-    return small_generator(cell, **changes).model
+def stepper_of(loaded: LoadedModel, precision: Any) -> Any:
+    """The hand-written step, in bf16 that of torch."""
+    if precision == "bf16":
+        return TorchStepper(loaded.model, precision, CPU)
+    return FixedPointStepper(loaded.config.model, loaded.parameters, precision)
 
 
 @torch.inference_mode()
@@ -47,17 +45,14 @@ def whole_pass(model: SequenceModel, tokens: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize(("cell", "tied", "layers"), EVERY_NETWORK)
 def test_a_step_is_a_position_of_the_whole_pass(cell: str, tied: str, layers: int) -> None:
-    model = model_of(cell, tied=tied, layers=layers)
-    tokens = some_tokens(model, 40)
-    expected = whole_pass(model, tokens)
-    before = read_text(model, tokens[:15])
-    for stepper, tolerance in (
-        (TorchStepper(model, "fp32", CPU), 1e-4),
-        (FixedPointStepper(model, "fp32"), 1e-4),
-    ):
-        logits = steps(stepper, stepper.begin(before, 3), tokens[15:], rows=3)
-        for row in range(3):
-            assert logits[:, row] == pytest.approx(expected[15:], abs=tolerance)
+    loaded = small_generator(cell, tied=tied, layers=layers)
+    tokens = some_tokens(loaded.model, 40)
+    expected = whole_pass(loaded.model, tokens)
+    for stepper in (TorchStepper(loaded.model, "fp32", CPU), stepper_of(loaded, "fp32")):
+        for read in (0, 1, 15):
+            logits = steps(stepper, stepper.begin(stepper.read(tokens[:read]), 3), tokens[read:], rows=3)
+            for row in range(3):
+                assert logits[:, row] == pytest.approx(expected[read:], abs=1e-4)
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -68,21 +63,22 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(("cell", "tied", "layers"), [e for e in EVERY_NETWORK if e[2] == 2])
 @pytest.mark.parametrize("precision", ["int8", "bf16"])
 def test_few_bits_cost_little_likelihood(cell: str, tied: str, layers: int, precision: str) -> None:
-    model = model_of(cell, tied=tied, layers=layers, hidden=64, sharpness=1.5)
-    tokens = some_tokens(model, 100)
-    expected = log_softmax(whole_pass(model, tokens))
-    stepper = language_stepper(model, precision, CPU)
-    found = log_softmax(steps(stepper, stepper.begin(read_text(model, tokens[:0]), 1), tokens)[:, 0])
+    loaded = small_generator(cell, tied=tied, layers=layers, hidden=64, sharpness=1.5)
+    tokens = some_tokens(loaded.model, 100)
+    expected = log_softmax(whole_pass(loaded.model, tokens))
+    stepper = stepper_of(loaded, precision)
+    found = log_softmax(steps(stepper, stepper.read(tokens[:0]), tokens)[:, 0])
     divergence = (np.exp(expected) * (expected - found)).sum(axis=1).mean()  # Kullback and Leibler, nats
     assert 0 < divergence < 0.002
 
 
-def test_selected_rows_go_on_as_before() -> None:
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_selected_rows_go_on_as_before(cell: str) -> None:
+    loaded = small_generator(cell)
     for precision in ("int8", "fp32", "bf16"):
-        model = model_of()
-        stepper: Any = language_stepper(model, precision, CPU)
-        tokens = some_tokens(model, 60).reshape(20, 3)
-        state = stepper.begin(read_text(model, tokens[:0, 0]), 3)
+        stepper = stepper_of(loaded, precision)
+        tokens = some_tokens(loaded.model, 60).reshape(20, 3)
+        state = stepper.begin(stepper.read(tokens[:0, 0]), 3)
         for position in range(10):
             _, state = stepper.step(tokens[position], state)
         chosen = stepper.select(state, np.array([2, 0, 2]))
@@ -93,11 +89,11 @@ def test_selected_rows_go_on_as_before() -> None:
 
 
 def test_a_long_text_is_read_in_slices() -> None:
-    model = model_of("gru")
+    model = small_generator("gru").model
     tokens = some_tokens(model, 2 * READ_TOKENS + 5)
     lengths: list[int] = []
     model.decoder.register_forward_hook(lambda _module, inputs, _result: lengths.append(inputs[0].shape[1]))
-    state = read_text(model, tokens)
+    state = TorchStepper(model, "fp32", CPU).read(tokens)
     assert lengths == [READ_TOKENS, READ_TOKENS, 5]
     inputs = Padded(torch.from_numpy(tokens)[None], torch.tensor([len(tokens)]))
     with torch.inference_mode():
@@ -106,55 +102,62 @@ def test_a_long_text_is_read_in_slices() -> None:
         assert part[0].numpy() == pytest.approx(expected[0].numpy(), abs=1e-5)
 
 
-def test_reading_leaves_a_model_in_training_as_it_was() -> None:
-    model = model_of()
+def test_a_model_in_training_is_left_as_it_was() -> None:
+    model = small_generator().model
     tokens = some_tokens(model, 20)
-    expected = read_text(model, tokens)
+    expected = TorchStepper(model, "fp32", CPU).read(tokens)
     model.train()
     random_state = torch.get_rng_state()
-    state = read_text(model, tokens)
-    assert model.training
+    state = TorchStepper(model, "fp32", CPU).read(tokens)
     assert all(module.training for module in model.modules())
     assert torch.equal(torch.get_rng_state(), random_state)
     assert torch.equal(state.layers[1][0], expected.layers[1][0])  # without dropout
 
 
 def test_an_empty_text_is_the_beginning() -> None:
-    state = read_text(model_of(), np.zeros(0, np.int64))
+    loaded = small_generator()
+    state = TorchStepper(loaded.model, "fp32", CPU).read(np.zeros(0, np.int64))
     assert all(not part.any() for layer in state.layers for part in layer)
+    rows = stepper_of(loaded, "int8").read(np.zeros(0, np.int64))
+    assert not rows.memories.any()
+
+
+def test_the_threads_of_torch_are_as_before() -> None:
+    stepper = TorchStepper(small_generator().model, "bf16", CPU)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        stepper.step(np.array([4]), stepper.read(np.array([5])))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_precisions() -> None:
-    gpu = torch.device("cuda")
-    assert [resolve_generation_precision("auto", CPU, cell) for cell in ("lstm", "gru", "rnn")] == [
-        "int8",
-        "int8",
-        "fp32",
-    ]
-    assert resolve_generation_precision("auto", gpu, "lstm") == "fp32"
-    assert resolve_generation_precision("bf16", gpu, "lstm") == "bf16"
-    assert resolve_generation_precision("int8", CPU, "rnn") == "int8"
+    def resolve(name: str, cell: Any = "lstm", *, on_processor: bool = True) -> str:
+        return resolve_generation_precision(name, cell, on_processor=on_processor)
+
+    assert [resolve("auto", cell) for cell in ("lstm", "gru", "rnn")] == ["int8", "int8", "fp32"]
+    assert resolve("auto", on_processor=False) == "fp32"
+    assert resolve("bf16", on_processor=False) == "bf16"
+    assert resolve("int8", "rnn") == "int8"
     with pytest.raises(ConfigError, match="--precision 'fp8' is not known") as caught:
-        resolve_generation_precision("fp8", CPU, "lstm")
+        resolve("fp8")
     assert caught.value.hint == "auto, fp32, bf16, int8"
     with pytest.raises(ConfigError, match="--precision int8 is for processors"):
-        resolve_generation_precision("int8", gpu, "lstm")
-    model = model_of()
-    assert isinstance(language_stepper(model, "auto", CPU), FixedPointStepper)
-    assert isinstance(language_stepper(model, "bf16", CPU), TorchStepper)
+        resolve("int8", on_processor=False)
 
 
 def test_a_copy_is_stepped_with_so_that_training_can_go_on() -> None:
-    model = model_of()
-    tokens = some_tokens(model, 5)
+    loaded = small_generator()
+    tokens = some_tokens(loaded.model, 5)
     for precision in ("int8", "bf16"):
-        stepper: Any = language_stepper(model, precision, CPU)
-        state = read_text(model, tokens)
-        before = steps(stepper, stepper.begin(state, 1), tokens)
+        stepper = stepper_of(loaded, precision)
+        before = steps(stepper, stepper.read(tokens), tokens)
         with torch.no_grad():
-            model.head.output.weight.add_(1)  # type: ignore[union-attr, operator]
-        assert np.array_equal(steps(stepper, stepper.begin(state, 1), tokens), before)
-        assert next(model.parameters()).dtype == torch.float32
+            loaded.model.head.output.weight.add_(1)  # type: ignore[union-attr, operator]
+        assert np.array_equal(steps(stepper, stepper.read(tokens), tokens), before)
+        assert next(loaded.model.parameters()).dtype == torch.float32
 
 
 class TestBeamStepper:

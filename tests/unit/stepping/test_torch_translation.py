@@ -9,12 +9,11 @@ import pytest
 import torch
 
 from seqkit.config import ModelConfig
-from seqkit.data.batching import pad
 from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.decoding.beam import BeamOptions, Continuations, beam_search
 from seqkit.models import SequenceModel, build_encoder_decoder
 from seqkit.nn.heads import TokenHead
-from seqkit.stepping.translation import ModelStepper, States
+from seqkit.stepping.torch_translation import ModelStepper, States
 
 SIZE = 14
 CPU = torch.device("cpu")
@@ -44,7 +43,7 @@ def prefer(model: SequenceModel, *tokens: int) -> SequenceModel:
 def first_step(
     stepper: ModelStepper, *, forced: np.ndarray = FREE, may_end: bool = True
 ) -> Continuations[States]:
-    state = stepper.start(pad(SOURCES), 1)
+    state = stepper.start(SOURCES, 1)
     return stepper.step(np.full(3, START), state, width=SIZE, forced=forced, may_end=may_end)
 
 
@@ -64,7 +63,7 @@ def test_continuations_come_best_first() -> None:
 
 def test_width_is_the_number_of_continuations_and_at_most_the_vocabulary() -> None:
     stepper = ModelStepper([small_model(1)], CPU)
-    state = stepper.start(pad(SOURCES), 1)
+    state = stepper.start(SOURCES, 1)
     tokens = np.full(3, START)
     everything = first_step(stepper)
     for width, wanted in ((1, 1), (4, 4), (99, SIZE)):
@@ -92,7 +91,7 @@ def test_a_search_never_writes_what_is_no_word() -> None:
     stepper = ModelStepper([prefer(small_model(2), UNKNOWN, PAD, START)], CPU)
     found = beam_search(
         stepper,
-        stepper.start(pad(SOURCES), 4),
+        stepper.start(SOURCES, 4),
         start=START,
         end=END,
         maximum_lengths=np.array([6, 6, 6]),
@@ -143,14 +142,14 @@ def test_attention_is_given_only_when_asked_for() -> None:
 def test_rows_stay_with_their_sentences_when_some_are_done() -> None:
     stepper = ModelStepper([small_model(9)], CPU, with_attention=True)
     forced = np.full(6, -1)
-    state = stepper.start(pad(SOURCES), 2)
+    state = stepper.start(SOURCES, 2)
     found = stepper.step(np.array([START] * 6), state, width=3, forced=forced, may_end=True)
     # Sentence 1 is done; in sentence 2 both rows go on from its second one.
     later = stepper.select(found.state, np.array([0, 1, 5, 5]), np.array([0, 2]))
     tokens = np.array([4, 5, 6, 7])
     after = stepper.step(tokens, later, width=SIZE, forced=forced[:4], may_end=True)
     for number, rows in ((0, slice(0, 2)), (2, slice(2, 4))):
-        alone = stepper.start(pad([SOURCES[number]]), 2)
+        alone = stepper.start([SOURCES[number]], 2)
         alone = stepper.step(np.array([START] * 2), alone, width=1, forced=forced[:2], may_end=True).state
         expected = stepper.step(tokens[rows], alone, width=SIZE, forced=forced[:2], may_end=True)
         assert by_token(after)[rows] == pytest.approx(by_token(expected), abs=1e-5)

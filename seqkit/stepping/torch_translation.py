@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqkit.batch import Padded
-from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
+from seqkit.data.batching import pad
+from seqkit.data.tokenizers import END
 from seqkit.decoding.beam import Continuations
 from seqkit.models import SequenceModel
 from seqkit.nn.recurrent import DecoderState
-
-NEVER = (PAD, UNKNOWN, START)  # tokens that a translation does not contain
+from seqkit.stepping.selection import NEVER
 
 States = tuple[DecoderState, ...]
 
@@ -32,12 +31,14 @@ class ModelStepper:
     device: torch.device
     with_attention: bool = False
 
-    def start(self, source: Padded, beam_size: int) -> States:
-        """The state before the first step, `beam_size` rows a sentence."""
-        source = source.to(self.device)
+    @torch.inference_mode()
+    def start(self, sources: Sequence[np.ndarray], beam_size: int) -> States:
+        """The state before the first step for sentences of ids that end with END, `beam_size` rows each."""
+        source = pad(sources).to(self.device)
         rows = torch.arange(len(source.lengths), device=self.device).repeat_interleave(beam_size)  # (N,)
         return tuple(model.start(source, len(rows)).select(rows) for model in self.models)
 
+    @torch.inference_mode()
     def step(
         self, tokens: np.ndarray, state: States, *, width: int, forced: np.ndarray, may_end: bool
     ) -> Continuations[States]:
@@ -45,16 +46,14 @@ class ModelStepper:
         last = torch.from_numpy(tokens).to(self.device)
         results = [model.step(last, one) for model, one in zip(self.models, state, strict=True)]
         scores = _mean_log_probabilities([logits for logits, _, _ in results])  # (N, V)
-        scores[:, NEVER] = -torch.inf
-        if not may_end:
-            scores[:, END] = -torch.inf
-        _force(scores, torch.from_numpy(forced).to(self.device))
+        _restrict(scores, torch.from_numpy(forced).to(self.device), may_end)
         best, chosen = scores.topk(min(width, scores.shape[1]), dim=1)  # (N, W)
         weights = [w for _, w, _ in results if w is not None] if self.with_attention else []
         attention = torch.stack(weights).mean(dim=0).cpu().numpy() if weights else None  # (N, S)
         after = tuple(one for _, _, one in results)
         return Continuations(chosen.cpu().numpy(), best.double().cpu().numpy(), attention, after)
 
+    @torch.inference_mode()
     def select(self, state: States, rows: np.ndarray, sentences: np.ndarray | None) -> States:
         """The state of the given rows; of the given sentences where some are done."""
         row_index = torch.from_numpy(rows).to(self.device)
@@ -70,11 +69,12 @@ def _mean_log_probabilities(logits: Sequence[Tensor]) -> Tensor:
     return torch.logsumexp(torch.stack(scores), dim=0) - float(np.log(len(scores)))
 
 
-def _force(scores: Tensor, forced: Tensor) -> None:
-    """Where `forced` (N,) names a token, leave nothing but its score. In place, (N, V)."""
-    rows = torch.nonzero(forced >= 0).squeeze(1)
-    if len(rows):
-        wanted = forced[rows]
-        kept = scores[rows, wanted]
-        scores[rows] = -torch.inf
-        scores[rows, wanted] = kept
+def _restrict(scores: Tensor, forced: Tensor, may_end: bool) -> None:
+    """Leave what a search allows, in place: nothing but its token in a row (N,) that is forced. (N, V)"""
+    must = torch.nonzero(forced >= 0).squeeze(1)
+    kept = scores[must, forced[must]]
+    scores[:, NEVER] = -torch.inf
+    if not may_end:
+        scores[:, END] = -torch.inf
+    scores[must] = -torch.inf
+    scores[must, forced[must]] = kept

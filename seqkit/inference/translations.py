@@ -1,0 +1,144 @@
+"""Translations: what is asked for, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqkit.config import DecodingConfig
+from seqkit.decoding.beam import BeamOptions
+from seqkit.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TranslateOptions:
+    """How to translate.
+
+    `maximum_length` and `minimum_length` count target tokens; 0 lets the source's length decide (twice as
+    many tokens and 20 more, after the prefix). `batch_tokens` bounds the source tokens of a batch, padding
+    included.
+    """
+
+    beam_size: int = 5
+    n_best: int = 1
+    length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    minimum_length: int = 0
+    maximum_length: int = 0
+    batch_tokens: int = 1024
+    attention: bool = False
+
+    def __post_init__(self) -> None:
+        if self.maximum_length < 0:
+            raise ConfigError(f"--max-length {self.maximum_length} must be 0 or more")
+        if self.maximum_length and self.minimum_length > self.maximum_length:
+            raise ConfigError(
+                f"--min-length {self.minimum_length} is larger than --max-length {self.maximum_length}"
+            )
+        if self.batch_tokens < 1:
+            raise ConfigError(f"--batch-tokens {self.batch_tokens} must be at least 1")
+        self.beam  # noqa: B018  checks the rest
+
+    @property
+    def beam(self) -> BeamOptions:
+        """The part of it that the search reads."""
+        return BeamOptions(
+            beam_size=self.beam_size,
+            n_best=self.n_best,
+            normalization=self.length_penalty,
+            coverage=self.coverage_penalty,
+            minimum_length=self.minimum_length,
+        )
+
+    @classmethod
+    def from_config(cls, config: DecodingConfig) -> TranslateOptions:
+        """A model's own defaults."""
+        return cls(
+            beam_size=config.beam_size,
+            length_penalty=config.length_penalty,
+            coverage_penalty=config.coverage_penalty,
+            batch_tokens=config.batch_tokens,
+        )
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One translation of a line.
+
+    `score` is the normalised log-probability that ranks it, `token_scores` each token's log-probability (the
+    end token's last) in nats. `attention_blocks` has a matrix (target tokens, source tokens). A line that was
+    translated in pieces has one, and an end token's score, a piece; its score is the pieces' sum.
+    """
+
+    text: str
+    score: float
+    tokens: tuple[str, ...]
+    token_scores: tuple[float, ...]
+    source_tokens: tuple[str, ...] = ()
+    attention_blocks: tuple[np.ndarray, ...] = ()
+
+    @property
+    def attention(self) -> np.ndarray | None:
+        """Soft alignment, (target tokens, source tokens): zero where they are of different pieces."""
+        if not self.attention_blocks:
+            return None
+        whole = np.zeros((len(self.tokens), len(self.source_tokens)))
+        for row, column, block in self._placed():
+            whole[row : row + block.shape[0], column : column + block.shape[1]] = block
+        return whole
+
+    def alignment(self) -> list[tuple[int, int]]:
+        """Hard alignment: (source position, target position) of each target token's strongest attention."""
+        return [
+            (column + int(weights.argmax()), row + target)
+            for row, column, block in self._placed()
+            for target, weights in enumerate(block)
+        ]
+
+    def _placed(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Each block with the target and source position where it begins."""
+        row = column = 0
+        for block in self.attention_blocks:
+            yield row, column, block
+            row, column = row + block.shape[0], column + block.shape[1]
+
+
+@dataclass(frozen=True)
+class Translation:
+    """A line and its translations, best first; never empty."""
+
+    source: str
+    alternatives: tuple[Alternative, ...]
+
+    @property
+    def text(self) -> str:
+        """The best translation."""
+        return self.alternatives[0].text
+
+    @property
+    def score(self) -> float:
+        """The best translation's score."""
+        return self.alternatives[0].score
+
+
+EMPTY = Alternative("", 0.0, (), ())  # of an empty line
+
+
+def join(pieces: Sequence[Sequence[Alternative]]) -> list[Alternative]:
+    """The translations of a line's pieces as translations of the line: the i-th best of each, joined."""
+    if len(pieces) == 1:
+        return list(pieces[0])
+    return [_joined([piece[rank] for piece in pieces]) for rank in range(min(map(len, pieces)))]
+
+
+def _joined(parts: Sequence[Alternative]) -> Alternative:
+    return Alternative(
+        text=" ".join(part.text for part in parts if part.text),
+        score=sum(part.score for part in parts),
+        tokens=tuple(token for part in parts for token in part.tokens),
+        token_scores=tuple(score for part in parts for score in part.token_scores),
+        source_tokens=tuple(token for part in parts for token in part.source_tokens),
+        attention_blocks=tuple(block for part in parts for block in part.attention_blocks),
+    )

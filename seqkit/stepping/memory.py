@@ -1,0 +1,118 @@
+"""Attention in whole numbers: keys and values of the source once a sentence, contexts at every step.
+
+Floats hold whole numbers exactly while they are small enough, whatever the order in which they are added up:
+so products of floats that are rounded to a fine grid first do not depend on the shape of a batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqkit.config import ModelConfig
+from seqkit.stepping.affine import Affine
+from seqkit.stepping.encoder import Encoded
+from seqkit.stepping.products import Grid
+
+_EXACT = 1 << 24  # whole numbers below this are exact in fp32
+_SHARES = 4096  # what an attention weight of 1 is rounded to
+_EXPONENTIALS = np.float32(1 << 20)  # and the largest term of a softmax
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The source as attention sees it: A heads, D = H / A numbers each.
+
+    `keys` (B, A, D, S) and `values` (B, A, S, D) are whole numbers, `key_steps` (B, A, 1, S) and
+    `value_steps` (B, A, 1, 1) make them real ones; `unseen` (B, 1, 1, S) is -inf where there is padding.
+    """
+
+    keys: np.ndarray
+    values: np.ndarray
+    key_steps: np.ndarray
+    value_steps: np.ndarray
+    unseen: np.ndarray
+
+    def select(self, sentences: np.ndarray) -> Memory:
+        """The memory of the given sentences (B',)."""
+        return Memory(
+            self.keys[sentences],
+            self.values[sentences],
+            self.key_steps[sentences],
+            self.value_steps[sentences],
+            self.unseen[sentences],
+        )
+
+
+class FixedPointAttention:
+    """Multi-head dot attention; N = B * k queries attend to the memory of B sentences."""
+
+    def __init__(self, config: ModelConfig, parameters: Mapping[str, np.ndarray], grid: Grid) -> None:
+        self._heads = config.attention_heads
+        depth = config.hidden_size // self._heads
+        weights = {
+            part: parameters[f"decoder.attention.{part}.weight"].astype(np.float64)
+            for part in ("query", "key", "value")
+        }
+        self.query = Affine(weights["query"] / math.sqrt(depth), None, grid)
+        # What is remembered is the sum of the encoder's layers.
+        self._key, self._value = (
+            Affine(np.tile(weights[part], config.encoder_layers), None, grid) for part in ("key", "value")
+        )
+        self._levels = math.isqrt(_EXACT // depth)  # of queries and keys
+
+    def remember(self, encoded: Encoded) -> Memory:
+        """Project the encoder's outputs once."""
+        count, longest = encoded.mask.shape
+        rows = encoded.outputs.reshape(count * longest, -1)
+        keys, values = (
+            part.apply(rows).reshape(count, longest, self._heads, -1)  # (B, S, A, D)
+            for part in (self._key, self._value)
+        )
+        values[~encoded.mask] = 0
+        key_steps = steps_of(keys, (3,), self._levels)  # (B, S, A, 1)
+        # A sentence's shares are rounded, so they may add up to more.
+        levels = _EXACT // (_SHARES + encoded.mask.sum(axis=1) // 2 + 1)  # (B,)
+        value_steps = steps_of(values, (1, 3), levels[:, None, None, None])  # (B, 1, A, 1)
+        return Memory(
+            np.ascontiguousarray(np.rint(keys / key_steps).transpose(0, 2, 3, 1)),
+            np.ascontiguousarray(np.rint(values / value_steps).transpose(0, 2, 1, 3)),
+            np.ascontiguousarray(key_steps.transpose(0, 2, 3, 1)),
+            value_steps.transpose(0, 2, 1, 3) / np.float32(_SHARES),
+            np.where(encoded.mask, np.float32(0), np.float32(-np.inf))[:, None, None],
+        )
+
+    def attend(self, queries: np.ndarray, memory: Memory, context: np.ndarray) -> np.ndarray:
+        """Queries (N, H), overwritten, -> weights (B, A, k, S); the `context` (N, H) is written to."""
+        sentences = len(memory.keys)
+        grouped = queries.reshape(sentences, -1, self._heads, queries.shape[1] // self._heads)  # (B, k, A, D)
+        query_steps = steps_of(grouped, (3,), self._levels)  # (B, k, A, 1)
+        np.divide(grouped, query_steps, out=grouped)
+        np.rint(grouped, out=grouped)
+        scores = np.matmul(grouped.transpose(0, 2, 1, 3), memory.keys)  # (B, A, k, S)
+        scores *= query_steps.transpose(0, 2, 1, 3)
+        scores *= memory.key_steps
+        scores += memory.unseen
+        scores -= scores.max(axis=3, keepdims=True)
+        np.exp(scores, out=scores)
+        scores *= _EXPONENTIALS
+        np.rint(scores, out=scores)
+        weights: np.ndarray = scores / scores.sum(axis=3, keepdims=True, dtype=np.float64)  # (B, A, k, S)
+        shares = np.rint(weights * _SHARES).astype(np.float32)
+        contexts = np.matmul(shares, memory.values)  # (B, A, k, D)
+        np.multiply(
+            contexts.transpose(0, 2, 1, 3),
+            memory.value_steps.transpose(0, 2, 1, 3),
+            out=context.reshape(grouped.shape),
+        )
+        return weights
+
+
+def steps_of(values: np.ndarray, axes: tuple[int, ...], levels: int | np.ndarray) -> np.ndarray:
+    """The distance of the grid that has `levels` numbers on either side, for the largest along `axes`."""
+    largest = np.maximum(values.max(axis=axes, keepdims=True), -values.min(axis=axes, keepdims=True))
+    steps: np.ndarray = np.where(largest > 0, largest, np.float32(1)) / np.asarray(levels, np.float32)
+    return steps
