@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqkit.config import ModelConfig
-from seqkit.stepping.affine import Affine, grouped
+from seqkit.stepping.affine import Affine
 from seqkit.stepping.cells import GATES, RecurrentWeights, cell_step
 from seqkit.stepping.products import Grid
 
@@ -128,5 +128,9 @@ def embedded(embedding: np.ndarray, weight: np.ndarray, bias: np.ndarray, groups
 
     (V, E) -> (groups, V, M / groups)
     """
-    table: np.ndarray = embedding @ weight.T.astype(np.float32)
-    return grouped(table + bias.astype(np.float32), groups)
+    table = np.empty((groups, len(embedding), len(weight) // groups), np.float32)
+    parts = zip(table, np.split(weight, groups), np.split(bias, groups), strict=True)
+    for values, part, shift in parts:
+        np.matmul(embedding, part.T.astype(np.float32), out=values)
+        np.add(values, shift.astype(np.float32), out=values)
+    return table

@@ -19,7 +19,7 @@ from seqkit.stepping.products import Grid
 
 _EXACT = 1 << 24  # whole numbers below this are exact in fp32
 _SHARES = 4096  # what an attention weight of 1 is rounded to
-_EXPONENTIALS = np.float32(1 << 20)  # and the largest term of a softmax
+_EXPONENTIALS = np.float32(1 << 16)  # and the largest term of a softmax
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,8 @@ class FixedPointAttention:
         self._key, self._value = (
             Affine(np.tile(weights[part], config.encoder_layers), None, grid) for part in ("key", "value")
         )
-        self._levels = math.isqrt(_EXACT // depth)  # of queries and keys
+        # A product is at most that of the lengths (Cauchy, Schwarz), and rounding adds a little to these.
+        self._length = math.isqrt(_EXACT) - math.isqrt(depth) - 1  # of queries and keys
 
     def remember(self, encoded: Encoded) -> Memory:
         """Project the encoder's outputs once."""
@@ -73,10 +74,13 @@ class FixedPointAttention:
             for part in (self._key, self._value)
         )
         values[~encoded.mask] = 0
-        key_steps = steps_of(keys, (3,), self._levels)  # (B, S, A, 1)
+        key_steps = lengths_of(keys) / np.float32(self._length)  # (B, S, A, 1)
         # A sentence's shares are rounded, so they may add up to more.
         levels = _EXACT // (_SHARES + encoded.mask.sum(axis=1) // 2 + 1)  # (B,)
-        value_steps = steps_of(values, (1, 3), levels[:, None, None, None])  # (B, 1, A, 1)
+        largest = np.maximum(
+            values.max(axis=(1, 3), keepdims=True), -values.min(axis=(1, 3), keepdims=True)
+        )  # (B, 1, A, 1)
+        value_steps = np.where(largest > 0, largest, 1) / levels[:, None, None, None].astype(np.float32)
         return Memory(
             np.ascontiguousarray(np.rint(keys / key_steps).transpose(0, 2, 3, 1)),
             np.ascontiguousarray(np.rint(values / value_steps).transpose(0, 2, 1, 3)),
@@ -89,30 +93,34 @@ class FixedPointAttention:
         """Queries (N, H), overwritten, -> weights (B, A, k, S); the `context` (N, H) is written to."""
         sentences = len(memory.keys)
         grouped = queries.reshape(sentences, -1, self._heads, queries.shape[1] // self._heads)  # (B, k, A, D)
-        query_steps = steps_of(grouped, (3,), self._levels)  # (B, k, A, 1)
+        query_steps = lengths_of(grouped) / np.float32(self._length)  # (B, k, A, 1)
         np.divide(grouped, query_steps, out=grouped)
         np.rint(grouped, out=grouped)
-        scores = np.matmul(grouped.transpose(0, 2, 1, 3), memory.keys)  # (B, A, k, S)
-        scores *= query_steps.transpose(0, 2, 1, 3)
-        scores *= memory.key_steps
-        scores += memory.unseen
-        scores -= scores.max(axis=3, keepdims=True)
+        products = np.matmul(grouped.transpose(0, 2, 1, 3), memory.keys)  # (B, A, k, S)
+        # From here on the source comes first in memory: numpy is slow along short last axes.
+        scores = np.ascontiguousarray(products.transpose(3, 0, 1, 2))  # (S, B, A, k)
+        scores *= query_steps[..., 0].transpose(0, 2, 1)
+        scores *= memory.key_steps.transpose(3, 0, 1, 2)
+        scores += memory.unseen.transpose(3, 0, 1, 2)
+        scores -= scores.max(axis=0)
         np.exp(scores, out=scores)
         scores *= _EXPONENTIALS
         np.rint(scores, out=scores)
-        weights: np.ndarray = scores / scores.sum(axis=3, keepdims=True, dtype=np.float64)  # (B, A, k, S)
-        shares = np.rint(weights * _SHARES).astype(np.float32)
-        contexts = np.matmul(shares, memory.values)  # (B, A, k, D)
+        scores /= scores.sum(axis=0, dtype=np.float64).astype(np.float32)  # exact sums: padding adds nothing
+        shares = scores * np.float32(_SHARES)
+        np.rint(shares, out=shares)
+        contexts = np.matmul(shares.transpose(1, 2, 3, 0), memory.values)  # (B, A, k, D)
         np.multiply(
             contexts.transpose(0, 2, 1, 3),
             memory.value_steps.transpose(0, 2, 1, 3),
             out=context.reshape(grouped.shape),
         )
-        return weights
+        return scores.transpose(1, 2, 3, 0)
 
 
-def steps_of(values: np.ndarray, axes: tuple[int, ...], levels: int | np.ndarray) -> np.ndarray:
-    """The distance of the grid that has `levels` numbers on either side, for the largest along `axes`."""
-    largest = np.maximum(values.max(axis=axes, keepdims=True), -values.min(axis=axes, keepdims=True))
-    steps: np.ndarray = np.where(largest > 0, largest, np.float32(1)) / np.asarray(levels, np.float32)
-    return steps
+def lengths_of(vectors: np.ndarray) -> np.ndarray:
+    """The Euclidean length along the last axis, which stays; 1 where there is none."""
+    squares = np.einsum("...d,...d->...", vectors, vectors)[..., None]
+    lengths: np.ndarray = np.sqrt(squares)
+    lengths[lengths == 0] = 1
+    return lengths
