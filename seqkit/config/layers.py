@@ -132,16 +132,18 @@ def resolve(layers: Iterable[Layer], kind: Kind = "translation") -> Resolved:
 
 
 def config_from_dict(tables: Any, where: str, kind: Kind) -> Config:
-    """A configuration read back from `config.json`; unknown or missing keys are errors."""
+    """A configuration read back from `config.json`; unknown keys are errors.
+
+    A key that is missing has its default: an earlier version did not know it. Those of the other kind are
+    written, too, and mean nothing.
+    """
     if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
         raise ConfigError("the configuration is not a set of tables", where=where)
     values = {
         f"{table}.{key}": value for table, settings in tables.items() for key, value in settings.items()
     }
-    missing = flatten(Config()).keys() - values.keys()
-    if missing:
-        raise ConfigError(f"setting {min(missing)!r} is missing", where=where)
-    return resolve([Layer(where, values)], kind).config
+    own = {key: value for key, value in values.items() if key not in _fields() or _belongs(key, kind)}
+    return resolve([Layer(where, own)], kind).config
 
 
 def flatten(config: Config) -> dict[str, Any]:
@@ -163,11 +165,13 @@ def _tables() -> dict[str, type[Any]]:
 @functools.cache
 def _fields() -> dict[str, tuple[dataclasses.Field[Any], Any]]:
     """Dotted keys, each with its dataclass field and its type."""
-    return {
-        f"{table}.{entry.name}": (entry, typing.get_type_hints(kind)[entry.name])
-        for table, kind in _tables().items()
-        for entry in dataclasses.fields(kind)
-    }
+    found = {}
+    for table, kind in _tables().items():
+        types = typing.get_type_hints(kind)  # compiles every annotation: once a table
+        found.update(
+            {f"{table}.{entry.name}": (entry, types[entry.name]) for entry in dataclasses.fields(kind)}
+        )
+    return found
 
 
 def _belongs(key: str, kind: Kind) -> bool:

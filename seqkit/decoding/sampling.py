@@ -239,9 +239,10 @@ class Sampler(Generic[State]):
         if self._restricts:
             restrict(weights, self._options)
         # Whole numbers sum to the same in any order, and many times faster than floats do in numpy.
-        np.multiply(weights, buffers.unit, buffers.whole, casting="unsafe")
+        np.multiply(weights, buffers.unit, weights)
+        buffers.whole[...] = weights
         np.add.accumulate(buffers.whole, 1, None, sums)
-        np.multiply(uniform, buffers.total, buffers.threshold, casting="unsafe")
+        buffers.threshold[...] = uniform * buffers.total
         np.greater(sums, buffers.threshold, buffers.beyond)
         return np.asarray(buffers.beyond.argmax(axis=1) + self._first)
 

@@ -181,9 +181,14 @@ class Text:
 
     def _spell(self, tokens: Sequence[int]) -> tuple[list[str], bool]:
         """The text of every token up to an end token, and whether there is one."""
+        texts = self._spelling.texts
+        if self._decoder is None:
+            whole = [text for token in tokens if (text := texts[token]) is not None]
+            if len(whole) == len(tokens):  # as it is in most texts at most times
+                return whole, False
         pieces: list[str] = []
         for token in tokens:
-            text = self._spelling.texts[token]
+            text = texts[token]
             if text is not None and self._decoder is None:
                 pieces.append(text)
             elif token == END:

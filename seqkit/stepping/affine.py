@@ -1,19 +1,21 @@
-"""Affine maps of whole numbers, finished in the same call: bytes in, real numbers out.
+"""Affine maps of whole numbers: bytes in, real numbers out.
 
-See `products` for the whole numbers. ONNX Runtime scales and shifts a block of sums while it is in the cache,
-and writes each group of outputs (a gate, say) into memory of its own: what comes after is done element by
-element, and numpy is up to three times as fast on memory without gaps.
+See `products` for the whole numbers. ONNX Runtime scales a block of sums while it is in the cache, and writes
+each group of outputs (a gate, say) into memory of its own: what comes after is done element by element, and
+numpy is up to three times as fast on memory without gaps. The bias is added afterwards: a scaled sum has one
+value, whoever computes it, but one that is shifted in the same instruction is rounded once less.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from seqkit.stepping.products import Grid
+from seqkit.stepping.sessions import SCALED, WHOLE, product_session
 
 
 class Affine:
@@ -27,36 +29,24 @@ class Affine:
         largest = np.abs(weight).max(axis=1)  # (M,)
         step = np.where(largest > 0, largest, 1) / grid.weight_levels  # (M,)
         kind = np.int8 if grid.value_type is np.uint8 else grid.value_type
-        whole = np.rint(weight / step[:, None]).astype(kind)  # (M, K)
+        self._whole = np.rint(weight / step[:, None]).astype(kind)  # (M, K)
+        self._scale = grouped((step[None] / grid.activation_levels).astype(np.float32), groups)
+        self._bias = None if bias is None else grouped(bias[None].astype(np.float32), groups)
+        self._grid = grid
+        self._offset = np.array(grid.offset, np.uint8)
         self.outputs, self.inputs = weight.shape
         self.groups = groups
-        self._sum_type = grid.sum_type
-        self._scale = grouped(
-            (step[None] / grid.activation_levels).astype(np.float32), groups
-        )  # (groups, 1, M / groups)
-        self._bias = None if bias is None else grouped(bias[None].astype(np.float32), groups)
-        self._session: Any = None
-        if grid.value_type is np.uint8:
-            self._session = _session(grouped(whole.T, groups), self._scale, self._bias, grid.offset)
-        else:
-            self._whole = whole
 
-    def bind(self, values: np.ndarray, out: np.ndarray) -> Callable[[], object]:
+    def bind(self, values: np.ndarray, out: np.ndarray) -> Callable[[], None]:
         """The call that maps what is in `values` (N, K) then, into `out` (groups, N, M / groups), float32."""
-        if self._session is None:
-            sums = np.empty((len(values), self.outputs), self._sum_type)
-            return partial(self._map, values, sums, out)
-        read = values if values.flags.c_contiguous else np.empty(values.shape, values.dtype)
-        binding = self._session.io_binding()
-        binding.bind_input("values", "cpu", 0, read.dtype, read.shape, read.ctypes.data)
-        for number, group in enumerate(out):
-            binding.bind_output(f"out{number}", "cpu", 0, out.dtype, group.shape, group.ctypes.data)
-        run = self._session.run_with_iobinding
+        bias = self._bias
+        scaled = self._bind_scaled(values, out)
+        if bias is None:
+            return scaled
 
-        def call(_kept: object = (read, out)) -> None:  # the binding has their addresses alone
-            if read is not values:
-                np.copyto(read, values)
-            run(binding)
+        def call() -> None:
+            scaled()
+            np.add(out, bias, out)
 
         return call
 
@@ -66,12 +56,43 @@ class Affine:
         self.bind(values, out)()
         return out
 
-    def _map(self, values: np.ndarray, sums: np.ndarray, out: np.ndarray) -> None:
-        np.matmul(values, self._whole.T, out=sums)
-        parts = sums.reshape(len(sums), self.groups, -1).transpose(1, 0, 2)  # (groups, N, M / groups)
-        np.multiply(parts, self._scale, out=out, dtype=np.float32, casting="unsafe")
-        if self._bias is not None:
-            np.add(out, self._bias, out)
+    def _bind_scaled(self, values: np.ndarray, out: np.ndarray) -> Callable[[], None]:
+        """Everything but the bias."""
+        in_bytes, alone = self._grid.value_type is np.uint8, len(values) == 1
+        if in_bytes and not alone:
+            return _bound(self._many, values, list(out))
+        sums = np.empty((len(values), self.outputs), self._grid.sum_type)
+        multiply: Callable[[], object] = partial(np.matmul, values, self._whole.T, out=sums)
+        if in_bytes:
+            multiply = _bound(self._one, values, [sums])
+        parts = sums.reshape(len(sums), self.groups, self.outputs // self.groups).transpose(1, 0, 2)
+        scale = self._scale
+
+        def call() -> None:
+            multiply()
+            out[...] = parts
+            np.multiply(out, scale, out)
+
+        return call
+
+    @cached_property
+    def _many(self) -> Any:
+        """What multiplies and scales, group by group."""
+        weights, scales = grouped(self._whole.T, self.groups), self._scale[:, 0]
+        constants: dict[str, np.ndarray] = {"one": np.ones(1, np.float32), "offset": self._offset}
+        products = []
+        for number in range(self.groups):
+            constants |= {f"weight{number}": weights[number], f"scale{number}": scales[number]}
+            inputs = ["values", f"weight{number}", "one", f"scale{number}", "offset"]
+            products.append((SCALED, inputs, f"out{number}"))
+        return product_session(products, constants, self.inputs, np.float32)
+
+    @cached_property
+    def _one(self) -> Any:
+        """What multiplies alone: of one row that is faster, and its sums are in one piece anyway."""
+        constants = {"weight": self._whole.T, "offset": self._offset}
+        product = (WHOLE, ("values", "weight", "offset"), "out0")
+        return product_session([product], constants, self.inputs, np.int32)
 
 
 def grouped(rows: np.ndarray, groups: int) -> np.ndarray:
@@ -88,39 +109,18 @@ def add_rows(table: np.ndarray, tokens: np.ndarray, values: np.ndarray, spare: n
     np.add(values, spare, values)
 
 
-def _session(weight: np.ndarray, scale: np.ndarray, bias: np.ndarray | None, offset: int) -> Any:
-    """What maps values (N, K), bytes around `offset`, by signed bytes (groups, K, M)."""
-    import onnxruntime
-    from onnx import TensorProto, helper, numpy_helper
+def _bound(session: Any, values: np.ndarray, outputs: list[np.ndarray]) -> Callable[[], None]:
+    """The call that runs a session on what is in `values` then, into `outputs`."""
+    read = values if values.flags.c_contiguous else np.empty(values.shape, values.dtype)
+    binding = session.io_binding()
+    binding.bind_input("values", "cpu", 0, read.dtype, read.shape, read.ctypes.data)
+    for number, out in enumerate(outputs):
+        binding.bind_output(f"out{number}", "cpu", 0, out.dtype, out.shape, out.ctypes.data)
+    run = session.run_with_iobinding
 
-    nodes = []
-    constants: dict[str, np.ndarray] = {"one": np.ones(1, np.float32), "offset": np.array(offset, np.uint8)}
-    for number in range(len(weight)):
-        constants[f"weight{number}"] = weight[number]
-        constants[f"scale{number}"] = scale[number, 0]
-        inputs = ["values", f"weight{number}", "one", f"scale{number}", "offset", ""]
-        if bias is not None:
-            constants[f"bias{number}"] = bias[number, 0]
-            inputs.append(f"bias{number}")
-        outputs = [f"out{number}"]
-        nodes.append(helper.make_node("MatMulIntegerToFloat", inputs, outputs, domain="com.microsoft"))
-    graph = helper.make_graph(
-        nodes,
-        "affine",
-        [helper.make_tensor_value_info("values", TensorProto.UINT8, ["rows", weight.shape[1]])],
-        [
-            helper.make_tensor_value_info(node.output[0], TensorProto.FLOAT, ["rows", weight.shape[2]])
-            for node in nodes
-        ],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    # The oldest versions that have the operator, so that every supported runtime reads them.
-    versions = [helper.make_opsetid("", 13), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(graph, opset_imports=versions, ir_version=8)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # a step is too short to be shared
-    options.log_severity_level = 3
-    options.enable_cpu_mem_arena = options.enable_mem_pattern = False
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    def call(_kept: object = (read, outputs)) -> None:  # the binding has their addresses alone
+        if read is not values:
+            np.copyto(read, values)
+        run(binding)
+
+    return call

@@ -74,10 +74,10 @@ class Rounding:
     def __call__(self, values: np.ndarray, out: np.ndarray) -> None:
         """Float32 `values` are overwritten; `out` is of the grid's type."""
         np.multiply(values, self._levels, values)
+        np.add(values, self._half_up, values)
         if self._is_bytes:
-            np.add(values, self._half_up, out, casting="unsafe")  # cut off: all are positive
+            out[...] = values  # cut off: all are positive
         else:
-            np.add(values, self._half_up, values)
             np.floor(values, values)
             np.subtract(values, self._zero, out)
 

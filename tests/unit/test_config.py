@@ -335,11 +335,17 @@ def test_json_and_back(kind: Kind, name: str) -> None:
     assert again.to_dict() == config.to_dict()
 
 
-def test_reading_back_is_strict() -> None:
+def test_what_an_earlier_version_did_not_know_or_knew_otherwise_is_no_error() -> None:
     tables = Config().to_dict()
     del tables["model"]["dropout"]
-    with pytest.raises(ConfigError, match=r"'model\.dropout' is missing"):
-        config_from_dict(tables, "config.json", "translation")
+    assert config_from_dict(tables, "config.json", "translation") == Config()
+    tables["decoding"]["batch_tokens"] = 77  # a default of the other kind, which has changed since
+    assert config_from_dict(tables, "config.json", "translation").decoding.batch_tokens == 77
+    tables["training"]["best_metric"] = "loss"
+    assert config_from_dict(tables, "config.json", "generation").decoding == Config().decoding
+
+
+def test_reading_back_is_strict() -> None:
     with pytest.raises(ConfigError, match=r"unknown setting 'model\.extra'"):
         config_from_dict(
             {**Config().to_dict(), "model": {**Config().to_dict()["model"], "extra": 1}}, "x", "translation"
