@@ -1,0 +1,172 @@
+"""Results as Markdown tables, and the place in a README where they stand.
+
+    python recipes/benchmark/report.py results/NAME.json [--readme README.md] [--chart FILE.svg]
+
+prints the tables; puts them between the markers of a README; draws the chart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cases import GROUPS
+from machine import SHAPES, SQUARE
+from results import TIMES, gemm_peak
+
+from seqkit.files import write_atomic
+
+BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
+MEGABYTE = 1 << 20
+Row = Mapping[str, Any]
+
+
+def number(value: float) -> str:
+    """Three significant digits, thousands with commas."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; columns that are empty in every line are left out."""
+    kept = [place for place in range(len(heads)) if any(line[place] for line in lines)]
+    shown = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(
+        "| " + " | ".join(line[place].replace("|", "\\|") for place in kept) + " |" for line in shown
+    )
+
+
+def markdown(result: Mapping[str, Any]) -> str:
+    """All tables, the machine's first."""
+    parts = [_machine(result)]
+    for group, meaning in GROUPS.items():
+        rows = [row for row in result["rows"] if row["group"] == group]
+        if group == "profile":
+            rows = [row for row in rows if "shares" in row.get("details", {})] or rows
+        if rows:
+            body = _profile(rows) if group == "profile" and "median" in rows[0] else _group(rows)
+            parts.append(f"**{group}**: {meaning}\n\n{body}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _machine(result: Mapping[str, Any]) -> str:
+    machine, limits, spreads = result["machine"], result["peaks"], result["spreads"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    lines = []
+    for label, shape in (("square, 2,048", SQUARE), *SHAPES.items()):
+        best = [gemm_peak(limits, dtype, shape) for dtype in ("fp32", "bf16", "int8")]
+        if any(best):
+            lines.append([label, *(number(value) if value else "" for value in best)])
+    memory = [f"{name} {number(limits[name])} GB/s" for name in _MEMORY if name in limits]
+    wide = max((spreads[name] for name in spreads if name.endswith("2048 x 2048 x 2048")), default=0.0)
+    commit = f", commit {result['commit']}" if result.get("commit") else ""
+    return (
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB; {versions}; "
+        f"{result['date'][:10]}{commit}. Best matrix products of {len(result['probes'])} probes before, "
+        f"between and after the groups, GFLOP/s (the square ones differed by up to {100 * wide:.0f} % "
+        f"from probe to probe){'; memory: ' if memory else ''}{', '.join(memory)}.\n\n"
+        + table(["matrix product", "fp32", "bf16", "int8"], lines)
+    )
+
+
+_MEMORY = ("copy", "triad", "matrix times vector")
+
+
+def _group(rows: Sequence[Row]) -> str:
+    units = list(dict.fromkeys(row["unit"] for row in rows if "unit" in row))
+    heads = ["task", "system", units[0] if len(units) == 1 else "median", "from–to", "seqkit is", "GFLOP/s"]
+    heads += ["of the GEMM peak", "of its bound", "memory, MB", "also"]
+    return table(heads, [_line(row, with_unit=len(units) != 1) for row in rows])
+
+
+def _line(row: Row, *, with_unit: bool) -> list[str]:
+    if "median" not in row:
+        return [row["task"], row["system"], "–", "", "", "", "", "", "", f"not run: {row['reason']}"]
+    value = number(row["median"]) + (f" {row['unit']}" if with_unit else "")
+    width = f"{number(row['minimum'])}–{number(row['maximum'])}" if row["count"] > 1 else ""
+    ratio = f"{row['ratio']:.2g} × as fast" if "ratio" in row else ""
+    share = f"{100 * row['share_of_peak']:.0f} % ({row['dtype']})" if "share_of_peak" in row else ""
+    bound = f"{100 * row['share_of_bound']:.0f} %" if "share_of_bound" in row else ""
+    return [
+        *(row["task"], row["system"], value, width, ratio),
+        number(row["gflops"]) if "gflops" in row else "",
+        *(share, bound, f"{row['peak_memory'] / MEGABYTE:,.0f}", _also(row)),
+    ]
+
+
+def _also(row: Row) -> str:
+    """What else a reader should know of a row."""
+    details, said = row["details"], []
+    if "p95_ms" in details:
+        said.append(f"p95 {number(details['p95_ms'])} ms")
+    if "output_tokens_per_second" in details:
+        said.append(f"{number(details['output_tokens_per_second'])} tokens/s")
+    if "length_ratio" in details:
+        said.append(f"length {details['length_ratio']:.2f} of the references'")
+    if "bleu" in details:
+        said.append(f"BLEU {details['bleu']:.1f}")
+    if row["unit"] == "BLEU":
+        said.append(f"{details['minutes']:.2f} minutes")
+    if "mflop_per_token" in row:
+        said.append(f"{number(row['mflop_per_token'])} MFLOP a token")
+    if row["reason"]:
+        said.append(f"stopped after {row['count']}: {row['reason']}")
+    return ", ".join(said)
+
+
+def _profile(rows: Sequence[Row]) -> str:
+    parts = list(rows[0]["details"]["shares"])
+    lines = []
+    for row in rows:
+        if "median" not in row:
+            lines.append([row["task"], "–", *[""] * len(parts), f"not run: {row['reason']}"])
+            continue
+        details = row["details"]
+        again = details.get("first_epoch_over_second")
+        also = f"first epoch {again:.2f} × the second" if again else ""
+        shares = [f"{100 * details['shares'][part]:.1f} %" for part in parts]
+        lines.append([row["task"], number(row["median"]), *shares, also])
+    return table(["preset", rows[0]["unit"], *parts, "also"], lines)
+
+
+def put_between_markers(page: str, content: str) -> str:
+    """The page with the content between the markers; ValueError when they are not there, once each."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise ValueError(f"the page must have {BEGIN} and {END}, once each")
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{content}{END}{after}"
+
+
+def less_is_better(row: Row) -> bool:
+    """Whether a row's value is a time."""
+    return row.get("unit") in TIMES
+
+
+def main() -> int:
+    """Print, and write what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--readme", type=Path)
+    parser.add_argument("--chart", type=Path)
+    options = parser.parse_args()
+    result = json.loads(options.result.read_text(encoding="utf-8"))
+    content = markdown(result)
+    print(content, end="")
+    if options.readme:
+        page = put_between_markers(options.readme.read_text(encoding="utf-8"), content)
+        write_atomic(options.readme, page.encode())
+    if options.chart:
+        from chart import chart
+
+        write_atomic(options.chart, chart(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

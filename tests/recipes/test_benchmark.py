@@ -1,0 +1,254 @@
+"""The benchmark's results: ratios, shares, tables and charts; and the whole recipe."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = ROOT / "recipes" / "benchmark"
+
+
+def load_module(name: str) -> ModuleType:
+    """A module of the recipe, which is no package: its folder is on the path for the import only."""
+    sys.path.insert(0, str(RECIPE))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(RECIPE))
+
+
+measure, machine, cases, results = map(load_module, ("measure", "machine", "cases", "results"))
+report, chart, translating = map(load_module, ("report", "chart", "translating"))
+Case, Attempt = cases.Case, measure.Attempt
+
+
+# Results, tables and charts
+
+LIMITS = {
+    "bf16 2048 x 2048 x 2048": 400.0,
+    "fp32 2048 x 2048 x 2048": 100.0,
+    "fp32 onnx 2048 x 2048 x 2048": 120.0,
+    "bf16 16 x 192 x 768": 50.0,
+    "copy": 40.0,
+}
+
+
+def made_up() -> dict[str, Any]:
+    """A result with a row of every kind."""
+    details = {"mflop_per_token": 30.0, "precision": "bf16"}
+    stepwise = {**details, "streams": 16, "hidden_size": 192, "stepwise_share": 0.5}
+    ours = Case("training", "equal sizes", "seqkit", ())
+    theirs = Case("training", "equal sizes", "A|B", (), against="seqkit", network="luong")
+    lost = Case("training", "equal sizes", "Lost", (), against="seqkit")
+    line = Case("latency", "beam 5", "seqkit", ())
+    slow = Case("latency", "beam 5", "Slow", (), against="seqkit")
+    text = Case("generator-training", "2 x 192", "seqkit", ())
+    shares = {"steps": 9, "shares": {"data": 0.01, "rest": 0.99}}
+    attempts = {
+        ours: [
+            Attempt(value, "target tokens/s", 20.0, 900 << 20, 800 << 20, details)
+            for value in (4e3, 5e3, 6e3)
+        ],
+        theirs: [Attempt(1000.0, "target tokens/s")],
+        lost: [],
+        line: [Attempt(8.0, "ms", details={"p95_ms": 12.0})],
+        slow: [Attempt(80.0, "ms")],
+        text: [Attempt(2000.0, "characters/s", details=stepwise)],
+        Case("profile", "small", "seqkit", ()): [Attempt(200.0, "ms a step", details=shares)],
+    }
+    rows = [
+        results.row(case, done, "" if done else "no index", LIMITS, 60.0 if case.network else 0.0)
+        for case, done in attempts.items()
+    ]
+    facts = {"date": "2024-01-02T03:04:05Z", "commit": "abc", "machine": MACHINE}
+    return json.loads(json.dumps(results.result(rows, [LIMITS, {**LIMITS, "copy": 30.0}], facts)))
+
+
+MACHINE = {"processor": "A processor", "cores": 2, "memory_gb": 8, "versions": {"python": "3"}}
+
+
+def test_results_hold_ratios_and_shares_of_the_best_that_was_seen() -> None:
+    found = made_up()
+    ours, theirs, lost, line, slow, text, _ = found["rows"]
+    assert (ours["median"], ours["minimum"], ours["maximum"], ours["spread"]) == (5e3, 4e3, 6e3, 0.4)
+    assert ours["gflops"] == pytest.approx(150)
+    assert ours["share_of_peak"] == pytest.approx(150 / 400)
+    assert theirs["share_of_peak"] == pytest.approx(60 / 120), "fp32, whoever computes it best"
+    assert theirs["ratio"] == pytest.approx(5)
+    assert slow["ratio"] == pytest.approx(10), "less is better"
+    assert "ratio" not in line
+    assert lost["reason"] == "no index"
+    assert text["bound_gflops"] == pytest.approx(1 / (0.5 / 50 + 0.5 / 400))
+    assert text["share_of_bound"] == pytest.approx(text["gflops"] / text["bound_gflops"])
+    assert found["peaks"]["copy"] == 40
+    assert found["spreads"]["copy"] == pytest.approx(10 / 35)
+
+
+def test_tables_show_every_row_and_go_between_the_markers() -> None:
+    tables = report.markdown(made_up())
+    assert "| equal sizes | seqkit | 5,000 | 4,000–6,000 |  | 150 | 38 % (bf16) |" in tables
+    assert "| A\\|B | 1,000 |  | 5 × as fast | 60.0 | 50 % (fp32) |" in tables
+    assert "not run: no index" in tables
+    assert "p95 12.0 ms" in tables
+    assert "| small | 200 | 1.0 % | 99.0 % |" in tables
+    for line in tables.splitlines():
+        if line.startswith("|"):
+            assert line.count(" | ") >= 2
+    page = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    again = report.put_between_markers(report.put_between_markers(page, tables), tables)
+    assert again == f"before\n{report.BEGIN}\n{tables}{report.END}\nafter\n"
+    with pytest.raises(ValueError, match="once each"):
+        report.put_between_markers("no markers", tables)
+
+
+@pytest.mark.parametrize(("value", "shown"), [(12345.6, "12,346"), (99.44, "99.4"), (1.234, "1.23")])
+def test_numbers_have_three_digits(value: float, shown: str) -> None:
+    assert report.number(value) == shown
+
+
+def test_the_chart_has_a_panel_a_comparison_and_follows_the_page_into_the_dark() -> None:
+    found = made_up()
+    drawn = chart.chart(found)
+    assert drawn == chart.chart(found)
+    root = ElementTree.fromstring(drawn)
+    assert root.tag.endswith("svg")
+    said = drawn.decode()
+    for text in ("training, equal sizes: target tokens/s", "latency, beam 5: ms, less is better"):
+        assert text in said
+    assert "could not be run" in said
+    assert "seqkit 5 ×" in said
+    assert "generator-training" not in said, "there is nothing to compare it with"
+    assert "prefers-color-scheme:dark" in said
+    assert b"nothing to compare" in chart.chart({"rows": []})
+
+
+def test_the_readme_has_a_place_for_the_tables() -> None:
+    page = (RECIPE / "README.md").read_text()
+    assert report.put_between_markers(page, "new\n") != page
+    for group in cases.GROUPS:
+        assert f"`{group}`" in page, group
+
+
+def test_recorded_results_are_what_the_readme_shows() -> None:
+    """Every results file can be read; the newest one's table stands in the README."""
+    recorded = [json.loads(path.read_text()) for path in (RECIPE / "results").glob("*.json")]
+    for each in recorded:
+        assert each["schema"] == results.SCHEMA
+        assert report.markdown(each)
+    if recorded:
+        newest = max(recorded, key=lambda each: each["date"])
+        assert report.markdown(newest) in (RECIPE / "README.md").read_text()
+
+
+# The machine
+
+
+def test_limits_are_measured_and_the_machine_is_named(tmp_path: Path) -> None:
+    for name, work in machine.products((4, 8, 16), 1).items():
+        assert machine.best_seconds(work, 0.0) > 0, name
+    assert {"fp32", "bf16", "int8 onnx"} <= set(machine.products((4, 8, 16), 1))
+    facts = tmp_path / "cpuinfo"
+    facts.write_text("model name : Some chip\ncpu family : 26\nmodel : 2\nmodel name : Other\n")
+    assert machine.processor_name(facts) == "Some chip (family 26, model 2)"
+    assert machine.processor_name(tmp_path / "missing")
+
+
+def test_percentiles() -> None:
+    found = translating.percentiles([float(value) for value in range(100, 0, -1)])
+    assert (found["p50_ms"], found["p95_ms"]) == (51, 96)
+
+
+# The whole recipe
+
+
+def recipe(work: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the recipe in the environment that runs the tests."""
+    return subprocess.run(
+        ["bash", str(RECIPE / "run.sh"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "VIRTUAL_ENV": sys.prefix,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "WORK": str(work),
+        },
+    )
+
+
+def test_a_quick_run_measures_writes_and_is_found_again(tmp_path: Path) -> None:
+    work = tmp_path / "a folder"
+    arguments = ("--quick", "--without-peers", "--only", "training")
+    first = recipe(work, *arguments)
+    assert first.returncode == 0, first.stderr
+    found = json.loads((work / "quick/result.json").read_text())
+    (row,) = found["rows"]
+    assert row["unit"] == "target tokens/s"
+    assert row["median"] > 1000
+    assert row["details"]["sentences_a_batch"] == pytest.approx(cases.EQUAL_SENTENCES, rel=0.15)
+    assert 0 < row["share_of_peak"] < 1
+    assert row["peak_memory"] > 100 << 20
+    assert len(found["probes"]) == 2
+    assert found["machine"]["versions"]["torch"]
+    assert (work / "quick/table.md").read_text() == first.stdout
+    assert ElementTree.parse(work / "quick/chart.svg").getroot().tag.endswith("svg")
+
+    second = recipe(work, *arguments)
+    dated = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+    assert dated.sub("", second.stdout) == dated.sub("", first.stdout)
+    assert "training: equal sizes: seqkit:" not in second.stderr
+
+
+def test_wrong_groups_and_options(tmp_path: Path) -> None:
+    done = recipe(tmp_path, "--quick", "--only", "trainig")
+    assert done.returncode == 2
+    assert "benchmark.py: error: there is no group 'trainig'" in done.stderr
+    assert "did you mean training?" in done.stderr
+    assert done.stdout == ""
+    assert recipe(tmp_path, "--fast").returncode == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_takes_its_case_with_it(number: int, code: int, tmp_path: Path) -> None:
+    command = [sys.executable, str(RECIPE / "benchmark.py"), str(tmp_path), "--quick", "--cores", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    for _ in range(300):  # the first case is that of the machine's limits
+        children = measure.tree(process.pid)[1:]
+        if children:
+            break
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(20) == code
+    assert children
+    time.sleep(0.2)
+    assert [child for child in children if b"machine.py" in command_line(child)] == []
+
+
+def command_line(process: int) -> bytes:
+    """What a process was started with; nothing when it has gone, or has ended and is waited for."""
+    path = Path(f"/proc/{process}/cmdline")
+    return path.read_bytes() if path.exists() else b""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_everything_runs_quickly(tmp_path: Path) -> None:
+    done = recipe(tmp_path, "--quick", "--without-peers")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "quick/result.json").read_text())
+    assert [row for row in found["rows"] if row["reason"]] == []
+    assert {row["group"] for row in found["rows"]} == set(cases.GROUPS) - {cases.SETUP}
