@@ -3,6 +3,7 @@
     manifest.json         versions, size and SHA-256 of every file, tensor hash, tokenizer self-test
     config.json           every setting of the run
     weights.safetensors   the best checkpoint
+    shortlist.safetensors which words a word's translation may have, where that was learnt
     tokenizer.spm, …      what the corpus was tokenised with
     metrics.jsonl         a line per validation
     training/             what is needed to continue; may be deleted
@@ -30,6 +31,7 @@ from seqkit.data.tokenizers import Tokenizer
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError, SeqkitError
 from seqkit.files import JSON_LIMIT, make_directory, parse_json, read_regular, sha256, to_json, write_atomic
 from seqkit.parameters import parameter_shapes
+from seqkit.shortlist import Shortlist
 
 if TYPE_CHECKING:
     from seqkit.models import SequenceModel
@@ -39,6 +41,7 @@ MANIFEST = "manifest.json"
 CONFIG = "config.json"
 WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
+SHORTLIST = "shortlist.safetensors"
 TRAINING = "training"
 _TOKENIZERS = (
     "tokenizer.spm",
@@ -48,8 +51,8 @@ _TOKENIZERS = (
     "source.characters.json",
     "target.characters.json",
 )
-_FILES = (CONFIG, WEIGHTS, METRICS, *_TOKENIZERS)
-_LIMITS = {CONFIG: JSON_LIMIT, WEIGHTS: 1 << 34, METRICS: 1 << 28}  # bytes
+_FILES = (CONFIG, WEIGHTS, METRICS, SHORTLIST, *_TOKENIZERS)
+_LIMITS = {CONFIG: JSON_LIMIT, WEIGHTS: 1 << 34, METRICS: 1 << 28, SHORTLIST: 1 << 30}  # bytes
 _TOKENIZER_LIMIT = 1 << 26
 _SELF_TEST = ("A man rides a bicycle.", "Zwei Hunde, 3 Bälle: schön!", "naïve ☃ 東京 <s>")
 
@@ -80,6 +83,7 @@ class LoadedModel:
     facts: Facts
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
+    shortlist: Shortlist | None = None
 
     @property
     def parameters(self) -> Mapping[str, np.ndarray]:
@@ -196,6 +200,17 @@ def create(directory: Path) -> None:
     make_directory(directory / TRAINING)
 
 
+def add_files(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Publish files beside those of a finished model, or in the place of some."""
+    manifest = _read_manifest(directory)
+    ModelWriter(directory, fresh=False).publish(
+        files,
+        _facts(manifest, directory),
+        tensors_sha256=str(manifest.get("tensors_sha256")),
+        self_test=manifest["tokenizer_self_test"],
+    )
+
+
 def is_complete(directory: Path) -> bool:
     """Whether a model was published here."""
     return (directory / MANIFEST).exists() and WEIGHTS in _read_manifest(directory)["files"]
@@ -223,7 +238,7 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
             where=str(directory),
             hint="wait for it, or run the same seqkit train command again",
         )
-    files = {name: _checked_file(directory, name, manifest) for name in _named(manifest)}
+    files = {name: _checked_file(directory, name, manifest) for name in _named(directory, manifest)}
     for name in (CONFIG, WEIGHTS):
         if name not in files:
             raise ModelError(f"the manifest does not name {name}", where=str(directory / MANIFEST))
@@ -241,7 +256,11 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
         raise _damaged_facts(directory)
     shapes = parameter_shapes(config.model, facts.kind, source.size, target.size)
     parameters = arrays.float_arrays(files[WEIGHTS], shapes, str(directory / WEIGHTS))
-    return LoadedModel(parameters, config, facts, source, target)
+    shortlist = None
+    if SHORTLIST in files:
+        where = str(directory / SHORTLIST)
+        shortlist = Shortlist.from_bytes(files[SHORTLIST], source.size, target.size, where)
+    return LoadedModel(parameters, config, facts, source, target, shortlist)
 
 
 def _tokenizers(
@@ -262,9 +281,10 @@ def _tokenizers(
     return source, target
 
 
-def _named(manifest: dict[str, Any]) -> list[str]:
-    """The files of the closed list that the manifest names."""
-    return [name for name in _FILES if name in manifest["files"] or name in manifest["pending"]]
+def _named(directory: Path, manifest: dict[str, Any]) -> list[str]:
+    """The files of the closed list that the manifest names, without what is still to arrive."""
+    arrived = {name for name in manifest["pending"] if name in _FILES and (directory / name).exists()}
+    return [name for name in _FILES if name in manifest["files"] or name in arrived]
 
 
 def _checked_file(directory: Path, name: str, manifest: dict[str, Any]) -> bytes:

@@ -21,7 +21,7 @@ LAYERS = [
     ["stepping", "model_directory", "metrics"],
     ["models", "decoding"],
     ["nn", "data"],
-    ["batch", "weights", "device", "parameters"],
+    ["batch", "weights", "device", "parameters", "shortlist"],
     ["arrays"],
     ["config"],
     ["files"],

@@ -27,8 +27,8 @@ _PURPOSES = {
         *("ngram", "ngram_order"),
     ),
     TRANSLATIONS: (
-        *("reference", "source", "beam_size", "batch_tokens", "length_penalty", "metric", "protocol"),
-        *("chrf_word_order", "confidence", "baseline", "fail_under"),
+        *("reference", "source", "beam_size", "batch_tokens", "length_penalty", "shortlist", "metric"),
+        *("protocol", "chrf_word_order", "confidence", "baseline", "fail_under"),
     ),
 }
 
@@ -87,6 +87,14 @@ def evaluate(
             "--length-penalty", help="Exponent of length normalisation.", rich_help_panel=TRANSLATION_PANEL
         ),
     ] = None,
+    shortlist: Annotated[
+        bool,
+        typer.Option(
+            "--shortlist",
+            help="Translate with the model's shortlist: faster, a little worse.",
+            rich_help_panel=TRANSLATION_PANEL,
+        ),
+    ] = False,
     metric: Annotated[
         list[str] | None,
         typer.Option(
@@ -246,7 +254,7 @@ def evaluate(
         )
         evaluate_text(request, as_json=as_json, quiet=quiet, device=device, threads=threads)
     else:
-        texts = Translations(file, tuple(reference or ()), model, source, baseline)
+        texts = Translations(file, tuple(reference or ()), model, source, baseline, shortlist=shortlist)
         measures = Measures(
             metric=tuple(metric or ()),
             protocol=protocol,

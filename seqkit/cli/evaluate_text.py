@@ -67,14 +67,16 @@ def evaluate_text(
 
 def _score(request: TextScoring, *, quiet: bool, device: str, threads: int | None) -> list[Score]:
     from seqkit.device import resolve_device, set_threads
-    from seqkit.evaluation.dynamic import DynamicOptions
+    from seqkit.evaluation.dynamic_options import DynamicOptions
     from seqkit.evaluation.protocols import DEFAULT_ORDER, Protocols, open_predictors, score_text
 
     assert request.text is not None  # TextScoring refuses its lack
     dynamic = DynamicOptions(**request.learning) if request.dynamic else None
     protocols = Protocols(request.windows, dynamic, request.ngram_order or DEFAULT_ORDER)
-    set_threads(threads)
-    place = resolve_device(device)
+    place = None
+    if request.model is not None:  # n-grams do without torch
+        set_threads(threads)
+        place = resolve_device(device)
     predictors = open_predictors(request.model, request.ngram)
     announce_input(request.text)
     text = predictors.encode_file(request.text)

@@ -26,6 +26,7 @@ class Translations:
     model: str | None
     source: str | None
     baseline: str | None
+    shortlist: bool = False
 
     def __post_init__(self) -> None:
         if not self.references:
@@ -37,6 +38,11 @@ class Translations:
             raise ConfigError(
                 "--source is for evaluating a model, and there is no --model",
                 hint="add --model MODEL, or leave --source out to score text",
+            )
+        if self.model is None and self.shortlist:
+            raise ConfigError(
+                "--shortlist is for evaluating a model, and there is no --model",
+                hint="leave --shortlist out",
             )
         if self.model is not None and self.source is None:
             raise ConfigError(
@@ -187,7 +193,7 @@ def _score_model(
 
     from seqkit.inference.translation import Translator  # imports torch: a missing file is reported before
 
-    translator = Translator.load(texts.model, device=device, threads=threads)
+    translator = Translator.load(texts.model, device=device, threads=threads, shortlist=texts.shortlist)
     # The model's own decoding settings hold unless an option says otherwise.
     chosen = {name: value for name, value in search.items() if value is not None}
     translate_options = dataclasses.replace(translator.options, **chosen)

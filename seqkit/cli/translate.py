@@ -87,6 +87,14 @@ def translate(
             rich_help_panel=SEARCH_PANEL,
         ),
     ] = None,
+    shortlist: Annotated[
+        bool,
+        typer.Option(
+            "--shortlist",
+            help="Use only words that the model's shortlist has for the source: faster, a little worse.",
+            rich_help_panel=SEARCH_PANEL,
+        ),
+    ] = False,
     batch_tokens: Annotated[
         int | None,
         typer.Option(
@@ -153,6 +161,7 @@ def translate(
         threads=threads,
         workers=workers,
         precision=precision,
+        shortlist=shortlist,
     )
     own = translator.options
     options = replace(

@@ -152,6 +152,13 @@ class TrainingConfig:
     validation_sentences: int = _setting(
         2000, "sentences translated at a validation, at most", low=0, kind="translation"
     )
+    shortlist: int = _setting(
+        0,
+        "target tokens a source token, learnt from attention at the end, for translate --shortlist; 0: none",
+        low=0,
+        high=_WIDEST,
+        kind="translation",
+    )
     samples: int = _setting(2, "translations, or texts, shown at a validation", low=0, high=1000)
     sample_length: int = _setting(
         200, "characters of a text that is shown at a validation", low=1, high=1_000_000, kind="generation"

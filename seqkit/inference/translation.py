@@ -20,7 +20,9 @@ from seqkit.inference.pieces import Piece, batches, split
 from seqkit.inference.translations import EMPTY, Alternative, TranslateOptions, Translation, join
 from seqkit.inference.workers import can_fork, in_processes
 from seqkit.model_directory import LoadedModel
+from seqkit.shortlist import Shortlist
 from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation, unsupported
+from seqkit.stepping.shortlist import CandidateLayer, ShortlistTranslation
 
 if TYPE_CHECKING:
     import torch
@@ -43,12 +45,14 @@ class Translator:
         device: torch.device | None = None,
         precision: str = "auto",
         processes: int = 1,
+        shortlist: bool = False,
     ) -> None:
         """`device` is where the steps are computed, None the processor.
 
         There they need no torch in int8, the default for all models that the hand-written step supports. Many
         lines are shared by up to so many `processes`. Where the models go on learning, `rebuild` takes their
-        new weights over. Raises `ConfigError` for a precision that is not to be had.
+        new weights over. With `shortlist` a translation has only words that the first model's shortlist has
+        for its source. Raises `ConfigError` for a precision, or a shortlist, that is not to be had.
         """
         self.members = members
         self.source_tokenizer: Tokenizer = members[0].source_tokenizer
@@ -57,6 +61,7 @@ class Translator:
         self.options = TranslateOptions.from_config(members[0].config.decoding)
         on_processor = device is None or device.type == "cpu"
         self.precision = _resolve_precision(precision, members, on_processor)
+        self.shortlist = _shortlist(members[0], self.precision) if shortlist else None
         self._device = device
         self._processes = processes if on_processor else 1
         self.rebuild()
@@ -71,6 +76,7 @@ class Translator:
         threads: int | None = None,
         workers: int | None = None,
         precision: str = "auto",
+        shortlist: bool = False,
     ) -> Translator:
         """Open a model directory, and those of the other members of an ensemble.
 
@@ -99,7 +105,7 @@ class Translator:
                     hint="train the members on the same corpus directory",
                 )
         place = None if wants_processor(device) else resolve_device(device)
-        translator = cls(members, device=place, precision=precision)
+        translator = cls(members, device=place, precision=precision, shortlist=shortlist)
         if translator.precision != "int8":
             set_threads(threads)
         elif workers is None:
@@ -115,6 +121,8 @@ class Translator:
             if not all(bool(np.isfinite(values).all()) for values in member.parameters.values()):
                 raise _diverged()
         self._models = [FixedPointModel(one.config.model, one.parameters) for one in self.members]
+        if self.shortlist is not None:
+            self._layers = [CandidateLayer(model.output, model.grid) for model in self._models]
 
     def translate(
         self,
@@ -231,7 +239,7 @@ class Translator:
         *,
         attention: bool,
     ) -> list[list[Hypothesis]]:
-        stepper = self._stepper(with_attention=attention)
+        stepper = self._stepper(batch, prefixes, with_attention=attention)
         found = beam_search(
             stepper,
             stepper.start([np.append(piece.ids, END) for piece in batch], options.beam_size),
@@ -246,8 +254,17 @@ class Translator:
             raise _diverged()
         return found
 
-    def _stepper(self, *, with_attention: bool) -> Any:
-        """The step function: the hand-written one, or the networks' own."""
+    def _stepper(
+        self, batch: Sequence[Piece], prefixes: Sequence[np.ndarray] | None, *, with_attention: bool
+    ) -> Any:
+        """The step function: the hand-written one, with or without a shortlist, or the networks' own."""
+        if self.shortlist is not None:
+            starts = prefixes or [np.zeros(0, np.int64)] * len(batch)
+            candidates = [
+                self.shortlist.candidates(piece.ids, np.append(start, END))
+                for piece, start in zip(batch, starts, strict=True)
+            ]
+            return ShortlistTranslation(self._models, self._layers, candidates, with_attention=with_attention)
         if self.precision == "int8":
             return FixedPointTranslation(self._models, with_attention=with_attention)
         import torch
@@ -289,6 +306,21 @@ def _resolve_precision(name: str, members: Sequence[LoadedModel], on_processor: 
     if name == "int8" and lacking is not None:
         raise ConfigError(f"--precision int8 cannot run a model with {lacking}", hint="--precision fp32")
     return name
+
+
+def _shortlist(model: LoadedModel, precision: str) -> Shortlist:
+    """The model's shortlist, to be used at a precision. Raises `ConfigError` when it cannot be."""
+    if precision != "int8":
+        raise ConfigError(
+            f"--shortlist is for translation on a processor in int8, not in {precision}",
+            hint="--device cpu --precision int8, or no --shortlist",
+        )
+    if model.shortlist is None:
+        raise ConfigError(
+            "--shortlist: the model has none",
+            hint="seqkit train with all settings of its run and --set training.shortlist=100 adds one",
+        )
+    return model.shortlist
 
 
 def _diverged() -> ModelError:

@@ -56,6 +56,11 @@ class Affine:
         self.bind(values, out)()
         return out
 
+    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of a map in one group with a bias: whole weights (M, K), their scales (M,), the bias (M,)."""
+        assert self._bias is not None
+        return self._whole, self._scale[0, 0], self._bias[0, 0]
+
     def _bind_scaled(self, values: np.ndarray, out: np.ndarray) -> Callable[[], None]:
         """Everything but the bias."""
         in_bytes, alone = self._grid.value_type is np.uint8, len(values) == 1

@@ -230,7 +230,7 @@ class FixedPointTranslation:
         self, tokens: np.ndarray, state: tuple[Rows, ...], *, width: int, forced: np.ndarray, may_end: bool
     ) -> Continuations[tuple[Rows, ...]]:
         """The `width` best continuations of each row; see `decoding.beam.Stepper`."""
-        weights = [step.advance(tokens, one) for step, one in zip(self._steps, state, strict=True)]
+        attention = self.advance(tokens, state)
         width = min(width, self._steps[0].model.vocabulary_size)
         chosen = np.empty((len(tokens), width), np.int64)
         scores = np.empty((len(tokens), width))
@@ -239,11 +239,16 @@ class FixedPointTranslation:
             restrict(values, forced[block], may_end)
             chosen[block] = best_columns(values, width)
             scores[block] = np.take_along_axis(values, chosen[block], axis=1) - shifts
-        attention = None
-        if self._with_attention:
-            means = [one.mean(axis=1) for one in weights]  # (B, k, S) each
-            attention = np.mean(means, axis=0).reshape(len(tokens), -1)  # (N, S)
         return Continuations(chosen, scores, attention, state)
+
+    def advance(self, tokens: np.ndarray, state: tuple[Rows, ...]) -> np.ndarray | None:
+        """Take the last tokens (N,) in, up to the readouts; the mean attention (N, S) where it is wanted."""
+        weights = [step.advance(tokens, one) for step, one in zip(self._steps, state, strict=True)]
+        if not self._with_attention:
+            return None
+        means = [one.mean(axis=1) for one in weights]  # (B, k, S) each
+        attention: np.ndarray = np.mean(means, axis=0).reshape(len(tokens), -1)
+        return attention
 
     def _log_probabilities(self, state: tuple[Rows, ...], number: int) -> tuple[np.ndarray, np.ndarray]:
         """A block's log-probabilities, (N', V) less (N', 1): the second is subtracted where it is wanted."""

@@ -33,10 +33,12 @@ def best_columns(values: np.ndarray, width: int) -> np.ndarray:
     if width == 1:
         best: np.ndarray = values.argmax(axis=1)[:, None]
         return best
-    classes = columns // CLASSES
-    if width > classes:
+    if width > columns // _FOLD:
         return np.argsort(-values, axis=1, kind="stable")[:, :width]
-    maxima = values.reshape(rows, _FOLD, -1).max(axis=1).reshape(rows, _FOLD, -1).max(axis=1)  # (N, C)
+    maxima = values.reshape(rows, _FOLD, -1).max(axis=1)  # (N, C)
+    if columns // CLASSES > 2 * width:  # fewer classes would leave more candidates
+        maxima = maxima.reshape(rows, _FOLD, -1).max(axis=1)
+    classes = maxima.shape[1]
     bounds = np.partition(maxima, classes - width, axis=1)[:, classes - width, None]  # (N, 1)
     if not np.isfinite(bounds).all():  # rows with fewer values than asked for
         return np.argsort(-values, axis=1, kind="stable")[:, :width]

@@ -14,12 +14,14 @@ import numpy as np
 
 # Operators: the sums, and the sums times a scale; the latter is ONNX Runtime's own.
 WHOLE, SCALED = "MatMulInteger", "MatMulIntegerToFloat"
+ROWS, SWAP = "Gather", "Transpose"  # rows of a matrix by number; the last two axes of three exchanged
 
-_DOMAINS = {WHOLE: b"", SCALED: b"com.microsoft"}
+_DOMAINS = {WHOLE: b"", SCALED: b"com.microsoft", ROWS: b"", SWAP: b""}
 # The oldest versions that have the operators, so that every supported runtime reads them.
 _FORMAT, _VERSIONS = 8, {b"": 13, b"com.microsoft": 1}
 _TYPES = {
-    np.dtype(kind): number for kind, number in ((np.float32, 1), (np.uint8, 2), (np.int8, 3), (np.int32, 6))
+    np.dtype(kind): number
+    for kind, number in ((np.float32, 1), (np.uint8, 2), (np.int8, 3), (np.int32, 6), (np.int64, 7))
 }
 
 
@@ -34,12 +36,33 @@ def product_session(
     Each is an operator, the names of what it takes, `values` and `constants`, and the name of what it makes,
     a matrix (N, M) of a `kind`.
     """
+    taken = [_matrix("values", np.uint8, _field(1, inputs))]
+    return _session(products, constants, taken, [_matrix(out, kind, b"") for _, _, out in products])
+
+
+def array_session(
+    nodes: Sequence[tuple[str, Sequence[str], str]],
+    constants: Mapping[str, np.ndarray],
+    inputs: Mapping[str, type[np.generic]],
+    outputs: Mapping[str, type[np.generic]],
+) -> Any:
+    """ONNX Runtime on arrays of any shape, each of which has its type alone."""
+    taken, made = ([_array(name, kind) for name, kind in side.items()] for side in (inputs, outputs))
+    return _session(nodes, constants, taken, made)
+
+
+def _session(
+    nodes: Sequence[tuple[str, Sequence[str], str]],
+    constants: Mapping[str, np.ndarray],
+    inputs: Sequence[bytes],
+    outputs: Sequence[bytes],
+) -> Any:
     import onnxruntime
 
-    graph = b"".join(_field(1, _node(*product)) for product in products) + _field(2, b"products")
+    graph = b"".join(_field(1, _node(*node)) for node in nodes) + _field(2, b"products")
     graph += b"".join(_field(5, _tensor(name, value)) for name, value in constants.items())
-    graph += _field(11, _matrix("values", np.uint8, _field(1, inputs)))
-    graph += b"".join(_field(12, _matrix(out, kind, b"")) for _, _, out in products)
+    graph += b"".join(_field(11, value) for value in inputs)
+    graph += b"".join(_field(12, value) for value in outputs)
     model = _field(1, _FORMAT) + _field(7, graph)
     model += b"".join(
         _field(8, _field(1, domain) + _field(2, number)) for domain, number in _VERSIONS.items()
@@ -53,8 +76,12 @@ def product_session(
 
 def _node(operator: str, inputs: Sequence[str], output: str) -> bytes:
     """A NodeProto."""
-    taken = b"".join(_field(1, name.encode()) for name in inputs)
-    return taken + _field(2, output.encode()) + _field(4, operator.encode()) + _field(7, _DOMAINS[operator])
+    node = b"".join(_field(1, name.encode()) for name in inputs)
+    node += _field(2, output.encode()) + _field(4, operator.encode())
+    if operator == SWAP:  # an AttributeProto of type 7, whole numbers
+        axes = b"".join(_field(8, axis) for axis in (0, 2, 1))
+        node += _field(5, _field(1, b"perm") + axes + _field(20, 7))
+    return node + _field(7, _DOMAINS[operator])
 
 
 def _tensor(name: str, value: np.ndarray) -> bytes:
@@ -69,6 +96,11 @@ def _matrix(name: str, kind: type[np.generic], columns: bytes) -> bytes:
     return _field(1, name.encode()) + _field(
         2, _field(1, _field(1, _TYPES[np.dtype(kind)]) + _field(2, shape))
     )
+
+
+def _array(name: str, kind: type[np.generic]) -> bytes:
+    """A ValueInfoProto of an array of any shape."""
+    return _field(1, name.encode()) + _field(2, _field(1, _field(1, _TYPES[np.dtype(kind)])))
 
 
 def _field(number: int, value: int | bytes) -> bytes:

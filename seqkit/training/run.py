@@ -16,7 +16,7 @@ import torch
 
 from seqkit import model_directory, weights
 from seqkit.data.corpus import Corpus, tokenizer_files
-from seqkit.device import resolve_device, resolve_precision, set_threads
+from seqkit.device import keep_memory, resolve_device, resolve_precision, return_memory, set_threads
 from seqkit.errors import ConfigError, DataError, Interrupted, ModelError, RunFailed
 from seqkit.files import remove_temporaries, to_json
 from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, ModelWriter
@@ -43,6 +43,7 @@ from seqkit.training.loop import (
 )
 from seqkit.training.options import TrainOptions
 from seqkit.training.rows import metrics_row
+from seqkit.training.shortlist import add_shortlist
 from seqkit.training.tasks import Network, build_task
 from seqkit.training.validation import Measured, Stopped
 
@@ -53,6 +54,7 @@ def train_model(options: TrainOptions) -> Iterator[Event]:
     Raises `LockedError` when another run holds the directory, `ConfigError` when the settings differ from the
     interrupted run's, `RunFailed` when training diverges, `Interrupted` after a signal, once all is saved.
     """
+    keep_memory()
     corpus = Corpus.open(options.corpus, verify=True)
     model_directory.create(options.model)
     with checkpoints.locked(options.model / TRAINING):
@@ -61,7 +63,7 @@ def train_model(options: TrainOptions) -> Iterator[Event]:
         run = _Run(options, corpus)
         if options.restart:
             checkpoints.remove_all(options.model / TRAINING)
-        yield from run.events()
+        yield from add_shortlist(run.events(), options, corpus, run.network)
 
 
 class _Run:
@@ -219,8 +221,8 @@ class _Run:
 
     def _validate(self) -> Validated:
         """Measure the average (or the weights), publish them when they are the best, write the row."""
-        began = time.monotonic()
-        state, training = self.state, self.config.training
+        return_memory()
+        began, state, training = time.monotonic(), self.state, self.config.training
         if self.average is not None:
             self.average.swap()
         try:
@@ -254,6 +256,7 @@ class _Run:
             state.best_scores = list(measured.scores)
             files[WEIGHTS] = weights.to_bytes(parameters)
         self._publish(files, parameters if improved else None)
+        return_memory()
         return Validated(measured, row, improved, found)
 
     def _row(self, measured: Measured, best: bool) -> dict[str, Any]:

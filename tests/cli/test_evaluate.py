@@ -249,7 +249,8 @@ class FakeTranslator:
     options = SearchOptions()
 
     @classmethod
-    def load(cls, directory: str, *, device: str, threads: int | None) -> FakeTranslator:
+    def load(cls, directory: str, *, device: str, threads: int | None, shortlist: bool) -> FakeTranslator:
+        assert not shortlist
         if directory == "absent":
             raise InputMissing("there is no model absent")
         FakeTranslator.loaded = (str(directory), device, threads)

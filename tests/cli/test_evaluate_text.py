@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -156,6 +157,25 @@ def test_ngrams_need_no_model(evaluate: Evaluate) -> None:
     assert all(
         row[2].startswith("protocol:ngram-5|counts:fixed|smoothing:witten-bell|") for row in outcome.rows[1:]
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--text", "test.txt", "--ngram", "corpus", "--dynamic"],
+        ["test.txt", "--novelty", "corpus"],
+    ],
+    ids=["ngram", "novelty"],
+)
+def test_what_needs_no_model_loads_neither_torch_nor_a_runtime(arguments: list[str], made: Path) -> None:
+    program = (
+        "import sys; from seqkit.cli import run; code = run(['evaluate', *sys.argv[1:], '--quiet']); "
+        "print(code, sorted({'torch', 'onnxruntime'} & sys.modules.keys()))"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=made, capture_output=True, text=True, check=True
+    )
+    assert finished.stdout.splitlines()[-1] == "0 []"
 
 
 def test_the_learning_is_in_the_signature(evaluate: Evaluate) -> None:

@@ -100,7 +100,7 @@ def test_a_language_is_learnt(language: str, steps: int, bleu: float, tmp_path: 
     ids=str,
 )
 def test_other_networks_learn_to_copy(changes: dict[str, Any], tmp_path: Path) -> None:
-    assert score("copy", tmp_path, longest=6, training__steps=250, **changes) >= 95
+    assert score("copy", tmp_path, longest=6, training__steps=400, **changes) >= 95
 
 
 @pytest.mark.slow

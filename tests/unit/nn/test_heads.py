@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from seqkit.batch import Padded
+from seqkit.nn import heads
 from seqkit.nn.heads import Loss, TokenHead
 
 
@@ -23,7 +24,10 @@ def loss_of_logits(logits: Tensor, targets: Tensor, smoothing: float) -> Loss:
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
 @pytest.mark.parametrize("rows", [1, 5, 256, 257, 600])  # it works in blocks of rows
-def test_loss_and_gradient_are_those_of_pytorch(smoothing: float, rows: int) -> None:
+def test_loss_and_gradient_are_those_of_pytorch(
+    smoothing: float, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heads, "_BLOCK", 256 * 11)
     torch.manual_seed(rows)
     logits = torch.randn(rows, 11, dtype=torch.float64) * 4
     targets = torch.randint(11, (rows,))
@@ -57,6 +61,20 @@ def test_half_precision_logits_are_summed_in_full_precision() -> None:
 def test_huge_logits_do_not_overflow() -> None:
     loss = loss_of_logits(torch.tensor([[1e30, 0.0], [-1e30, 1e4]]), torch.tensor([0, 1]), 0.0)
     assert loss.objective.item() == loss.nats.item() == 0.0
+
+
+def test_a_vocabulary_wider_than_a_block_is_treated_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(2)
+    logits, targets = torch.randn(5, 40, dtype=torch.float64), torch.randint(40, (5,))
+    whole = loss_of_logits(logits, targets, 0.1)
+    monkeypatch.setattr(heads, "_BLOCK", 39)
+    assert loss_of_logits(logits, targets, 0.1).objective.item() == pytest.approx(whole.objective.item())
+
+
+def test_an_improbable_target_costs_what_it_should() -> None:
+    """Its share underflows to zero in single precision; its logarithm does not."""
+    loss = loss_of_logits(torch.tensor([[200.0, 0.0, 199.0]]), torch.tensor([1]), 0.0)
+    assert loss.nats.item() == pytest.approx(200.31326, rel=1e-6)
 
 
 def test_nats_carry_no_gradient() -> None:
