@@ -1,6 +1,6 @@
 """Affine maps of whole numbers: bytes in, real numbers out.
 
-See `products` for the whole numbers. ONNX Runtime scales a block of sums while it is in the cache, and writes
+See `grid` for the whole numbers. ONNX Runtime scales a block of sums while it is in the cache, and writes
 each group of outputs (a gate, say) into memory of its own: what comes after is done element by element, and
 numpy is up to three times as fast on memory without gaps. The bias is added afterwards: a scaled sum has one
 value, whoever computes it, but one that is shifted in the same instruction is rounded once less.
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from seqkit.stepping.products import Grid
+from seqkit.stepping.grid import Grid
 from seqkit.stepping.sessions import SCALED, WHOLE, product_session
 
 

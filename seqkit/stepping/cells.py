@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from seqkit.stepping.products import Grid
+from seqkit.stepping.grid import Grid
 
 Cell = Literal["lstm", "gru", "rnn"]
 GATES: dict[Cell, int] = {"lstm": 4, "gru": 4, "rnn": 1}  # G / H, as the cells below read them

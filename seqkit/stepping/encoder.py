@@ -10,7 +10,7 @@ import numpy as np
 from seqkit.config import ModelConfig
 from seqkit.stepping.affine import Affine
 from seqkit.stepping.cells import GATES, RecurrentWeights, cell_step
-from seqkit.stepping.products import Grid
+from seqkit.stepping.grid import Grid
 
 DIRECTIONS = ("forwards", "backwards")
 

@@ -1,6 +1,6 @@
 """The hand-written step of a generator on a processor: exact, and therefore the same for any batch.
 
-Matrix products are computed in whole numbers (see `products`), everything else element by element. Hence a
+Matrix products are computed in whole numbers (see `grid`), everything else element by element. Hence a
 row's logits are the same, to the bit, whatever else is in its batch.
 
 All layers' activations lie side by side in one array. What a layer above the first reads is the sum of the
@@ -18,7 +18,7 @@ from seqkit.config import ModelConfig
 from seqkit.errors import ModelError
 from seqkit.stepping.affine import Affine, add_rows, grouped
 from seqkit.stepping.cells import GATES, RecurrentWeights, Rounding, cell_step
-from seqkit.stepping.products import Grid, Precision
+from seqkit.stepping.grid import Grid, Precision
 
 
 class FixedPointStepper:

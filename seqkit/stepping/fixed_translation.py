@@ -1,6 +1,6 @@
 """The hand-written step of a translation model on a processor: exact, so the same for any batch.
 
-Products are in whole numbers (see `products`), everything else is done element by element. So a hypothesis's
+Products are in whole numbers (see `grid`), everything else is done element by element. So a hypothesis's
 scores do not depend, to the bit, on what else is translated beside it.
 """
 
@@ -16,8 +16,8 @@ from seqkit.decoding.beam import Continuations
 from seqkit.stepping.affine import Affine, add_rows
 from seqkit.stepping.cells import GATES, RecurrentWeights, Rounding, cell_step
 from seqkit.stepping.encoder import FixedPointEncoder, embedded
+from seqkit.stepping.grid import Grid
 from seqkit.stepping.memory import FixedPointAttention, Memory
-from seqkit.stepping.products import Grid
 from seqkit.stepping.selection import CLASSES, best_columns, log_normalizers, restrict
 
 _BLOCK_ROWS = 64  # whose logits fit into a processor's cache

@@ -15,7 +15,7 @@ import numpy as np
 from seqkit.config import ModelConfig
 from seqkit.stepping.affine import Affine
 from seqkit.stepping.encoder import Encoded
-from seqkit.stepping.products import Grid
+from seqkit.stepping.grid import Grid
 
 _EXACT = 1 << 24  # whole numbers below this are exact in fp32
 _SHARES = 4096  # what an attention weight of 1 is rounded to

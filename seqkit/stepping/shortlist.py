@@ -17,7 +17,7 @@ from seqkit.data.tokenizers import END, PAD
 from seqkit.decoding.beam import Continuations
 from seqkit.stepping.affine import Affine
 from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation, Rows
-from seqkit.stepping.products import Grid
+from seqkit.stepping.grid import Grid
 from seqkit.stepping.selection import CLASSES, NEVER, best_columns
 from seqkit.stepping.sessions import ROWS, SWAP, WHOLE, array_session
 

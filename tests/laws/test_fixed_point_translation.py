@@ -13,7 +13,7 @@ from seqkit.config import ModelConfig
 from seqkit.data.tokenizers import END, START
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
 from seqkit.models import build_encoder_decoder
-from seqkit.stepping import products
+from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation, unsupported
 from seqkit.stepping.torch_translation import ModelStepper
 
@@ -139,7 +139,7 @@ def test_processors_that_cannot_add_up_bytes_say_the_same(
 ) -> None:
     sources = sentences(12)
     expected = search(FixedPointTranslation([both(settings)[1]]), sources, 3)
-    monkeypatch.setattr(products, "_bytes_are_exact", lambda: False)
+    monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda: False)
     model = both(settings)[1]
     assert model.grid.value_type is np.float32
     found = search(FixedPointTranslation([model]), sources, 3)

@@ -16,7 +16,7 @@ from seqkit.data.tokenizers import END
 from seqkit.inference import generation
 from seqkit.inference.generation import Generated, GenerateOptions, TextGenerator
 from seqkit.model_directory import LoadedModel
-from seqkit.stepping import products
+from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping.torch_language import TorchStepper
 from tests.generators import small_generator
 
@@ -132,7 +132,7 @@ def test_a_processor_that_saturates_products_of_bytes_draws_the_same_samples(
     loaded = small_generator(cell, tied="target", hidden=40)
     options = GenerateOptions(length=150, samples=5, seed=3, log_probabilities=True)
     here = TextGenerator(loaded, precision="int8").generate("ab", options)
-    monkeypatch.setattr(products, "_bytes_are_exact", lambda: False)
+    monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda: False)
     assert TextGenerator(loaded, precision="int8").generate("ab", options) == here
 
 

@@ -145,6 +145,18 @@ def test_batches_hold_the_corpus(corpus: Corpus) -> None:
         assert batch.targets.values[row, : len(target) + 1].tolist() == [*target.tolist(), END]
 
 
+def test_batches_are_sorted_by_what_they_are_padded_to(corpus: Corpus) -> None:
+    """A source has an end token, too: by its bare length one of 4 would share a batch with one of 3."""
+    assert corpus.train.source is not None
+    source, target = corpus.train.source.lengths + 1, corpus.train.target.lengths + 1
+    plan = PairBatches(corpus, batch_tokens=256, seed=3).plan(2)
+    expected = length_batches(source, target, batch_tokens=256, seed=3, epoch=2)
+    assert [batch.tolist() for batch in plan] == [batch.tolist() for batch in expected]
+    crossing = [batch for batch in plan if len(np.unique(grid_length(target[batch]))) == 1]
+    shapes = [len(np.unique(grid_length(source[batch]))) for batch in crossing]
+    assert np.mean(shapes) < 1.6, "a batch holds sources of one padded length, or of two where they meet"
+
+
 def test_sampled_segmentation_follows_its_seed_and_keeps_the_text(corpus: Corpus) -> None:
     batches = PairBatches(corpus, batch_tokens=256, seed=3, subword_sampling=0.5)
     index = batches.plan(0)[0]

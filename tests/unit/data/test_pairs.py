@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.data import pairs
+from seqkit.data import pairs, text
 from seqkit.data.pairs import batches, first_misaligned, open_text
 from seqkit.errors import DataError, InputMissing
 
@@ -33,8 +33,11 @@ def read(
 ) -> list[tuple[str, str]]:
     spool = folder / "spool"
     spool.mkdir(exist_ok=True)
-    text = open_text(source, target, tsv, spool)
-    first, second = (list(text.pairs(warn=warn)) for warn in (True, False))
+    opened = open_text(source, target, tsv, spool)
+    first, second = (
+        [pair for block in opened.blocks(warn=warn) for pair in zip(*block, strict=True)]
+        for warn in (True, False)
+    )
     assert first == second  # it can be read twice
     return first
 
@@ -99,13 +102,46 @@ def test_batches_hold_all_pairs_in_order_and_few_characters(
 ) -> None:
     monkeypatch.setattr(pairs, "_BATCH_PAIRS", 4)
     monkeypatch.setattr(pairs, "_BATCH_CHARACTERS", 50)
+    monkeypatch.setattr(text, "_BLOCK", 10)
     lines = ["a" * (number % 40) for number in range(50)]
-    text = open_text([write(tmp_path, "a", lines)], [write(tmp_path, "b", lines)], [], tmp_path)
-    parts = list(batches(text, warn=True))
+    both = open_text([write(tmp_path, "a", lines)], [write(tmp_path, "b", lines)], [], tmp_path)
+    parts = list(batches(both, warn=True))
     assert [line for part in parts for line in part[0]] == lines
     assert [line for part in parts for line in part[1]] == lines
     assert max(len(part[0]) for part in parts) == 4
     assert max(sum(map(len, part[0])) for part in parts) <= 50 + 40
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.text("ab", max_size=30), st.text("cd", max_size=30)), max_size=40),
+    block=st.integers(1, 40),
+    size=st.integers(1, 9),
+    more=st.integers(-3, 3),
+)
+def test_lines_find_their_partners_however_they_are_read(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], block: int, size: int, more: int
+) -> None:
+    folder = tmp_path_factory.mktemp("pairs")
+    sides = [source for source, _ in rows], [target for _, target in rows]
+    sides[more > 0].extend(["left over"] * abs(more))
+    both = open_text([write(folder, "a", sides[0])], [write(folder, "b", sides[1])], [], folder)
+    found: list[tuple[str, str]] = []
+    refused = ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_BLOCK", block)
+        patch.setattr(pairs, "_BATCH_PAIRS", size)
+        try:
+            for batch in batches(both, warn=False):
+                assert 0 < len(batch[0]) <= size
+                found += zip(*batch, strict=True)
+        except DataError as error:
+            refused = error.message
+    if more:
+        assert f"a has {len(sides[0])} lines, b has {len(sides[1])}" in refused
+        assert found == rows[: len(found)]
+    else:
+        assert (refused, found) == ("", rows)
 
 
 def sentences(seed: int, count: int) -> tuple[list[str], list[str]]:

@@ -23,6 +23,7 @@ from seqkit.data.tokenizers import (
     normal_form,
     train_tokenizer,
 )
+from seqkit.data.vocabulary import normalize_lines, normalize_text
 from seqkit.errors import ConfigError, DataError
 
 TEXT = "def f(x):\n    return x  # the house\n\n\tthe dogs run,  the dogs  sleep\nBälle\n" * 50
@@ -75,6 +76,14 @@ def test_a_normal_form_keeps_spaces_and_newlines(
     tokenizer = trained(kind, normalization)
     wanted = text if normalization == "identity" else unicodedata.normalize(normalization.upper(), text)  # type: ignore[arg-type]
     assert text_of(tokenizer, tokenizer.encode_text(text)) == wanted
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@settings(max_examples=200, deadline=None)
+# Marks that combine with what is before them, jamo that make a syllable, and what falls apart into spaces.
+@given(lines=st.lists(any_text | st.text(" a\u0301\u0338\u1100\u1161\u11a8\u00a8\u3000\ufdfa"), max_size=5))
+def test_many_lines_are_normalised_as_one_by_one(normalization: Normalization, lines: list[str]) -> None:
+    assert normalize_lines(lines, normalization) == [normalize_text(line, normalization) for line in lines]
 
 
 @pytest.mark.parametrize("kind", KINDS)

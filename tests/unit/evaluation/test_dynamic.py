@@ -10,7 +10,8 @@ import torch
 
 from seqkit.config import ModelConfig
 from seqkit.errors import ConfigError
-from seqkit.evaluation.dynamic import DynamicOptions, dynamic_nats
+from seqkit.evaluation.dynamic import dynamic_nats
+from seqkit.evaluation.dynamic_options import DynamicOptions
 from seqkit.evaluation.language import stream_nats
 from seqkit.models import SequenceModel, build_language_model
 

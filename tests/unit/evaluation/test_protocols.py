@@ -16,7 +16,7 @@ from seqkit.data.prepare_options import PrepareTextOptions
 from seqkit.data.prepare_text import prepare_text
 from seqkit.data.tokenizers import END
 from seqkit.errors import DataError, ModelError
-from seqkit.evaluation.dynamic import DynamicOptions
+from seqkit.evaluation.dynamic_options import DynamicOptions
 from seqkit.evaluation.language import stream_nats, window_nats
 from seqkit.evaluation.protocols import (
     Predictors,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import seqkit
 from seqkit.data.tokenizers import SPECIALS
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError
-from seqkit.inference import translation
+from seqkit.inference import translation as inference
 from seqkit.inference.translation import TranslateOptions, Translator
 from seqkit.inference.workers import in_processes
 from tests.conftest import toy_assignments, write_lines
@@ -340,10 +340,10 @@ class TestProcesses:
         lines = [*LINES, "", *(" ".join(LINES[: 1 + number % 5]) for number in range(40))]
         options = TranslateOptions(beam_size=3, n_best=2, batch_tokens=40, attention=True)
         alone = translator.translate(lines, options)
-        monkeypatch.setattr(translation, "WORTH_SHARING", 0)
+        monkeypatch.setattr(inference, "WORTH_SHARING", 0)
         forks = []
         monkeypatch.setattr(
-            translation, "in_processes", lambda works: forks.append(len(works)) or in_processes(works)
+            inference, "in_processes", lambda works: forks.append(len(works)) or in_processes(works)
         )
         for one, other in zip(shared.translate(lines, options), alone, strict=True):
             assert one.text == other.text
@@ -356,7 +356,7 @@ class TestProcesses:
 
     def test_a_few_lines_are_not_worth_it(self, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shared = Translator.load(toy_model, device="cpu", workers=3)
-        monkeypatch.setattr(translation, "in_processes", None)
+        monkeypatch.setattr(inference, "in_processes", None)
         assert len(shared.translate(LINES)) == len(LINES)
 
 
@@ -369,7 +369,7 @@ def test_precisions_are_resolved_and_refused_by_name(toy_model: Path) -> None:
     assert Translator.load(toy_model, device="cpu").precision == "int8"
     assert load("auto", attention="additive").precision == "fp32"
     assert load("auto", cell="rnn").precision == "fp32"
-    with pytest.raises(ConfigError, match="int8 cannot run a model with model.attention = additive"):
+    with pytest.raises(ConfigError, match=r"int8 cannot run a model with model\.attention = additive"):
         load("int8", attention="additive")
     with pytest.raises(ConfigError, match="'int4' is not known"):
         load("int4")

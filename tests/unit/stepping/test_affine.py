@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.stepping import products
+from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping.affine import Affine, add_rows, grouped
-from seqkit.stepping.products import Grid
+from seqkit.stepping.grid import Grid
 
 RANDOM = np.random.default_rng(1)
 
@@ -36,7 +36,7 @@ def test_a_map_is_that_of_the_rounded_weights(
     weight = RANDOM.normal(size=(groups * size, inputs)).astype(np.float32)
     bias = RANDOM.normal(size=groups * size).astype(np.float32) if data.draw(st.booleans()) else None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(products, "_bytes_are_exact", lambda: exact)
+        patch.setattr(whole_numbers, "_bytes_are_exact", lambda: exact)
         grid = Grid.of(precision, inputs)
     values = values_of(rows, inputs, grid)
     found = Affine(weight, bias, grid, groups).apply(values)
@@ -53,7 +53,7 @@ def test_a_map_is_that_of_the_rounded_weights(
 def test_the_largest_whole_numbers_are_multiplied_exactly(
     rows: int, exact: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(products, "_bytes_are_exact", lambda: exact)
+    monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda: exact)
     grid = Grid.of("int8", 1040)
     weight = RANDOM.choice([-127.0, 127.0], (37, 1040)).astype(np.float32) / 127
     values = RANDOM.choice([-127, 127], (rows, 1040))
@@ -71,7 +71,7 @@ def test_a_row_is_the_same_to_the_bit_among_others_and_on_every_processor(
     bias = RANDOM.normal(size=4 * 29).astype(np.float32)
     found = []
     for exact in (True, False):
-        monkeypatch.setattr(products, "_bytes_are_exact", lambda exact=exact: exact)
+        monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda exact=exact: exact)
         grid = Grid.of("int8", 77)
         values = (np.random.default_rng(2).integers(-127, 128, (67, 77)) + grid.offset).astype(
             grid.value_type

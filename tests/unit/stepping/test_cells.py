@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from seqkit.stepping import products
+from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping.cells import GATES, RecurrentWeights, Rounding, cell_step
-from seqkit.stepping.products import Grid
+from seqkit.stepping.grid import Grid
 
 ROWS, INPUTS, HIDDEN = 5, 7, 9
 CELLS = ["lstm", "gru", "rnn"]
@@ -62,7 +62,7 @@ def test_rounding_is_the_same_on_every_processor(monkeypatch: pytest.MonkeyPatch
     values = np.concatenate([generator.uniform(-1, 1, 10_000), halves, [-1, 0, 1]]).astype(np.float32)
     found = []
     for exact in (True, False):
-        monkeypatch.setattr(products, "_bytes_are_exact", lambda exact=exact: exact)
+        monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda exact=exact: exact)
         grid = Grid.of("int8", 16)
         out = np.empty(len(values), grid.value_type)
         Rounding(grid)(values.copy(), out)

@@ -10,7 +10,7 @@ import torch
 
 from seqkit.errors import ModelError
 from seqkit.model_directory import LoadedModel
-from seqkit.stepping import products
+from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping.fixed_point import FixedPointStepper
 from tests.generators import small_generator, some_tokens, steps
 
@@ -55,7 +55,7 @@ def test_a_processor_that_saturates_products_of_bytes_makes_the_same_numbers(
     tokens = some_tokens(loaded.model, 30)
     found = []
     for exact in (True, False):
-        monkeypatch.setattr(products, "_bytes_are_exact", lambda exact=exact: exact)
+        monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda exact=exact: exact)
         stepper = stepper_of(loaded)
         found.append((steps(stepper, stepper.begin(stepper.read(tokens), 2), tokens, 2), stepper.grid))
     assert np.array_equal(found[0][0], found[1][0])

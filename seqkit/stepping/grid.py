@@ -2,8 +2,8 @@
 
 An activation, which lies between -1 and 1, is rounded to a fixed grid, and so is each row of a weight matrix.
 Floating-point products are not exact: libraries choose kernels, and with them the order of summation, by the
-number of rows. Bytes are multiplied by ONNX Runtime, which starts in a twentieth of a second
-and is as fast for one row as for hundreds.
+number of rows. Bytes are multiplied by ONNX Runtime, which starts in a tenth of a second and is as fast for a
+few rows as for hundreds.
 """
 
 from __future__ import annotations
@@ -43,12 +43,6 @@ class Grid:
             kind = np.float32 if 127 * 127 * terms < 1 << 24 else np.float64
             return cls(127, 127, 0, kind, kind)
         return cls(1 << 20, 1 << (32 - terms.bit_length()), 0, np.float64, np.float64)
-
-    def round(self, values: np.ndarray, out: np.ndarray) -> None:
-        """Activations to the grid; `values` is overwritten."""
-        np.multiply(values, values.dtype.type(self.activation_levels), out=values)
-        np.add(values, values.dtype.type(self.offset), out=values)
-        np.rint(values, out=out, casting="unsafe")
 
 
 @cache
