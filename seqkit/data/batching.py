@@ -40,7 +40,7 @@ def length_batches(
     """One epoch's batches: index arrays of pairs of about equal length, in random order.
 
     A batch has about `batch_tokens` target positions, padding included, and every pair is in one batch.
-    `target_lengths` include the end token.
+    Both kinds of lengths include the end token: what a batch is padded to is what it is sorted by.
     """
     random = np.random.default_rng((seed, epoch))
     order = random.permutation(len(target_lengths))
@@ -101,7 +101,7 @@ class PairBatches:
         """The index arrays of one epoch, in order."""
         split = self.corpus.train
         return length_batches(
-            _source(split).lengths,
+            _source(split).lengths + 1,
             split.target.lengths + 1,
             batch_tokens=self.batch_tokens,
             seed=self.seed,
@@ -126,7 +126,7 @@ class PairBatches:
 def validation_batches(split: Split, *, batch_tokens: int) -> list[Batch]:
     """The validation pairs, sorted by length, in batches."""
     source, target = _source(split), split.target
-    order = np.lexsort((source.lengths, target.lengths))[::-1]
+    order = np.lexsort((source.lengths, grid_length(target.lengths + 1)))[::-1]
     batches = _cut(order, grid_length(target.lengths[order] + 1), batch_tokens)
     return [
         pair_batch([source[int(row)] for row in index], [target[int(row)] for row in index])

@@ -100,10 +100,10 @@ class SplitWriter:
         for array, tokenizer, sequences in zip(
             self._arrays, (self._encoder.source, self._encoder.target), ids, strict=True
         ):
-            flat = np.concatenate(sequences)
+            flat, ends = np.concatenate(sequences), np.cumsum(_lengths(sequences))
             self._unknown += int(np.count_nonzero(flat == UNKNOWN))
             self._bytes += tokenizer.byte_count(flat)
-            array.append(sequences)
+            array.extend(flat, ends)
         for file, side in zip(self._texts, lines, strict=False):
             file.write("".join(f"{line}\n" for line in side).encode())
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from seqkit.data.text import input_name, read_lines, read_text
+from seqkit.data.text import input_name, read_blocks, read_lines, read_text
 from seqkit.errors import InputMissing, input_error, output_error
 
 
@@ -28,6 +28,10 @@ class TextFile:
     def lines(self, *, warn: bool) -> Iterator[str]:
         """The lines, from the start."""
         return read_lines(self.path, name=self.name, warn=warn)
+
+    def blocks(self, *, warn: bool) -> Iterator[list[str]]:
+        """The lines in lists of those that are read together, from the start."""
+        return read_blocks(self.path, name=self.name, warn=warn)
 
     def text(self, *, warn: bool, exact: bool) -> Iterator[str]:
         """The whole text in parts, from the start."""

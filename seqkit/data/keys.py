@@ -7,7 +7,7 @@ with a probability of less than one in a million.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,11 @@ _PARTITION = 1 << 17  # keys compared together, about
 _PARTITIONS_LIMIT = 256  # every partition reads the whole file, so beyond this they grow instead
 
 
-def key(text: str) -> int:
-    """The 64-bit key of a text, never 0."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") or 1
+def keys_of(texts: Iterable[str]) -> Keys:
+    """The 64-bit key of every text, never 0. (N,)"""
+    hashed = hashlib.blake2b
+    digests = b"".join([hashed(text.encode(), digest_size=8).digest() for text in texts])
+    return np.maximum(np.frombuffer(digests, KEY_TYPE), np.uint64(1))
 
 
 def chunks(path: Path) -> Iterator[tuple[int, Keys]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice, zip_longest
+from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from seqkit.data.inputs import TextFile, text_files
 from seqkit.errors import DataError, SeqkitError
 
-Pair = tuple[str, str]
 PairLines = tuple[list[str], list[str]]
 
 _BATCH_PAIRS = 8192
@@ -30,8 +29,8 @@ _SUSPICIOUS_WITHIN = 20  # lines after the place where the files come apart
 class ParallelText(Protocol):
     """Pairs of lines that can be read more than once."""
 
-    def pairs(self, *, warn: bool) -> Iterator[Pair]:
-        """Sources with their targets, from the start; with warnings about odd bytes if `warn`."""
+    def blocks(self, *, warn: bool) -> Iterator[PairLines]:
+        """Sources and targets, some pairs at a time, from the start; warns of odd bytes if `warn`."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class TwoSided:
     source: tuple[TextFile, ...]
     target: tuple[TextFile, ...]
 
-    def pairs(self, *, warn: bool) -> Iterator[Pair]:
+    def blocks(self, *, warn: bool) -> Iterator[PairLines]:
         """See `ParallelText`; DataError where the sides differ in length."""
         if len(self.source) == len(self.target):
             for source, target in zip(self.source, self.target, strict=True):
@@ -56,14 +55,17 @@ class TabSeparated:
 
     files: tuple[TextFile, ...]
 
-    def pairs(self, *, warn: bool) -> Iterator[Pair]:
+    def blocks(self, *, warn: bool) -> Iterator[PairLines]:
         """See `ParallelText`; DataError at a line without exactly two columns."""
         for file in self.files:
-            for number, line in enumerate(file.lines(warn=warn), 1):
-                source, tab, target = line.partition("\t")
-                if not tab or "\t" in target:
-                    raise _wrong_columns(file, number, line.count("\t") + 1)
-                yield source, target
+            before = 0
+            for lines in file.blocks(warn=warn):
+                rows = [line.split("\t") for line in lines]
+                for number, row in enumerate(rows, before + 1):
+                    if len(row) != 2:
+                        raise _wrong_columns(file, number, len(row))
+                before += len(rows)
+                yield [row[0] for row in rows], [row[1] for row in rows]
 
 
 def batches(text: ParallelText, *, warn: bool) -> Iterator[PairLines]:
@@ -71,12 +73,14 @@ def batches(text: ParallelText, *, warn: bool) -> Iterator[PairLines]:
     sources: list[str] = []
     targets: list[str] = []
     characters = 0
-    for source, target in text.pairs(warn=warn):
-        sources.append(source)
-        targets.append(target)
-        characters += len(source) + len(target)
-        if len(sources) == _BATCH_PAIRS or characters > _BATCH_CHARACTERS:
-            yield sources, targets
+    for block in text.blocks(warn=warn):
+        sources += block[0]
+        targets += block[1]
+        characters += sum(map(len, chain(*block)))
+        if len(sources) >= _BATCH_PAIRS or characters > _BATCH_CHARACTERS:
+            for start in range(0, len(sources), _BATCH_PAIRS):
+                end = start + _BATCH_PAIRS
+                yield sources[start:end], targets[start:end]
             sources, targets, characters = [], [], 0
     if sources:
         yield sources, targets
@@ -94,20 +98,26 @@ def open_text(
     return TwoSided(text_files(source, spool), text_files(target, spool))
 
 
-def _matched(source: tuple[TextFile, ...], target: tuple[TextFile, ...], *, warn: bool) -> Iterator[Pair]:
+def _matched(
+    source: tuple[TextFile, ...], target: tuple[TextFile, ...], *, warn: bool
+) -> Iterator[PairLines]:
     """The pairs of two texts that must have the same number of lines."""
-    common = more_source = more_target = 0
-    sides = (chain.from_iterable(file.lines(warn=warn) for file in files) for files in (source, target))
-    for left, right in zip_longest(*sides):
-        if right is None:
-            more_source += 1
-        elif left is None:
-            more_target += 1
-        else:
-            common += 1
-            yield left, right
-    if more_source or more_target:
-        raise _misaligned(source, target, (common + more_source, common + more_target))
+    sides = [chain.from_iterable(file.blocks(warn=warn) for file in files) for files in (source, target)]
+    waiting: PairLines = ([], [])  # lines whose partners are still to be read: one side has none
+    counts = [0, 0]
+    while True:
+        short = 0 if len(waiting[0]) <= len(waiting[1]) else 1
+        block = next(sides[short], None)
+        if block is None:
+            break
+        counts[short] += len(block)
+        waiting[short].extend(block)
+        if common := min(map(len, waiting)):
+            yield waiting[0][:common], waiting[1][:common]
+            del waiting[0][:common], waiting[1][:common]
+    left, right = (count + sum(map(len, side)) for count, side in zip(counts, sides, strict=True))
+    if left != right:
+        raise _misaligned(source, target, (left, right))
 
 
 def _wrong_columns(file: TextFile, number: int, columns: int) -> DataError:

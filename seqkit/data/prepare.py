@@ -30,7 +30,7 @@ from seqkit.data.keys import KEY_TYPE
 from seqkit.data.manifest import FilterRecord, Manifest, fingerprint
 from seqkit.data.pairs import ParallelText, open_text
 from seqkit.data.prepare_options import DEFAULT_VOCABULARY, PrepareOptions
-from seqkit.data.scan import Progress, Scan, ScanOptions, scan, source_key
+from seqkit.data.scan import Progress, Scan, ScanOptions, scan, source_keys
 from seqkit.data.tokenizers import Tokenizer, train_tokenizer
 from seqkit.errors import DataError
 
@@ -113,8 +113,8 @@ def _scan(
 ) -> Scan:
     keys = np.empty(0, KEY_TYPE)
     if valid_text is not None:
-        pairs = valid_text.pairs(warn=True)
-        keys = np.fromiter((source_key(source, options.seed) for source, _ in pairs), KEY_TYPE)
+        blocks = valid_text.blocks(warn=True)
+        keys = np.concatenate([keys, *(source_keys(sources, options.seed) for sources, _ in blocks)])
     scan_options = ScanOptions(
         seed=options.seed,
         keep_duplicates=options.keep_duplicates,

@@ -6,7 +6,7 @@ lies in files beside the corpus that is being made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.data.keys import KEY_TYPE, Keys, chunks, key, repeats, smallest
+from seqkit.data.keys import KEY_TYPE, Keys, chunks, keys_of, repeats, smallest
 from seqkit.data.pairs import PairLines, ParallelText, batches
 from seqkit.errors import DataError
 
@@ -66,9 +66,9 @@ class Scan:
     shared_sources: int  # training pairs whose source is in the validation files too
 
 
-def source_key(source: str, seed: int) -> int:
-    """The key of a source, outer whitespace aside; with the seed it decides what is held out."""
-    return key(f"{seed}\n{source.strip()}")
+def source_keys(sources: Iterable[str], seed: int) -> Keys:
+    """The keys of sources, outer whitespace aside; with the seed they decide what is held out. (N,)"""
+    return keys_of(f"{seed}\n{source.strip()}" for source in sources)
 
 
 def scan(
@@ -86,11 +86,11 @@ def scan(
             files.enter_context(open(path, "wb")) for path in (fates_path, pairs_path, sources_path)
         )
         for batch in batches(text, warn=True):
-            batch_fates, pair_keys, source_keys = _judge(batch, options)
+            batch_fates, of_pairs, of_sources = _judge(batch, options)
             fates_file.write(batch_fates.tobytes())
-            pairs_file.write(pair_keys.tobytes())
-            sources_file.write(source_keys.tobytes())
-            sample.add(source_keys, batch)
+            pairs_file.write(of_pairs.tobytes())
+            sources_file.write(of_sources.tobytes())
+            sample.add(of_sources, batch)
             lines += len(batch[0])
             progress("reading", lines, None)
     if lines == 0:
@@ -115,18 +115,15 @@ def scan(
 
 def _judge(batch: PairLines, options: ScanOptions) -> tuple[Fates, Keys, Keys]:
     """The fates that show at first sight, and the keys of pairs and sources, 0 where a pair is dropped."""
-    fates, pair_keys, source_keys = [], [], []
-    for source, target in zip(*batch, strict=True):
-        source, target = source.strip(), target.strip()
-        fate = Fate.KEEP
-        if not source or not target:
-            fate = Fate.EMPTY
-        elif source == target and not options.keep_identical:
-            fate = Fate.IDENTICAL
-        fates.append(fate)
-        pair_keys.append(0 if fate else key(f"{source}\n{target}"))
-        source_keys.append(0 if fate else source_key(source, options.seed))
-    return np.array(fates, np.uint8), np.array(pair_keys, KEY_TYPE), np.array(source_keys, KEY_TYPE)
+    sources, targets = ([line.strip() for line in side] for side in batch)
+    pairs = list(zip(sources, targets, strict=True))
+    fates = np.full(len(pairs), Fate.KEEP, np.uint8)
+    if not options.keep_identical:
+        fates[[source == target for source, target in pairs]] = Fate.IDENTICAL
+    fates[[not source or not target for source, target in pairs]] = Fate.EMPTY
+    keys = keys_of(f"{source}\n{target}" for source, target in pairs), source_keys(sources, options.seed)
+    of_pairs, of_sources = (np.where(fates == Fate.KEEP, some, KEY_TYPE.type(0)) for some in keys)
+    return fates, of_pairs, of_sources
 
 
 def _valid_limit(sources_path: Path, valid_size: int | float | None) -> np.uint64:
@@ -182,10 +179,10 @@ class PairSample:
     def add(self, keys: Keys, batch: PairLines) -> None:
         """Consider a batch of pairs; those with key 0 take no part."""
         draws = self._random.random(len(keys))
-        for index in np.flatnonzero((draws < self._level) & (keys != 0)).tolist():
-            source, target = (side[index][:_SAMPLE_LINE] for side in batch)
-            self._kept.append((float(draws[index]), int(keys[index]), source, target))
-            self._characters += len(source) + len(target)
+        drawn = np.flatnonzero((draws < self._level) & (keys != 0))
+        sources, targets = ([side[index][:_SAMPLE_LINE] for index in drawn.tolist()] for side in batch)
+        self._kept += zip(draws[drawn].tolist(), keys[drawn].tolist(), sources, targets, strict=True)
+        self._characters += sum(map(len, sources)) + sum(map(len, targets))
         while len(self._kept) > self._limits[0] or self._characters > self._limits[1]:
             self._level /= 2
             self._kept = [pair for pair in self._kept if pair[0] < self._level]

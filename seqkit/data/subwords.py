@@ -36,6 +36,7 @@ from seqkit.data.vocabulary import (
     Normalization,
     TokenizerKind,
     normal_form,
+    normalize_lines,
     normalize_text,
 )
 from seqkit.errors import ConfigError, DataError, ModelError
@@ -108,7 +109,7 @@ class SentencePieceTokenizer:
 
     def encode(self, lines: Sequence[str], *, threads: int = 1) -> list[Ids]:
         """See `Tokenizer`; fastest with thousands of lines a call."""
-        return self._encode(self._processor, [self.normalize(line) for line in lines], threads)
+        return self._encode(self._processor, normalize_lines(lines, self.normalization), threads)
 
     def encode_text(self, text: str) -> Ids:
         """See `Tokenizer`."""

@@ -106,6 +106,20 @@ def normal_form(text: str, normalization: Normalization, *, raw_bytes: bool = Fa
     return unicodedata.normalize("NFC" if normalization == "nfc" else "NFKC", text)
 
 
+def normalize_lines(lines: Sequence[str], normalization: Normalization) -> list[str]:
+    """`normalize_text` of each: of thousands together it takes a fraction of the time."""
+    text = "\n".join(lines)
+    if text.count("\n") != len(lines) - 1:  # there are none, or a newline is inside one
+        return [normalize_text(line, normalization) for line in lines]
+    # No character combines with a newline, so the normal forms of lines are those of the whole.
+    text = normal_form(text, normalization)
+    if normalization != "identity":
+        while "  " in text:  # half as long each time, and faster than a pattern
+            text = text.replace("  ", " ")
+        text = text.replace(" \n", "\n").replace("\n ", "\n").strip(" ")
+    return text.split("\n")
+
+
 def normalize_text(line: str, normalization: Normalization) -> str:
     """A line in a Unicode normal form, with runs of spaces made one and outer spaces cut.
 

@@ -7,18 +7,16 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import torch
 
 from seqkit import model_directory
 from seqkit.data.corpus import Corpus
 from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.errors import DataError, ModelError
-from seqkit.evaluation.dynamic import DynamicOptions, dynamic_nats
-from seqkit.evaluation.language import stream_nats, window_nats
+from seqkit.evaluation.dynamic_options import DynamicOptions
 from seqkit.evaluation.text import (
     EncodedText,
     documents_of,
@@ -29,6 +27,9 @@ from seqkit.evaluation.text import (
 from seqkit.metrics.ngram import TOKEN_LIMIT, NgramModel, adaptive_nats
 from seqkit.metrics.translation import Score
 from seqkit.model_directory import LoadedModel
+
+if TYPE_CHECKING:
+    import torch
 
 _LOG = logging.getLogger(__name__)
 
@@ -96,12 +97,16 @@ def score_text(
     text: EncodedText,
     protocols: Protocols,
     *,
-    device: torch.device,
+    device: torch.device | None = None,
     progress: Progress = lambda _stage, _done, _total: None,
 ) -> list[Score]:
-    """Three scores a protocol: by the generator those of the stream first, then by n-grams."""
+    """Three scores a protocol: by the generator those of the stream first, then by n-grams.
+
+    The generator computes on `device`; n-grams need none, and no torch.
+    """
     scores = []
     if predictors.generator is not None:
+        assert device is not None  # who opens a generator says where it computes
         scores += _by_generator(predictors.generator, text, protocols, device, progress)
     if predictors.corpus is not None:
         scores += _by_ngrams(predictors.corpus, text, protocols)
@@ -122,6 +127,9 @@ def _by_generator(
     loaded: LoadedModel, text: EncodedText, protocols: Protocols, device: torch.device, progress: Progress
 ) -> list[Score]:
     """Raises ModelError when the model predicts nothing that is a number."""
+    from seqkit.evaluation.dynamic import dynamic_nats
+    from seqkit.evaluation.language import stream_nats, window_nats
+
     model, total = loaded.model.to(device), len(text.ids)
 
     def heard(stage: str) -> Callable[[int], None]:
