@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import shlex
 import sys
@@ -245,6 +246,7 @@ def prepare(
             threads=threads,
             overwrite=overwrite,
         )
+        gc.freeze()  # what was imported stays: collections need not walk through it again and again
         with console.progress("characters", quiet=quiet) as update:
             text_report = prepare_text(text_options, update)
         _show(corpus, "generation", text_report, text_rows(text_report), json_lines=json_lines, quiet=quiet)
@@ -274,6 +276,7 @@ def prepare(
         threads=threads,
         overwrite=overwrite,
     )
+    gc.freeze()  # what was imported stays: collections need not walk through it again and again
     with console.progress("lines", quiet=quiet) as update:
         report = prepare_parallel(options, update)
     _show(corpus, "translation", report, pair_rows(report), json_lines=json_lines, quiet=quiet)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,10 +62,16 @@ def measure(work: Job, translate: Translate) -> None:
                 "sentences": len(outputs),
                 "output_tokens": sum(len(output.split()) for output in outputs),
                 "outputs": outputs[: len(lines)],
-                "peak_rss_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+                "peak_rss_bytes": peak_resident_bytes(),
             }
         )
     )
+
+
+def peak_resident_bytes() -> int:
+    """The most memory that this program had; `ru_maxrss` also knows what ran in the process before it."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def translate_all(translate: Translate, groups: list[list[str]]) -> tuple[list[str], list[float]]:
