@@ -61,14 +61,17 @@ def set_threads(count: int | None) -> int:
     return count
 
 
-def keep_memory() -> None:
-    """Keep freed memory in the process, in large pages; to be called before the first tensor is made.
+def keep_memory(hidden_size: int) -> None:
+    """Keep freed memory in the process; to be called before the first tensor is made.
 
     A training step asks for the same tens of megabytes as the one before. By default glibc hands them back
-    and the kernel clears every small page of them anew: up to a third of the time of a recurrent layer.
+    and the kernel clears every small page of them anew: up to a fifth of a step. Layers of fewer
+    than `_LARGE_PAGES_BELOW` units get large pages as well; wider ones ask for blocks beyond the largest that
+    glibc keeps, and clearing those in large pages takes longer (recipes/LOG.md has the figures).
     Nothing happens where there is no glibc, or where the environment says otherwise.
     """
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch's own switch: madvise from 2 MB on
+    if hidden_size < _LARGE_PAGES_BELOW:
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # PyTorch's own switch: madvise from 2 MB on
     if any(name.startswith("MALLOC_") for name in os.environ):
         return
     with suppress(AttributeError, OSError, TypeError):  # no mallopt in this C library
@@ -78,6 +81,7 @@ def keep_memory() -> None:
 
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of malloc.h
+_LARGE_PAGES_BELOW = 1024
 
 
 def return_memory() -> None:

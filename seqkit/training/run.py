@@ -54,7 +54,7 @@ def train_model(options: TrainOptions) -> Iterator[Event]:
     Raises `LockedError` when another run holds the directory, `ConfigError` when the settings differ from the
     interrupted run's, `RunFailed` when training diverges, `Interrupted` after a signal, once all is saved.
     """
-    keep_memory()
+    keep_memory(options.config.model.hidden_size)
     corpus = Corpus.open(options.corpus, verify=True)
     model_directory.create(options.model)
     with checkpoints.locked(options.model / TRAINING):
