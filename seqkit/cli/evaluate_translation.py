@@ -191,7 +191,7 @@ def _score_model(
     references, baseline = _read_references(texts)
     source = _read(texts.source)
 
-    from seqkit.inference.translation import Translator  # imports torch: a missing file is reported before
+    from seqkit.inference.translation import Translator  # after the files: a missing one is reported at once
 
     translator = Translator.load(texts.model, device=device, threads=threads, shortlist=texts.shortlist)
     # The model's own decoding settings hold unless an option says otherwise.
