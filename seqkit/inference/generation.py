@@ -61,12 +61,12 @@ class TextGenerator:
         self._first_allowed = END + 1 if loaded.facts.documents == "none" else END
         self._spelling = Spelling(self.tokenizer)
         self._device = None if device is None or device.type == "cpu" else device
-        on_processor = self._device is None
         self._precision = resolve_generation_precision(
-            precision, loaded.config.model.cell, on_processor=on_processor
+            precision, loaded.config.model.cell, on_processor=self._device is None
         )
-        self._processes = processes if on_processor else 1
         self.rebuild()
+        # torch's threads do not exist in a copy of the process: its next parallel loop would wait for ever.
+        self._processes = processes if isinstance(self._stepper, FixedPointStepper) else 1
 
     @classmethod
     def load(

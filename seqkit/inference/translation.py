@@ -63,7 +63,7 @@ class Translator:
         self.precision = _resolve_precision(precision, members, on_processor)
         self.shortlist = _shortlist(members[0], self.precision) if shortlist else None
         self._device = device
-        self._processes = processes if on_processor else 1
+        self._share_among(processes)
         self.rebuild()
 
     @classmethod
@@ -108,10 +108,20 @@ class Translator:
         translator = cls(members, device=place, precision=precision, shortlist=shortlist)
         if translator.precision != "int8":
             set_threads(threads)
-        elif workers is None:
-            workers = thread_count(threads)
-        translator._processes = workers or 1
+        translator._share_among(workers or thread_count(threads))
+        if (workers or 1) > translator._processes:
+            raise ConfigError(
+                f"--workers {workers} is for translation in int8, not in {translator.precision}",
+                hint="--precision int8, or --threads instead",
+            )
         return translator
+
+    def _share_among(self, processes: int) -> None:
+        """Share many lines by up to so many copies of this process, where the steps are our own.
+
+        torch's threads do not exist in a copy, and its next parallel loop would wait for them for ever.
+        """
+        self._processes = processes if self.precision == "int8" else 1
 
     def rebuild(self) -> None:
         """Take over the models' present weights. Raises `ModelError` when they are not numbers."""

@@ -53,6 +53,13 @@ class TestSamples:
         assert [one.sample for one in whole] == list(range(1, 8))
         assert len({one.text for one in whole}) == 7
 
+    def test_torch_is_never_copied(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its threads do not exist in a copy of the process: the first parallel loop there would never end."""
+        monkeypatch.setattr(generation, "WORTH_SHARING", 0)
+        monkeypatch.setattr(generation, "in_processes", None)
+        generator = TextGenerator(LOADED, precision="bf16", processes=2)
+        assert len(generator.generate("ab", samples=7, length=30, seed=3)) == 7
+
     def test_a_stream_is_the_sample_in_pieces(self) -> None:
         generator = TextGenerator(LOADED)
         pieces = list(generator.stream("ab", length=100, seed=3))

@@ -333,10 +333,9 @@ def test_impossible_options_are_refused_by_name(settings_: dict[str, float], fra
 class TestProcesses:
     """Many lines are shared by several processes, and nothing else changes."""
 
-    def test_the_translations_are_the_same(
-        self, toy_model: Path, translator: Translator, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        shared = Translator.load(toy_model, device="cpu", workers=3, precision=translator.precision)
+    def test_the_translations_are_the_same(self, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        shared = Translator.load(toy_model, device="cpu", workers=3)
+        translator = Translator.load(toy_model, device="cpu", workers=1)
         lines = [*LINES, "", *(" ".join(LINES[: 1 + number % 5]) for number in range(40))]
         options = TranslateOptions(beam_size=3, n_best=2, batch_tokens=40, attention=True)
         alone = translator.translate(lines, options)
@@ -353,6 +352,16 @@ class TestProcesses:
                 for mine, theirs in zip(a.attention_blocks, b.attention_blocks, strict=True):
                     assert np.array_equal(mine, theirs)
         assert forks == [3]
+
+    def test_torch_is_never_copied(self, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Its threads do not exist in a copy: the first parallel loop there would never end."""
+        monkeypatch.setattr(inference, "WORTH_SHARING", 0)
+        monkeypatch.setattr(inference, "in_processes", None)
+        whole = Translator.load(toy_model, device="cpu", threads=2, precision="fp32")
+        lines = LINES * 20
+        assert len(whole.translate(lines, TranslateOptions(batch_tokens=40))) == len(lines)
+        with pytest.raises(ConfigError, match="--workers 2 is for translation in int8, not in fp32"):
+            Translator.load(toy_model, device="cpu", workers=2, precision="fp32")
 
     def test_a_few_lines_are_not_worth_it(self, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shared = Translator.load(toy_model, device="cpu", workers=3)
