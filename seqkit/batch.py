@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -24,6 +25,10 @@ class Padded:
         positions = torch.arange(self.values.shape[1], device=self.values.device)  # (T,)
         return positions < self.lengths[:, None]  # (B, T)
 
+    def select(self, rows: Tensor) -> Padded:
+        """Some of the sequences; `rows` (B',) are their numbers."""
+        return Padded(self.values[rows], self.lengths[rows])
+
     def to(self, device: torch.device) -> Padded:
         """The same sequences on another device."""
         return Padded(self.values.to(device, non_blocking=True), self.lengths.to(device, non_blocking=True))
@@ -45,6 +50,15 @@ class Batch:
     targets: Padded
     source: Padded | None = None
     continues: bool = False
+
+    def split(self, parts: int) -> Iterator[tuple[Tensor, Batch]]:
+        """The batch in at most so many parts, each with the numbers of its rows; itself when it is one."""
+        for rows in torch.arange(len(self.inputs.lengths)).chunk(parts):
+            if parts == 1:
+                yield rows, self
+                continue
+            source = None if self.source is None else self.source.select(rows)
+            yield rows, Batch(self.inputs.select(rows), self.targets.select(rows), source, self.continues)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""

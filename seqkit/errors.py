@@ -140,6 +140,12 @@ def output_error(path: Path | str, error: OSError) -> SeqkitError:
     )
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed: Python's and numpy's, PyTorch's here and on a GPU, ONNX Runtime's."""
+    words = ("out of memory", "can't allocate memory", "not enough memory", "failed to allocate memory")
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in words)
+
+
 def suggest(name: str, known: Iterable[str]) -> str | None:
     """The known name nearest to a misspelt one, as a hint, or None when nothing is near."""
     nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)

@@ -116,7 +116,12 @@ def main() -> int:
     """Run what is missing, and write and print the results."""
     options = _options()
     groups = _groups(options.only)
-    chosen = plan(quick=options.quick, cores=options.cores, peer_minutes=options.peer_minutes)
+    chosen = plan(
+        quick=options.quick,
+        cores=options.cores,
+        peer_minutes=options.peer_minutes,
+        peer_threads=options.peer_threads,
+    )
     repeats = options.repeats or (1 if options.quick else REPEATS)
     make_directory(options.folder)
     cases = all_cases(options.folder, chosen, peers=not options.without_peers)
@@ -142,6 +147,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny models on captions, seconds: a test")
     parser.add_argument("--without-peers", action="store_true", help="without the translation peers")
     parser.add_argument("--peer-minutes", type=float, default=3.0, help="of training for a peer's model")
+    parser.add_argument("--peer-threads", type=int, default=0, help="of that training (default: all cores)")
     parser.add_argument("--cores", type=int, default=min(2, len(os.sched_getaffinity(0))))
     parser.add_argument("--record", default="", metavar="NAME", help="keep it as results/NAME.json")
     return parser.parse_args()

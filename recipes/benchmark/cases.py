@@ -73,16 +73,18 @@ class Plan:
     equal_minutes: float
     generator_minutes: float
     peer_minutes: float
+    peer_threads: int  # of training the model that a peer translates with; its speed is taken on all cores
     repeat: int  # the test set so many times over, for seqkit's default model
     lines: int  # one at a time
     characters: int  # for each thousand a second that is wanted
 
 
-def plan(*, quick: bool, cores: int, peer_minutes: float = 3.0) -> Plan:
-    """The full plan, or one of seconds for tests."""
+def plan(*, quick: bool, cores: int, peer_minutes: float = 3.0, peer_threads: int = 0) -> Plan:
+    """The full plan, or one of seconds for tests; 0 threads are as many as cores."""
+    threads = peer_threads or cores
     if quick:
-        return Plan(True, cores, 0.1, 0.3, 0.06, 0.06, 0.06, 0.1, 1, 5, 40)
-    return Plan(False, cores, 8.0, 10.0, 6.0, 2.0, 0.4, peer_minutes, 20, 200, 1000)
+        return Plan(True, cores, 0.1, 0.3, 0.06, 0.06, 0.06, 0.1, threads, 1, 5, 40)
+    return Plan(False, cores, 8.0, 10.0, 6.0, 2.0, 0.4, peer_minutes, threads, 20, 200, 1000)
 
 
 @dataclass(frozen=True)
@@ -333,7 +335,7 @@ def _peer(peer: Peer, work: Path, plan: Plan) -> list[Case]:
     against = EQUAL_SIZES if peer.lstm else DEFAULT
     minutes = plan.peer_minutes
     install, prepare = script("install"), script("prepare", "--data", work / "data")
-    train = script("train", "--minutes", minutes, *threads)
+    train = script("train", "--minutes", minutes, "--threads", plan.peer_threads)
     once = {"system": peer.system, "cores": plan.cores, "repeats": 1}
     often = {"system": peer.system, "cores": plan.cores, "needs": needed("model")}
     found = [
@@ -351,7 +353,7 @@ def _peer(peer: Peer, work: Path, plan: Plan) -> list[Case]:
             command=train,
             limit=60 * minutes + 600,
             needs=needed("its texts"),
-            **once,
+            **{**once, "cores": plan.peer_threads},
         ),
     ]
     if peer.lstm:

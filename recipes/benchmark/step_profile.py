@@ -28,6 +28,7 @@ from seqkit.data.corpus import Corpus
 from seqkit.models import SequenceModel
 from seqkit.training import loop
 from seqkit.training.events import Progress
+from seqkit.training.learner import WeightAverage
 from seqkit.training.options import TrainOptions
 from seqkit.training.run import train_model
 
@@ -38,7 +39,7 @@ PARTS: dict[str, list[tuple[Any, str]]] = {
     "backward": [(torch.Tensor, "backward")],
     "clip": [(loop, "_norms"), (torch, "_foreach_mul_")],
     "optimizer": [(torch.amp.GradScaler, "step")],
-    "average": [(loop.WeightAverage, "update")],
+    "average": [(WeightAverage, "update")],
 }
 
 

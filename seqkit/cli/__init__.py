@@ -23,7 +23,7 @@ from seqkit.cli.generate import generate
 from seqkit.cli.prepare import FilesCommand, prepare
 from seqkit.cli.train import train
 from seqkit.cli.translate import translate
-from seqkit.errors import ExitCode, SeqkitError, output_error
+from seqkit.errors import ExitCode, RunFailed, SeqkitError, is_out_of_memory, output_error
 
 app = typer.Typer(
     name="seqkit",
@@ -42,6 +42,16 @@ app.command()(evaluate)
 
 # Typer vendors Click and exports this subclass of its usage errors; the base carries what all of them share.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+# What makes a command need less memory.
+_LESS_MEMORY = {
+    "prepare": "a lower --vocab-size, or --tokenizer bpe",
+    "train": "lower training.batch_tokens (a generator: data.streams), or take a smaller --preset",
+    "translate": "lower --batch-tokens, --beam-size or --workers",
+    "generate": "lower --samples or --beam-size",
+    "evaluate": "score fewer lines at a time",
+}
 
 
 @app.callback()
@@ -106,7 +116,14 @@ def run(arguments: Sequence[str]) -> int:
         console.print_error(output_error(error.filename or "standard output", error))
         return ExitCode.IO_ERROR
     except Exception as error:
-        traceback.print_exc() if debug else console.print_bug(error)
+        if debug:
+            traceback.print_exc()
+        if is_out_of_memory(error):
+            name = next((word for word in arguments if word in _LESS_MEMORY), "")
+            console.print_error(RunFailed(f"not enough memory: {error}", hint=_LESS_MEMORY.get(name)))
+            return ExitCode.RUN_FAILED
+        if not debug:
+            console.print_bug(error)
         return ExitCode.BUG
     return result if isinstance(result, int) else ExitCode.OK
 

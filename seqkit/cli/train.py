@@ -96,6 +96,15 @@ def train(
             rich_help_panel=RUN_PANEL,
         ),
     ] = None,
+    on_nonfinite: Annotated[
+        str | None,
+        typer.Option(
+            metavar="stop|rollback",
+            help="When gradients stay infinite or NaN: stop, or go back to the last checkpoint with half "
+            "the learning rate, five times at most. [default: stop]",
+            rich_help_panel=RUN_PANEL,
+        ),
+    ] = None,
     restart: Annotated[
         bool,
         typer.Option(
@@ -129,6 +138,7 @@ def train(
         "training.minutes": minutes,
         "training.seed": seed,
         "training.precision": precision,
+        "training.on_nonfinite": on_nonfinite,
     }
     kind = _kind_of(corpus)
     resolved = _resolve(

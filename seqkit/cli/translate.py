@@ -133,7 +133,7 @@ def translate(
         int | None,
         typer.Option(
             min=1,
-            help="Processes that share a flood of lines in int8, one thread each. [default: as many as threads]",
+            help="Processes of one thread that share a flood of lines in int8. [default: as many as threads]",
             rich_help_panel=MACHINE_PANEL,
         ),
     ] = None,

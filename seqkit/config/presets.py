@@ -15,6 +15,7 @@ _GENERATOR: dict[str, Any] = {
     "model.dropout": 0.1,
     "model.word_dropout": 0.0,
     "training.learning_rate": 1e-2,
+    "training.warmup": 0.04,
     "training.weight_decay": 0.15,
     "training.label_smoothing": 0.0,
     "training.ema": 0.99,

@@ -126,7 +126,7 @@ class TrainingConfig:
     schedule: Literal["cosine", "linear", "inverse_sqrt", "constant", "plateau"] = _setting(
         "cosine", "learning rate over the budget"
     )
-    warmup: float = _setting(0.04, "share of the budget in which the rate rises from 0", low=0, high=1)
+    warmup: float = _setting(0.1, "share of the budget in which the rate rises from 0", low=0, high=1)
     final_factor: float = _setting(
         0.01, "the rate's share of its peak at the end (cosine, linear)", low=0, high=1
     )
@@ -139,6 +139,9 @@ class TrainingConfig:
     label_smoothing: float = _setting(0.1, "Szegedy et al. 2016, section 7", low=0, high=0.95)
     precision: Literal["auto", "fp32", "bf16", "fp16"] = _setting(
         "auto", "of the matrix products; weights are kept in fp32"
+    )
+    on_nonfinite: Literal["stop", "rollback"] = _setting(
+        "stop", "rollback: back to the last checkpoint with half the rate, five times at most"
     )
     ema: float = _setting(
         0.999, "decay of the moving average of weights that is validated; 0: off", low=0, high=1

@@ -201,6 +201,17 @@ class DecoderState:
         feed = None if self.feed is None else self.feed.index_select(0, rows)
         return DecoderState(layers, memory, feed)
 
+    @classmethod
+    def joined(cls, states: Sequence[DecoderState]) -> DecoderState:
+        """One state with the rows of several that have no memory."""
+        if len(states) == 1:
+            return states[0]
+        layers = tuple(
+            tuple(torch.cat(parts) for parts in zip(*same, strict=True))
+            for same in zip(*(state.layers for state in states), strict=True)
+        )
+        return cls(layers)
+
     def detach(self) -> DecoderState:
         """The same values with no history, for truncated back-propagation."""
         layers = tuple(tuple(part.detach() for part in layer) for layer in self.layers)

@@ -20,8 +20,14 @@ from seqkit.training.options import TrainOptions
 from seqkit.training.tasks import Network
 
 _LOG = logging.getLogger(__name__)
-# Settings that may change when a run continues: they do not touch the weights.
-MAY_DIFFER = ("training.checkpoint_every", "training.samples", "training.shortlist", "decoding.")
+# Settings that may change when a run continues: they do not touch the weights of what was done.
+MAY_DIFFER = (
+    "training.checkpoint_every",
+    "training.on_nonfinite",
+    "training.samples",
+    "training.shortlist",
+    "decoding.",
+)
 
 
 def refuse_other_settings(directory: Path, config: Config, kind: Kind) -> None:

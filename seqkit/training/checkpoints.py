@@ -17,7 +17,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +169,14 @@ def load_candidate(training: Path, step: int, expected: Mapping[str, Tensor]) ->
     """Weights that `save_candidate` kept."""
     path = _candidate(training, step)
     return weights.from_bytes(read_regular(path, limit=_LIMIT), expected, str(path))
+
+
+def mean_of_candidates(
+    training: Path, steps: Sequence[int], expected: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The mean of the weights that `save_candidate` kept at several steps."""
+    members = [load_candidate(training, step, expected) for step in steps]
+    return {name: torch.stack([member[name] for member in members]).mean(dim=0) for name in expected}
 
 
 def remove_candidates(training: Path, keep: set[int]) -> None:

@@ -91,6 +91,8 @@ class RunState:
     health: GradientHealth = field(default_factory=GradientHealth)
     scaler: dict[str, Any] = field(default_factory=dict)
     init_from: str = ""  # the model that the run began with
+    failures: int = 0  # steps in a row whose gradient was not finite
+    rollbacks: int = 0  # how often it went back to a checkpoint, and halved its rate
     finished: str = ""
 
     @classmethod

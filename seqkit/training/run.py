@@ -7,6 +7,8 @@ tensors of model, optimizer and average, and the text of metrics.jsonl: these ma
 from __future__ import annotations
 
 import dataclasses
+import logging
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,12 +34,12 @@ from seqkit.training.beginning import (
 from seqkit.training.budget import Budget
 from seqkit.training.events import Event, Finished, Progress, RunState, Started, Validated
 from seqkit.training.health import GradientHealth
+from seqkit.training.learner import Learner, WeightAverage
 from seqkit.training.loop import (
-    Carried,
-    LoopOptions,
+    BETTER_ARITHMETIC,
+    NotFinite,
     StepBatches,
     StepReport,
-    WeightAverage,
     derived_seed,
     train_steps,
 )
@@ -46,6 +48,9 @@ from seqkit.training.rows import metrics_row
 from seqkit.training.shortlist import add_shortlist
 from seqkit.training.tasks import Network, build_task
 from seqkit.training.validation import Measured, Stopped
+
+MAX_ROLLBACKS = 5  # of a run; each halves the learning rate
+_LOG = logging.getLogger(__name__)
 
 
 def train_model(options: TrainOptions) -> Iterator[Event]:
@@ -82,20 +87,18 @@ class _Run:
         self.self_test = model_directory.self_test(*([source] if source is target else [source, target]))
         self.model = build_model(self.config, corpus.kind, source.size, target.size)
         self.model.to(self.device)
-        self.optimizer = optim.build_optimizer(self.model.parameters(), training)
-        averages = training.ema > 0 or training.optimizer == "nt-asgd"
-        self.average = WeightAverage(self.model) if averages else None
-        self.carried = Carried()
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.learner = Learner(self.model, training, self.device, self.precision)
         self.network = Network(self.model, source, target, self.device, self.precision)
         self.task = build_task(corpus, self.config, self.network)
-        self.batches_per_epoch = batches_per_epoch = len(self.task.batches.plan(0))
+        self.plan, self.plan_epoch = self.task.batches.plan(0), 0
+        self.batches_per_epoch = batches_per_epoch = len(self.plan)
         self.state = RunState()
         self.budget = Budget(
             training, max(1, batches_per_epoch // training.accumulate), options.started, self.state
         )
         self.plateau = optim.Plateau()
-        self.metrics = b""
+        self.metrics, self.tensors_sha256 = b"", ""
+        self.saved_step = 0
         self.candidates: set[int] = set()  # steps whose weights the newest checkpoint may need
 
     def events(self) -> Iterator[Event]:
@@ -113,7 +116,6 @@ class _Run:
         if not continued and self.options.init_from is not None:
             self._initialize_from(self.options.init_from)
         self.writer = ModelWriter(self.options.model, fresh=not continued)
-        training = self.config.training
         count = sum(parameter.numel() for parameter in self.model.parameters())
         yield Started(
             self.state.step,
@@ -129,13 +131,21 @@ class _Run:
         self._publish({**self.tokenizer_files, CONFIG: config, METRICS: self.metrics})
         if not continued:
             self._save()  # from here on there is something to continue from
-        options = LoopOptions(training.seed, training.clip_norm, self.precision, self.device)
-        last_saved = self.state.step
-        if continued and self.state.step and self.budget.validation_due:
+        while not self.state.finished:
+            try:
+                yield from self._to_the_end()
+            except NotFinite as error:
+                self._go_back(error)
+        yield self._finished(already=False)
+
+    def _to_the_end(self) -> Iterator[Event]:
+        """All steps that are left, with their validations and checkpoints, and what follows the last one."""
+        training = self.config.training
+        if self.state.step and self.budget.validation_due:
             yield self._validate()
             self._save()
         steps = train_steps(
-            self.model, self._work(), self.optimizer, self.scaler, self._rate, options, self.carried
+            self.learner, self._work(), self._rate, training.seed, training.clip_norm, self.state.failures
         )
         for report in steps:
             self._count(report)
@@ -145,26 +155,32 @@ class _Run:
             if self.budget.validation_due:
                 yield self._validate()
                 self._save()
-                last_saved = self.state.step
-            elif training.checkpoint_every and self.state.step - last_saved >= training.checkpoint_every:
+            elif 0 < training.checkpoint_every <= self.state.step - self.saved_step:
                 self._save()
-                last_saved = self.state.step
-        reason = "the budget is used up"
-        if self.budget.out_of_patience:
-            reason = f"no progress in {self.state.stale} validations"
         if self.state.validated_step != self.state.step:
             yield self._validate()
-        averaged = self._average_best()
-        if averaged is not None:
+        if averaged := self._average_best():
             yield averaged
         if not self.state.best:
             raise RunFailed(
-                "training ended without a single validation whose result is finite",
-                hint="lower training.learning_rate, or use training.precision = fp32",
+                "training ended without a single validation whose result is finite", hint=BETTER_ARITHMETIC
             )
-        self.state.finished = reason
-        self._save()
-        yield self._finished(already=False)
+        stale = f"no progress in {self.state.stale} validations"
+        self._save(stale if self.budget.out_of_patience else "the budget is used up")
+
+    def _go_back(self, error: NotFinite) -> None:
+        """Take up the last checkpoint with half the learning rate, where the settings say so."""
+        rollbacks, elapsed = self.state.rollbacks + 1, self.state.elapsed
+        if self.config.training.on_nonfinite == "stop" or rollbacks > MAX_ROLLBACKS:
+            raise error
+        checkpoint = checkpoints.load_newest(self.directory)
+        if checkpoint is None:
+            raise error
+        self._take_up(checkpoint)
+        self.state.rollbacks, self.state.elapsed, self.state.failures = rollbacks, elapsed, 0
+        self._publish({METRICS: self.metrics})
+        now = f"{self.state.step:,} with {self._share_of_rate:g} of the learning rate"
+        _LOG.warning("%s: back to step %s", error.message, now)
 
     # Steps ----------------------------------------------------------------------------------------------
 
@@ -172,18 +188,17 @@ class _Run:
         """The batches of each step, from where the run stands to the end of its budget."""
         training, state = self.config.training, self.state
         batches = self.task.batches
-        plan, plan_epoch = batches.plan(state.epoch), state.epoch
         while not self.budget.exhausted:
             step, loaded = state.step + 1, []
             for part in range(training.accumulate):
-                if state.batch >= len(plan):
+                if state.batch >= len(self.plan):
                     state.epoch, state.batch = state.epoch + 1, 0
-                if plan_epoch != state.epoch:
-                    plan, plan_epoch = batches.plan(state.epoch), state.epoch
+                if self.plan_epoch != state.epoch:
+                    self.plan, self.plan_epoch = batches.plan(state.epoch), state.epoch
                 seed = derived_seed(training.seed, step, part)
-                loaded.append(batches.load(plan[state.batch], seed=seed))
+                loaded.append(batches.load(self.plan[state.batch], seed=seed))
                 state.batch += 1
-            yield StepBatches(step, state.epoch + state.batch / len(plan), loaded)
+            yield StepBatches(step, state.epoch + state.batch / len(self.plan), loaded)
 
     @property
     def _epoch(self) -> float:
@@ -191,19 +206,24 @@ class _Run:
 
     def _rate(self, step: int) -> float:
         """The learning rate of a step."""
-        rate = optim.learning_rate(self.budget.progress(step), self.config.training)
-        return self.plateau.factor * rate
+        return self._share_of_rate * optim.learning_rate(self.budget.progress(step), self.config.training)
+
+    @property
+    def _share_of_rate(self) -> float:
+        """What plateaus and steps back have left of the schedule's rate."""
+        return math.ldexp(self.plateau.factor, -self.state.rollbacks)
 
     def _count(self, report: StepReport) -> None:
         state = self.state
         state.step = report.step
-        if self.average is not None and report.finite:
-            decay = optim.average_decay(report.step, self.config.training, state.averaging_from)
-            self.average.update(decay)
+        average = self.learner.average
+        if average is not None and report.finite:
+            average.update(optim.average_decay(report.step, self.config.training, state.averaging_from))
         if report.finite:
             state.objective += report.objective
             state.nats += report.nats
             state.positions += report.positions
+        state.failures = 0 if report.finite else state.failures + 1
         state.health.add(report)
 
     def _stop_if_signalled(self) -> None:
@@ -223,18 +243,13 @@ class _Run:
         """Measure the average (or the weights), publish them when they are the best, write the row."""
         return_memory()
         began, state, training = time.monotonic(), self.state, self.config.training
-        if self.average is not None:
-            self.average.swap()
         try:
-            measured = self.task.validator.measure(self.model, lambda: self.options.signalled() != 0)
-            parameters = {name: t.clone() for name, t in weights.parameter_tensors(self.model).items()}
+            with self.learner.averaged():
+                measured = self.task.validator.measure(self.model, lambda: self.options.signalled() != 0)
+                parameters = self.learner.parameters()
         except Stopped:
-            if self.average is not None:
-                self.average.swap()
             self._stop_if_signalled()
             raise
-        if self.average is not None:
-            self.average.swap()
         improved = ranking.enter(state, measured, training)
         if training.average_best > 1 and any(step == state.step for _, step in state.best):
             checkpoints.save_candidate(self.directory, state.step, parameters)
@@ -276,13 +291,9 @@ class _Run:
         if len(state.best) < 2:
             return None
         steps = [int(step) for _, step in state.best]
-        expected = weights.parameter_tensors(self.model)
-        members = [checkpoints.load_candidate(self.directory, step, expected) for step in steps]
-        mean = {name: torch.stack([member[name] for member in members]).mean(dim=0) for name in expected}
-        kept = {name: tensor.clone() for name, tensor in expected.items()}
-        weights.set_parameters(self.model, mean)
-        measured = self.task.validator.measure(self.model, lambda: False)
-        weights.set_parameters(self.model, kept)
+        mean = checkpoints.mean_of_candidates(self.directory, steps, weights.parameter_tensors(self.model))
+        with self.learner.holding(mean):
+            measured = self.task.validator.measure(self.model, lambda: False)
         improved = ranking.enter(state, measured, self.config.training)
         row = self._row(measured, improved)
         row["averaged_steps"] = steps
@@ -311,30 +322,21 @@ class _Run:
             files, self._facts(), tensors_sha256=self.tensors_sha256, self_test=self.self_test
         )
 
-    tensors_sha256 = ""
-
-    def _save(self) -> None:
+    def _save(self, finished: str = "") -> None:
+        """Write a checkpoint. Raises `NotFinite`, with the older ones left, when there is nothing to keep."""
         state = self.state
+        if not self.learner.is_finite:
+            raise NotFinite(
+                f"the weights are not finite after step {state.step:,}; the checkpoint before is whole",
+                hint=BETTER_ARITHMETIC,
+            )
+        state.finished = finished
         state.plateau_factor, state.plateau_stale = self.plateau.factor, self.plateau.stale
-        state.scaler = self.scaler.state_dict()
         saved = dataclasses.asdict(dataclasses.replace(state, elapsed=self.budget.elapsed))
-        saved["tensors_sha256"] = self.tensors_sha256
-        saved["corpus"] = self.corpus.fingerprint
-        saved["threads"] = self.threads
-        saved["precision"] = self.precision
-        parameters = weights.parameter_tensors(self.model)
-        averages = {}
-        if self.average is not None:
-            averages = dict(zip(parameters, self.average.average, strict=True))
-        checkpoint = checkpoints.Checkpoint(
-            saved,
-            parameters,
-            averages,
-            checkpoints.optimizer_tensors(self.optimizer),
-            checkpoints.carried_tensors(self.carried.state),
-            self.metrics,
-        )
-        checkpoints.save(self.directory, checkpoint)
+        saved.update(tensors_sha256=self.tensors_sha256, corpus=self.corpus.fingerprint)
+        saved.update(threads=self.threads, precision=self.precision)
+        checkpoints.save(self.directory, self.learner.checkpoint(saved, self.metrics))
+        self.saved_step = state.step
         # The checkpoint before this one is kept, too, with the candidates that it knows.
         wanted = {int(step) for _, step in state.best}
         checkpoints.remove_candidates(self.directory, wanted | self.candidates)
@@ -346,38 +348,36 @@ class _Run:
         if checkpoint is None:
             return False
         refuse_other_settings(self.options.model, self.config, self.corpus.kind)
-        state = dict(checkpoint.state)
-        if state.pop("corpus") != self.corpus.fingerprint:
+        if checkpoint.state["corpus"] != self.corpus.fingerprint:
             raise DataError(
                 f"{self.options.model} was trained on another corpus than {self.options.corpus}",
                 where=str(self.options.corpus),
                 hint="name a new model directory, or begin again with --restart",
             )
+        self._take_up(checkpoint)
+        refuse_other_beginning(self.options.model, self.options.init_from, self.state.init_from)
+        return True
+
+    def _take_up(self, checkpoint: checkpoints.Checkpoint) -> None:
+        """Stand where a checkpoint was written."""
+        state = dict(checkpoint.state)
+        del state["corpus"]
         warn_of_other_arithmetic(
             (state.pop("threads"), state.pop("precision")), (self.threads, self.precision)
         )
         self.tensors_sha256 = state.pop("tensors_sha256")
         self.state = RunState.from_dict(state)
-        refuse_other_beginning(self.options.model, self.options.init_from, self.state.init_from)
+        self.saved_step = self.state.step
         self.candidates = {int(step) for _, step in self.state.best}
         self.budget = dataclasses.replace(self.budget, state=self.state)
         self.plateau = optim.Plateau(self.state.plateau_factor, self.state.plateau_stale)
         self.metrics = checkpoint.metrics
-        weights.set_parameters(self.model, checkpoint.parameters)
-        checkpoints.restore_optimizer(self.optimizer, checkpoint.optimizer)
-        self.carried.state = checkpoints.restore_carried(checkpoint.carried, self.device)
-        if self.scaler.is_enabled():
-            self.scaler.load_state_dict(self.state.scaler)
-        if self.average is not None:
-            names = weights.parameter_tensors(self.model)
-            for name, average in zip(names, self.average.average, strict=True):
-                average.copy_(checkpoint.averages[name])
-        return True
+        self.learner.restore(checkpoint)
 
     def _initialize_from(self, directory: Path) -> None:
         initialize_from(self.network, directory, self.corpus.kind)
-        if self.average is not None:
-            self.average = WeightAverage(self.model)
+        if self.learner.average is not None:
+            self.learner.average = WeightAverage(self.model)
         self.state.init_from = str(directory.resolve())
 
     def _finished(self, *, already: bool) -> Finished:

@@ -113,6 +113,21 @@ def test_a_bug_says_so_without_a_traceback(
     assert "\x1b" not in error
 
 
+def test_a_lack_of_memory_names_what_takes_less(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    import seqkit.inference.translation
+
+    def greedy(*_: object, **__: object) -> None:
+        bytearray(1 << 60)
+
+    monkeypatch.setattr(seqkit.inference.translation.Translator, "load", greedy)
+    assert run(["translate", str(tmp_path)]) == ExitCode.RUN_FAILED
+    error = capfd.readouterr().err
+    assert error.startswith("seqkit: error: not enough memory")
+    assert "--batch-tokens" in error
+
+
 def test_closed_standard_error_is_no_reason_to_fail(toy_model: Path) -> None:
     result = subprocess.run(
         ["bash", "-c", 'echo "ba di" | "$0" -m seqkit translate "$1" 2>&-', sys.executable, str(toy_model)],

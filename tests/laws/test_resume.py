@@ -107,6 +107,7 @@ def test_a_kill_at_any_write_changes_nothing(
     toy_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     settings = {"training__steps": 4, "training__checkpoint_every": 1, "training__validation_sentences": 2}
+    settings["training__warmup"] = 0.04
     # A seed whose last validation is the best in both runs, so that what is published last is seen, too.
     config = tiny_config(training__seed=4, **settings, **changes)
     with monkeypatch.context() as patch:

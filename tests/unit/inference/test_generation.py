@@ -54,7 +54,7 @@ class TestSamples:
         assert len({one.text for one in whole}) == 7
 
     def test_torch_is_never_copied(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Its threads do not exist in a copy of the process: the first parallel loop there would never end."""
+        """Its threads do not exist in a copy: the first parallel loop there would never end."""
         monkeypatch.setattr(generation, "WORTH_SHARING", 0)
         monkeypatch.setattr(generation, "in_processes", None)
         generator = TextGenerator(LOADED, precision="bf16", processes=2)

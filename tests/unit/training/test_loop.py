@@ -17,18 +17,16 @@ from seqkit.config import ModelConfig, TrainingConfig
 from seqkit.data.batching import pair_batch
 from seqkit.errors import RunFailed
 from seqkit.models import SequenceModel, build_encoder_decoder, build_language_model
+from seqkit.training.learner import Learner, WeightAverage
 from seqkit.training.loop import (
     MAX_NONFINITE_STEPS,
     MAX_OVERFLOWS,
-    Carried,
-    LoopOptions,
     StepBatches,
     StepReport,
-    WeightAverage,
     derived_seed,
     train_steps,
 )
-from seqkit.training.optim import average_decay, build_optimizer
+from seqkit.training.optim import average_decay
 
 SIZE = 20
 CPU = torch.device("cpu")
@@ -60,16 +58,13 @@ class Trainer:
         self, model: SequenceModel, *, clip: float = 0.0, seed: int = 1, scaled: bool = False, **settings: Any
     ) -> None:
         self.model = model
-        self.optimizer = build_optimizer(model.parameters(), TrainingConfig(**settings))
-        self.scaler = torch.amp.GradScaler("cpu", enabled=scaled)
-        self.carried = Carried()
-        self.options = LoopOptions(seed=seed, clip_norm=clip, precision="fp32", device=CPU)
+        self.learner = Learner(model, TrainingConfig(**settings), CPU, "fp32")
+        self.learner.scaler = torch.amp.GradScaler("cpu", enabled=scaled)
+        self.seed, self.clip = seed, clip
 
     def steps(self, work: list[list[Batch]], first: int = 1, rate: float = 0.01) -> Iterator[StepReport]:
         items = (StepBatches(first + number, 0.0, batches) for number, batches in enumerate(work))
-        return train_steps(
-            self.model, items, self.optimizer, self.scaler, lambda _step: rate, self.options, self.carried
-        )
+        return train_steps(self.learner, items, lambda _step: rate, seed=self.seed, clip_norm=self.clip)
 
     def parameters(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in weights.parameter_tensors(self.model).items()}
@@ -141,7 +136,7 @@ def test_a_gradient_that_is_not_finite_reaches_nothing(value: float) -> None:
         moved = not all(torch.equal(before[name], tensor) for name, tensor in after.items())
         assert moved == report.finite == (report.step not in {2, 3})
         before = after
-        state = trainer.optimizer.state_dict()["state"]
+        state = trainer.learner.optimizer.state_dict()["state"]
         states.append([state[0]["step"].item(), state[0]["exp_avg"].sum().item()])
     assert states[0] == states[1] == states[2] != states[3]
     assert all(torch.isfinite(tensor).all() for tensor in before.values())
@@ -156,7 +151,7 @@ def test_five_in_a_row_end_the_run() -> None:
         done.extend(trainer.steps([[batch_of(pairs(4, seed))] for seed in range(20)], rate=0.125))
     assert MAX_NONFINITE_STEPS == 5
     assert caught.value.exit_code == 1
-    assert "learning_rate (now 0.12)" in str(caught.value.hint)
+    assert str(caught.value.hint).endswith("(the rate is 0.12 now)")
     trainer = Trainer(make(), **PLAIN)
     poison(trainer.model, bad, math.nan)
     steps = trainer.steps([[batch_of(pairs(4, seed))] for seed in range(20)])
@@ -170,7 +165,7 @@ def test_loss_scaling_finds_its_scale_and_gives_up_late() -> None:
     poison(trainer.model, set(range(1, 9)), math.inf)
     reports = list(trainer.steps(batches[:10]))
     assert [report.finite for report in reports] == [False] * 8 + [True] * 2
-    assert trainer.scaler.get_scale() == 2.0**16 / 2**8
+    assert trainer.learner.scaler.get_scale() == 2.0**16 / 2**8
     plain = Trainer(make(), **PLAIN)
     (unscaled,) = plain.steps([batches[8]], first=9)
     assert reports[8].gradient_norm == pytest.approx(unscaled.gradient_norm, rel=1e-4)
@@ -265,7 +260,7 @@ def test_carried_state_over_slices_is_one_pass(cell: str) -> None:
     trainer = Trainer(generator(cell=cell), **PLAIN)
     reports = list(trainer.steps([[part] for part in parts], rate=0.0))
     assert sum(report.nats for report in reports) == pytest.approx(float(expected.nats), rel=1e-5)
-    state = trainer.carried.state
+    state = trainer.learner.carried
     assert state is not None
     for mine, theirs in zip(state.layers, after.layers, strict=True):
         for part, wanted in zip(mine, theirs, strict=True):
@@ -288,7 +283,7 @@ def test_gradients_do_not_cross_slices() -> None:
     first, second = slices(count=2, length=5)
     trainer = Trainer(generator(), **PLAIN)
     (together,) = trainer.steps([[first, second]], rate=0.0)
-    assert trainer.carried.state is not None
+    assert trainer.learner.carried is not None
     parts = []
     carried = None
     for part in (first, second):
@@ -310,13 +305,13 @@ def test_a_failed_step_forgets_the_carried_state() -> None:
     with torch.no_grad():
         trainer.model.head.output.bias[5] = math.nan
     assert not next(steps).finite
-    assert trainer.carried.state is None
+    assert trainer.learner.carried is None
 
 
 def test_the_state_of_streams_is_none_of_a_translator_s() -> None:
     trainer = Trainer(make(), **PLAIN)
     list(trainer.steps([[batch_of(pairs(3, seed=1))]]))
-    assert trainer.carried.state is None
+    assert trainer.learner.carried is None
 
 
 def test_a_training_step_uses_the_fused_kernel() -> None:
