@@ -25,6 +25,7 @@ TOY_SETTINGS = {
     "model.word_dropout": 0.0,
     "training.batch_tokens": 256,
     "training.learning_rate": 1e-2,
+    "training.warmup": 0.04,
     "training.precision": "fp32",
     "training.validation_sentences": 20,
 }

@@ -29,6 +29,7 @@ LEARNER: dict[str, Any] = {
     "model__word_dropout": 0.0,
     "training__batch_tokens": 256,
     "training__learning_rate": 1e-2,
+    "training__warmup": 0.04,
     "training__validate_every": 200,
     "training__checkpoint_every": 0,
     "training__validation_sentences": 10,
