@@ -24,7 +24,7 @@ from typing import Any
 from cases import GROUPS, PEERS, SETUP, Case, Plan, all_cases, plan
 from finished import Finished, fingerprint
 from measure import Attempt, interleaved, run_case
-from report import markdown, number, put_between_markers
+from report import markdown, number, put_between_markers, summary
 from results import peaks, result, row
 
 from seqkit.errors import ConfigError, ExitCode, SeqkitError, suggest
@@ -242,8 +242,9 @@ def _write(options: argparse.Namespace, found: dict[str, Any]) -> None:
         make_directory(HERE / "results")
         write_atomic(HERE / f"results/{options.record}.json", files["result.json"])
         write_atomic(HERE / f"results/{options.record}.svg", drawn)
-        page = put_between_markers((HERE / "README.md").read_text(encoding="utf-8"), tables)
-        write_atomic(HERE / "README.md", page.encode())
+        for path, content in ((HERE / "README.md", tables), (ROOT / "README.md", summary(found))):
+            page = put_between_markers(path.read_text(encoding="utf-8"), content)
+            write_atomic(path, page.encode())
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

@@ -54,6 +54,42 @@ def markdown(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def summary(result: Mapping[str, Any]) -> str:
+    """One table: what seqkit does, and how many times as fast that is as what others do."""
+    tasks: dict[tuple[str, str], list[Row]] = {}
+    for row in result["rows"]:
+        if "median" in row and row["group"] not in {"set-up", "profile"}:
+            tasks.setdefault((row["group"], row["task"]), []).append(row)
+    lines = []
+    for (group, task), rows in tasks.items():
+        ours = [row for row in rows if row["system"].startswith("seqkit")]
+        theirs = [row for row in rows if row not in ours]
+        lines.append(
+            [
+                f"{group}: {task}",
+                rows[0]["unit"],
+                ", ".join(_ours(row) for row in ours),
+                ", ".join(f"{row['system']} {number(row['median'])}{_times(row)}" for row in theirs),
+            ]
+        )
+    machine = result["machine"]
+    when = f"{machine['processor']}, {machine['cores']} cores, {result['date'][:10]}"
+    repeats = f"medians of {result['repeats']} interleaved repeats"
+    return f"{when}; {repeats}.\n\n" + table(["", "unit", "seqkit", "others (seqkit is)"], lines) + "\n"
+
+
+def _ours(row: Row) -> str:
+    """A value of ours, with its sizes where there are several, and its share of what the machine can do."""
+    sizes = row["system"].removeprefix("seqkit").removeprefix(", ")
+    share = f"{100 * row['share_of_peak']:.0f} % of the {row['dtype']} peak" if "share_of_peak" in row else ""
+    notes = ", ".join(filter(None, (sizes, share)))
+    return number(row["median"]) + (f" ({notes})" if notes else "")
+
+
+def _times(row: Row) -> str:
+    return f" ({row['ratio']:.2g} ×)" if "ratio" in row else ""
+
+
 def _machine(result: Mapping[str, Any]) -> str:
     machine, limits, spreads = result["machine"], result["peaks"], result["spreads"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
@@ -119,8 +155,11 @@ def _also(row: Row) -> str:
     return ", ".join(said)
 
 
+_PARTS = ("data", "forward", "backward", "clip", "optimizer", "average", "rest")  # of a step
+
+
 def _profile(rows: Sequence[Row]) -> str:
-    parts = list(rows[0]["details"]["shares"])
+    parts = [part for part in _PARTS if part in rows[0]["details"]["shares"]]
     lines = []
     for row in rows:
         if "median" not in row:
@@ -152,7 +191,8 @@ def main() -> int:
     """Print, and write what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("result", type=Path)
-    parser.add_argument("--readme", type=Path)
+    parser.add_argument("--readme", type=Path, help="gets the tables")
+    parser.add_argument("--front-page", type=Path, help="gets the summary")
     parser.add_argument("--chart", type=Path)
     options = parser.parse_args()
     result = json.loads(options.result.read_text(encoding="utf-8"))
@@ -161,6 +201,9 @@ def main() -> int:
     if options.readme:
         page = put_between_markers(options.readme.read_text(encoding="utf-8"), content)
         write_atomic(options.readme, page.encode())
+    if options.front_page:
+        page = put_between_markers(options.front_page.read_text(encoding="utf-8"), summary(result))
+        write_atomic(options.front_page, page.encode())
     if options.chart:
         from chart import chart
 

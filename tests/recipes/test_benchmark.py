@@ -171,6 +171,20 @@ def test_percentiles() -> None:
     assert (found["p50_ms"], found["p95_ms"]) == (51, 96)
 
 
+def test_the_pages_show_what_was_recorded() -> None:
+    (recorded,) = (RECIPE / "results").glob("*.json")
+    result = json.loads(recorded.read_text(encoding="utf-8"))
+    for page, content in (
+        (RECIPE / "README.md", report.markdown(result)),
+        (RECIPE.parents[1] / "README.md", report.summary(result)),
+    ):
+        text = page.read_text(encoding="utf-8")
+        assert report.put_between_markers(text, content) == text, f"{page} shows another run"
+    front = (RECIPE.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"recipes/benchmark/results/{recorded.stem}.svg" in front
+    assert recorded.with_suffix(".svg").exists()
+
+
 # The whole recipe
 
 
