@@ -35,16 +35,18 @@ class SeqkitError(Exception):
     """Expected trouble: what happened, where, and how to mend it.
 
     `message` is one line that says what and why; `where` names a file, a line or a key;
-    `hint` is what to try next. `exit_code` belongs to the class.
+    `hint` is what to try next, where it is more than what helps with all errors of the class.
+    `exit_code` belongs to the class.
     """
 
     exit_code = ExitCode.RUN_FAILED
+    usual_hint: str | None = None
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
-        self.hint = hint
+        self.hint = hint or self.usual_hint
 
 
 class RunFailed(SeqkitError):
@@ -61,18 +63,21 @@ class DataError(SeqkitError):
     """Text or a corpus directory is not what it should be."""
 
     exit_code = ExitCode.BAD_DATA
+    usual_hint = "look at the file that is named; a corpus can be prepared again with --overwrite"
 
 
 class ModelError(SeqkitError):
     """A model directory is damaged, incomplete, of another version, or hostile."""
 
     exit_code = ExitCode.BAD_DATA
+    usual_hint = "copy the model again from where it is whole, or train it again"
 
 
 class InputMissing(SeqkitError):
     """A file or directory that should be read does not exist or cannot be opened."""
 
     exit_code = ExitCode.INPUT_MISSING
+    usual_hint = "check the name, and who may read it"
 
 
 class OutputError(SeqkitError):
@@ -85,6 +90,7 @@ class StorageError(SeqkitError):
     """Reading or writing failed below us: disk full, quota, device error."""
 
     exit_code = ExitCode.IO_ERROR
+    usual_hint = "check the disk, then run the same command again"
 
 
 class LockedError(SeqkitError):

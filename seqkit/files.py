@@ -12,7 +12,7 @@ import math
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from seqkit.errors import DataError, SeqkitError, input_error, output_error
 
 TEMPORARY_PREFIX = ".tmp-"
+_CHECKSUM = "checksum"
 JSON_LIMIT = 1 << 20  # bytes; a larger JSON or TOML file of ours is damaged or hostile
 
 
@@ -65,6 +66,14 @@ def make_directory(path: Path) -> None:
     """Create a directory and its parents, or say why it cannot be created."""
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def remove_file(path: Path) -> None:
+    """Delete a file that may be there, or say why it cannot be deleted."""
+    try:
+        path.unlink(missing_ok=True)
     except OSError as error:
         raise output_error(path, error) from error
 
@@ -132,6 +141,26 @@ def parse_json(content: bytes, name: str, error_class: type[SeqkitError] = DataE
         )
     except (ValueError, RecursionError) as error:
         raise error_class(f"{name} is not valid JSON: {str(error)[:200]}", where=name) from error
+
+
+def to_sealed_json(value: Mapping[str, Any]) -> bytes:
+    """`to_json` of an object and of a checksum of it, so that a single flipped bit is found."""
+    return to_json({**value, _CHECKSUM: sha256(to_json(value))})
+
+
+def parse_sealed_json(content: bytes, name: str, error_class: type[SeqkitError] = DataError) -> Any:
+    """`parse_json`, with the checksum checked and taken out where there is one.
+
+    Versions before 0.5 wrote none; whoever reads must refuse keys that he does not know, so that a flipped
+    bit cannot make the checksum another key.
+    """
+    value = parse_json(content, name, error_class)
+    if isinstance(value, dict) and _CHECKSUM in value:
+        rest = {key: item for key, item in value.items() if key != _CHECKSUM}
+        if to_sealed_json(rest) != content:
+            raise error_class(f"{name} is damaged: it is not what its own checksum says", where=name)
+        return rest
+    return value
 
 
 def _refuse_constant(name: str) -> Any:

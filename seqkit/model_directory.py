@@ -29,7 +29,17 @@ from seqkit.data.corpus import load_tokenizers
 from seqkit.data.manifest import DOCUMENTS
 from seqkit.data.tokenizers import Tokenizer
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError, SeqkitError
-from seqkit.files import JSON_LIMIT, make_directory, parse_json, read_regular, sha256, to_json, write_atomic
+from seqkit.files import (
+    JSON_LIMIT,
+    make_directory,
+    parse_json,
+    parse_sealed_json,
+    read_regular,
+    remove_file,
+    sha256,
+    to_sealed_json,
+    write_atomic,
+)
 from seqkit.parameters import parameter_shapes
 from seqkit.shortlist import Shortlist
 
@@ -146,14 +156,14 @@ class ModelWriter:
         self._write({**manifest, "files": self._files, "pending": entries})
         for name in _FILES:
             if name not in self._files and name not in entries:  # an earlier run's
-                (self.directory / name).unlink(missing_ok=True)
+                remove_file(self.directory / name)
         for name, content in files.items():
             write_atomic(self.directory / name, content)
         self._files = {**self._files, **entries}
         self._write({**manifest, "files": self._files, "pending": {}})
 
     def _write(self, manifest: dict[str, Any]) -> None:
-        write_atomic(self.directory / MANIFEST, to_json(manifest))
+        write_atomic(self.directory / MANIFEST, to_sealed_json(manifest))
 
 
 def _entry(content: bytes) -> dict[str, Any]:
@@ -324,7 +334,7 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
             hint="name a directory that seqkit train wrote",
         )
     try:
-        manifest = parse_json(read_regular(path, limit=JSON_LIMIT), str(path), ModelError)
+        manifest = parse_sealed_json(read_regular(path, limit=JSON_LIMIT), str(path), ModelError)
     except (DataError, InputMissing) as error:
         raise ModelError(error.message, where=str(path)) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -341,6 +351,8 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
         "versions": dict,
         "tokenizer_self_test": list,
     }
+    if unknown := manifest.keys() - shape.keys() - {"format", "tensors_sha256"}:
+        raise ModelError(f"{MANIFEST} is damaged: it has an unknown key {min(unknown)!r}", where=str(path))
     for key, kind in shape.items():
         if not isinstance(manifest.get(key), kind):
             raise ModelError(f"the manifest's {key!r} is missing or of the wrong type", where=str(path))

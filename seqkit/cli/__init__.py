@@ -84,17 +84,19 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code, with at most one error block on standard error."""
     debug = "--debug" in arguments
-    # Background jobs of scripts start with SIGINT ignored and SIGTERM has no handler: install both.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminate)
     command = typer.main.get_command(app)
     try:
+        # Background jobs of scripts start with SIGINT ignored and SIGTERM has no handler: install both.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _terminate)
         result = command.main(list(arguments), prog_name="seqkit", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except SeqkitError as error:
         if debug:
             traceback.print_exc()
+        if error.exit_code == ExitCode.USAGE and error.hint is None:
+            error.hint = f"seqkit {_command_of(arguments)} --help"
         console.print_error(error)
         return int(error.exit_code)
     except BrokenPipeError:
@@ -108,7 +110,7 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except _UsageError as error:
-        console.print_usage_error(error)
+        console.print_usage_error(error, _command_of(arguments))
         return ExitCode.USAGE
     except OSError as error:
         if debug:
@@ -119,13 +121,18 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             traceback.print_exc()
         if is_out_of_memory(error):
-            name = next((word for word in arguments if word in _LESS_MEMORY), "")
-            console.print_error(RunFailed(f"not enough memory: {error}", hint=_LESS_MEMORY.get(name)))
+            hint = _LESS_MEMORY.get(_command_of(arguments))
+            console.print_error(RunFailed(f"not enough memory: {error}", hint=hint))
             return ExitCode.RUN_FAILED
         if not debug:
             console.print_bug(error)
         return ExitCode.BUG
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _command_of(arguments: Sequence[str]) -> str:
+    """The command that a command line names."""
+    return next((word for word in arguments if word in _LESS_MEMORY), "")
 
 
 class _Terminated(BaseException):

@@ -114,7 +114,7 @@ def show(loaded: LoadedModel, text: str, options: CellOptions) -> None:
             stream.write(page(activations, relations, views[0]))
     if options.printed:
         table = None if options.named else relations
-        with destination(None) as stream:
+        with destination(None, markup=True) as stream:
             for line in _lines(activations, views, table, json_lines=options.json_lines):
                 stream.write(f"{line}\n".encode())
 

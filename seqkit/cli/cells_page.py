@@ -55,7 +55,7 @@ def page(activations: CellActivations, relations: Relations | None, selected: Vi
 
 def _shown(piece: str) -> str:
     """A piece as the page shows it: newlines and tabs as they are, other control characters escaped."""
-    return "".join(part if part in "\n\t" else console.printable(part) for part in piece)
+    return console.printable_text(piece)
 
 
 def _policy() -> str:

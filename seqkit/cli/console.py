@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
 import unicodedata
@@ -34,6 +35,11 @@ def printable(text: str) -> str:
         else character
         for character in text
     )
+
+
+def printable_text(text: str) -> str:
+    """`printable`, but for newlines and tabs, which stay."""
+    return "".join(part if part in {"\n", "\t"} else printable(part) for part in re.split("([\n\t])", text))
 
 
 def terminal() -> Console:
@@ -87,13 +93,12 @@ def print_error(error: SeqkitError) -> None:
         _write(f"  try:   {printable(error.hint)}")
 
 
-def print_usage_error(error: Exception) -> None:
-    """A usage error found by the option parser, in the same shape as all others."""
+def print_usage_error(error: Exception, command: str) -> None:
+    """A usage error found by the option parser in a command, in the same shape as all others."""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
     _write(f"seqkit: error: {printable(message.rstrip('.'))}")
     context = getattr(error, "ctx", None)
-    if context is not None:
-        _write(f"  try:   {context.command_path} --help")
+    _write(f"  try:   {context.command_path if context else f'seqkit {command}'} --help")
 
 
 def print_bug(error: Exception) -> None:
@@ -202,7 +207,8 @@ def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
         from rich.table import Table
         from rich.text import Text
 
-        grid = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+        shown = Text(printable(title), style="table.title")
+        grid = Table(title=shown, title_justify="left", show_header=False, box=None, pad_edge=False)
         grid.add_column(style="cyan")
         grid.add_column(justify="left")
         for name, value in rows:

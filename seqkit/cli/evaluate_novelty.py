@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.evaluate_shared import announce_input, columns, json_lines, write
+from seqkit.cli.evaluate_shared import announce_input, columns, json_lines
+from seqkit.cli.output import write_results
 
 if TYPE_CHECKING:
     from seqkit.evaluation.novelty import NoveltyReport
@@ -24,7 +25,7 @@ def evaluate_novelty(corpus: str, file: str, *, as_json: bool, quiet: bool) -> N
     text = novelty.read_generated(file, opened)
     with console.progress("characters", quiet=quiet) as update:
         report = novelty.evaluate_novelty(text, opened, progress=update)
-    write(json_lines(_results(report)) if as_json else _table(report))
+    write_results(json_lines(_results(report)) if as_json else _table(report))
     if not quiet and not as_json:
         console.note(
             f"{report.characters:,} characters; copies in characters, all else in per cent; "

@@ -16,12 +16,6 @@ def announce_input(path: str) -> None:
         console.note("reading standard input; Ctrl-D ends it")
 
 
-def write(text: str) -> None:
-    """Results, whatever the locale says of encodings."""
-    sys.stdout.buffer.write(text.encode("utf-8"))
-    sys.stdout.buffer.flush()
-
-
 def json_lines(results: Iterable[Mapping[str, Any]]) -> str:
     """One object a line, each with the schema's version first."""
     return "".join(

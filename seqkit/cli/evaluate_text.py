@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.evaluate_shared import announce_input, columns, json_lines, write
+from seqkit.cli.evaluate_shared import announce_input, columns, json_lines
+from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def evaluate_text(
     found = _score(request, quiet=quiet, device=device, threads=threads)
     rows = [["metric", "score", "signature"]]
     rows += [[score.metric, f"{score.score:.4f}", score.signature] for score in found]
-    write(json_lines(_results(found)) if as_json else columns(rows))
+    write_results(json_lines(_results(found)) if as_json else columns(rows))
     if not quiet and not as_json:
         details = found[0].details
         console.note(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.evaluate_shared import announce_input, columns, json_lines, write
+from seqkit.cli.evaluate_shared import announce_input, columns, json_lines
+from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError, RunFailed
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Translations:
         if self.inputs.count("-") > 1:
             raise ConfigError(
                 "standard input can be read only once, but two texts come from it",
+                where="standard input",
                 hint="name a file for all but one (no file means the hypotheses come from standard input)",
             )
 
@@ -123,7 +125,7 @@ def evaluate_translations(
             texts, options, measures.search, device=device, threads=threads, quiet=quiet
         )
     rows = [_headings(evaluation.scores[0]), *(_cells(score) for score in evaluation.scores)]
-    write(json_lines(_results(evaluation, options)) if as_json else columns(rows))
+    write_results(json_lines(_results(evaluation, options)) if as_json else columns(rows))
     if not quiet and not as_json:
         console.note(_summary(evaluation, len(texts.references), options))
     if measures.fail_under is not None:
@@ -260,4 +262,8 @@ def _summary(evaluation: Evaluation, references: int, options: MetricOptions) ->
 
 def _fail_below(bleu: Score, fail_under: float, name: str) -> None:
     if bleu.score < fail_under:
-        raise RunFailed(f"BLEU {bleu.score:.4f} is below --fail-under {fail_under:g}", where=name)
+        raise RunFailed(
+            f"BLEU {bleu.score:.4f} is below --fail-under {fail_under:g}",
+            hint="train longer or with more data, or ask for less",
+            where=name,
+        )

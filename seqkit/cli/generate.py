@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,12 +230,12 @@ def _write_texts(
 ) -> None:
     """Every sample behind the prompt, as it is made.
 
-    A terminal gets each piece at once, and control characters as escapes; other readers get blocks.
+    A terminal gets each piece at once; other readers get blocks.
     """
 
     def write(text: str) -> None:
         # A prompt from the command line may hold bytes that are no text: they are written as they came.
-        stream.write(_shown(text) if terminal else text.encode("utf-8", "surrogateescape"))
+        stream.write(text.encode("utf-8", "surrogateescape"))
         if terminal:
             stream.flush()
 
@@ -256,12 +255,6 @@ def _write_texts(
         if terminal:
             stream.write(b"\n")
         raise
-
-
-def _shown(text: str) -> bytes:
-    """Text for a terminal: newlines and tabs as they are, other control characters as escapes."""
-    parts = re.split("([\n\t])", text)
-    return "".join(part if part in {"\n", "\t"} else console.printable(part) for part in parts).encode()
 
 
 def _record(made: Generated) -> dict[str, Any]:

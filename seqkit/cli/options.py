@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from seqkit import limits
+
 OUTPUT_PANEL = "Output"
 MACHINE_PANEL = "Machine"
 
@@ -37,7 +39,11 @@ Device = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", min=1, help="Processor threads; all cores when not given.", rich_help_panel=MACHINE_PANEL
+        "--threads",
+        min=1,
+        max=limits.THREADS,
+        help="Processor threads; all cores when not given.",
+        rich_help_panel=MACHINE_PANEL,
     ),
 ]
 TranslationPrecision = Annotated[

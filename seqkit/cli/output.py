@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -9,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
+from seqkit.cli import console
 from seqkit.errors import OutputError, output_error
 from seqkit.files import atomic_writer
 
@@ -18,13 +20,44 @@ from seqkit.files import atomic_writer
 _ESCAPED_IN_JSON = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 
 
+class _Terminal:
+    """Standard output that a person looks at: control characters in results are shown, not sent."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+
+    def write(self, content: bytes) -> int:
+        """Write UTF-8, which may be cut anywhere; whatever else the bytes are is shown as escapes."""
+        self._stream.write(console.printable_text(self._decoder.decode(content)).encode())
+        return len(content)
+
+    def flush(self) -> None:
+        """Let it be seen."""
+        self._stream.flush()
+
+
+def standard_output(*, markup: bool = False) -> BinaryIO:
+    """The stream for results; with `markup` escape sequences are ours and reach a terminal as they are."""
+    if sys.stdout is None:
+        raise OutputError("standard output is closed", hint="name a file with --output")
+    if sys.stdout.isatty() and not markup:
+        return cast(BinaryIO, _Terminal(sys.stdout.buffer))
+    return sys.stdout.buffer
+
+
+def write_results(text: str) -> None:
+    """Results in one go, in UTF-8 whatever the locale says, and bytes of names that are none as they are."""
+    stream = standard_output()
+    stream.write(text.encode("utf-8", "surrogateescape"))
+    stream.flush()
+
+
 @contextmanager
-def destination(output: Path | None) -> Iterator[BinaryIO]:
-    """The stream for results: standard output without `output`."""
+def destination(output: Path | None, *, markup: bool = False) -> Iterator[BinaryIO]:
+    """The stream for results: standard output without `output`; for `markup` see there."""
     if output is None:
-        if sys.stdout is None:
-            raise OutputError("standard output is closed", hint="name a file with --output")
-        yield sys.stdout.buffer
+        yield standard_output(markup=markup)
     elif _exists(output) and not output.is_file():
         # A device or a pipe is written to: the atomic writer would put a file in its place.
         try:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import json
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -16,6 +14,7 @@ from typer.core import TyperCommand
 
 from seqkit.cli import console
 from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.cli.output import json_line, write_results
 from seqkit.cli.prepare_report import pair_rows, text_rows
 from seqkit.errors import ConfigError
 
@@ -162,7 +161,7 @@ def prepare(
         int | None,
         typer.Option(
             metavar="N",
-            help="Pairs with a longer side; 0: no limit. [default: 200 pieces, 1000 characters or bytes]",
+            help="Pairs with a longer side; 0: 16,384. [default: 200 pieces, 1000 characters or bytes]",
             rich_help_panel=FILTER_PANEL,
         ),
     ] = None,
@@ -301,8 +300,7 @@ def _show(
     """The summary for scripts and the table for people."""
     if json_lines:
         summary = {"schema": 1, "corpus": str(corpus), "kind": kind, **dataclasses.asdict(report)}
-        sys.stdout.buffer.write(json.dumps(summary, ensure_ascii=False).encode() + b"\n")
-        sys.stdout.buffer.flush()
+        write_results(json_line(summary) + "\n")
     if not quiet:
         console.table(f"corpus {corpus}", rows)
         console.note(f"next: seqkit train {shlex.quote(str(corpus))} MODEL")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -17,6 +16,7 @@ import typer
 
 from seqkit.cli import console
 from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.cli.output import json_line, write_results
 from seqkit.config import (
     DEFAULT_PRESET,
     PRESETS,
@@ -145,7 +145,7 @@ def train(
         kind, preset, config, assignments or [], {key: v for key, v in named.items() if v is not None}
     )
     if print_config:
-        print("\n".join(resolved.lines()))
+        write_results("".join(f"{line}\n" for line in resolved.lines()))
         return
     if corpus is None or model is None:
         raise typer.BadParameter("CORPUS and MODEL are needed: seqkit train CORPUS MODEL")
@@ -173,7 +173,7 @@ def train(
                 finished = event
     assert finished is not None
     if json_lines:
-        print(json.dumps(_summary(model, finished), ensure_ascii=False))
+        write_results(json_line(_summary(model, finished)) + "\n")
     if not quiet:
         _print_summary(model, finished)
 

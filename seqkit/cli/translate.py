@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
+from seqkit import limits
 from seqkit.cli import console
 from seqkit.cli.options import MACHINE_PANEL, Debug, Device, Json, Quiet, Threads, TranslationPrecision
 from seqkit.cli.output import destination, json_line
@@ -133,6 +134,7 @@ def translate(
         int | None,
         typer.Option(
             min=1,
+            max=limits.THREADS,
             help="Processes of one thread that share a flood of lines in int8. [default: as many as threads]",
             rich_help_panel=MACHINE_PANEL,
         ),

@@ -9,11 +9,10 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from seqkit import limits
 from seqkit.errors import ConfigError
 
 Kind = Literal["translation", "generation"]
-
-_WIDEST = 1 << 16  # a layer beyond this is a slip of the finger, or a hostile file
 
 
 def _setting(
@@ -45,14 +44,14 @@ class DataConfig:
         16,
         "places of the text that are read side by side, each with a state of its own",
         low=1,
-        high=1 << 16,
+        high=limits.STREAMS,
         kind="generation",
     )
     slice_length: int = _setting(
         96,
         "tokens a stream goes on in a step; gradients reach no further back",
         low=1,
-        high=1 << 16,
+        high=limits.STREAMS,
         kind="generation",
     )
 
@@ -62,9 +61,9 @@ class ModelConfig:
     """The network."""
 
     cell: Literal["lstm", "gru", "rnn"] = _setting("lstm", "recurrent cell")
-    embedding_size: int = _setting(256, "numbers per embedding", low=1, high=_WIDEST)
+    embedding_size: int = _setting(256, "numbers per embedding", low=1, high=limits.LAYER_WIDTH)
     hidden_size: int = _setting(
-        512, "numbers in the decoder's state; each encoder direction has half", low=2, high=_WIDEST
+        512, "numbers in the decoder's state; each encoder direction has half", low=2, high=limits.LAYER_WIDTH
     )
     encoder_layers: int = _setting(
         1, "bidirectional layers, residual from the second", low=1, high=4, kind="translation"
@@ -73,7 +72,7 @@ class ModelConfig:
     attention: Literal["dot", "additive"] = _setting(
         "dot", "how queries and keys are compared", kind="translation"
     )
-    attention_heads: int = _setting(4, "attention heads", low=1, high=_WIDEST, kind="translation")
+    attention_heads: int = _setting(4, "attention heads", low=1, high=limits.LAYER_WIDTH, kind="translation")
     input_feeding: bool = _setting(
         False,
         "feed the last readout to the next step (Luong et al. 2015, 3.3); several times slower",
@@ -112,7 +111,13 @@ class TrainingConfig:
     minutes: float = _setting(
         0.0, "wall-clock minutes, start-up and validation included; 0: no such limit", low=0
     )
-    batch_tokens: int = _setting(2048, "target tokens a batch, padding included", low=1, kind="translation")
+    batch_tokens: int = _setting(
+        2048,
+        "target tokens a batch, padding included",
+        low=1,
+        high=limits.BATCH_TOKENS,
+        kind="translation",
+    )
     accumulate: int = _setting(1, "batches a step", low=1)
     optimizer: Literal["adamw", "adam", "sgd", "nt-asgd", "adagrad", "rmsprop"] = _setting(
         "adamw", "nt-asgd: SGD, averaged once validation stops improving (Merity et al. 2018, section 3)"
@@ -159,7 +164,7 @@ class TrainingConfig:
         0,
         "target tokens a source token, learnt from attention at the end, for translate --shortlist; 0: none",
         low=0,
-        high=_WIDEST,
+        high=limits.LAYER_WIDTH,
         kind="translation",
     )
     samples: int = _setting(2, "translations, or texts, shown at a validation", low=0, high=1000)
@@ -173,7 +178,7 @@ class DecodingConfig:
     """What `translate` does unless told otherwise."""
 
     beam_size: int = _setting(
-        5, "hypotheses kept a sentence; 1 is greedy search", low=1, high=1000, kind="translation"
+        5, "hypotheses kept a sentence; 1 is greedy search", low=1, high=limits.BEAM, kind="translation"
     )
     length_penalty: float = _setting(
         1.0, "exponent of the length normalisation (Wu et al. 2016, section 7)", kind="translation"
@@ -182,7 +187,11 @@ class DecodingConfig:
         0.0, "weight of the coverage penalty (Wu et al. 2016, section 7)", low=0, kind="translation"
     )
     batch_tokens: int = _setting(
-        1024, "source tokens translated together, padding included", low=1, kind="translation"
+        1024,
+        "source tokens translated together, padding included",
+        low=1,
+        high=limits.BATCH_TOKENS,
+        kind="translation",
     )
 
 
@@ -210,13 +219,13 @@ def refuse_impossible(config: Config, kind: Kind) -> None:
             f"training.best_metric = {training.best_metric} scores translations; a generator has loss",
             hint="--set training.best_metric=loss",
         )
-    limits = [name for name in ("epochs", "steps", "minutes") if getattr(training, name)]
-    if len(limits) > 1:
+    budgets = [name for name in ("epochs", "steps", "minutes") if getattr(training, name)]
+    if len(budgets) > 1:
         raise ConfigError(
-            f"training has {len(limits)} budgets: {' and '.join(limits)}",
+            f"training has {len(budgets)} budgets: {' and '.join(budgets)}",
             hint="give one; set the others to 0",
         )
-    if not limits:
+    if not budgets:
         raise ConfigError("training has no budget: epochs, steps and minutes are all 0", hint="give one")
     if training.nesterov and (training.optimizer != "sgd" or training.momentum == 0):
         raise ConfigError("training.nesterov needs training.optimizer = sgd and a training.momentum above 0")

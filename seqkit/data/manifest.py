@@ -18,7 +18,14 @@ from seqkit.config import Kind
 from seqkit.data.ragged import OFFSETS_SUFFIX, VALUES_SUFFIX
 from seqkit.data.tokenizers import CHARACTERS_NAME, SENTENCEPIECE_SUFFIX, Normalization, TokenizerKind
 from seqkit.errors import DataError, InputMissing
-from seqkit.files import JSON_LIMIT, parse_json, read_regular, sha256, to_json
+from seqkit.files import (
+    JSON_LIMIT,
+    parse_json,
+    parse_sealed_json,
+    read_regular,
+    sha256,
+    to_sealed_json,
+)
 
 FORMAT = "seqkit corpus"
 VERSION = 1
@@ -115,7 +122,7 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """The content of the file: what is None is left out."""
         values = dataclasses.asdict(self)
-        return to_json({key: value for key, value in values.items() if value is not None})
+        return to_sealed_json({key: value for key, value in values.items() if value is not None})
 
 
 def damaged(path: Path, reason: str) -> DataError:
@@ -154,7 +161,7 @@ def read_manifest(directory: Path) -> Manifest:
             where=str(directory),
             hint="seqkit prepare makes one",
         )
-    value = parse_json(read_regular(path, limit=JSON_LIMIT), str(path))
+    value = parse_sealed_json(read_regular(path, limit=JSON_LIMIT), str(path))
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise damaged(path, "it does not describe a seqkit corpus")
     if value.get("version") != VERSION:

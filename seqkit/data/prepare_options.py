@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from seqkit import limits
 from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import (
     KINDS,
@@ -66,8 +67,10 @@ class PrepareOptions:
 
     @property
     def token_limit(self) -> int:
-        """The largest number of tokens of a side; 0: none."""
-        return DEFAULT_MAX_TOKENS[self.tokenizer] if self.max_tokens is None else self.max_tokens
+        """The largest number of tokens of a side."""
+        if self.max_tokens is None:
+            return DEFAULT_MAX_TOKENS[self.tokenizer]
+        return self.max_tokens or limits.SENTENCE_TOKENS
 
     def _check_inputs(self) -> None:
         if self.pairs and (self.source or self.target):
@@ -108,10 +111,10 @@ class PrepareOptions:
             raise ConfigError(
                 f"--max-ratio {self.max_ratio} is below 1", where="--max-ratio", hint="0 turns it off"
             )
-        _check_least("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY)
-        _check_least("--max-tokens", self.max_tokens, 0)
-        _check_least("--seed", self.seed, 0)
-        _check_least("--threads", self.threads, 1)
+        _check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
+        _check_range("--max-tokens", self.max_tokens, 0, limits.SENTENCE_TOKENS)
+        _check_range("--seed", self.seed, 0, 2**63 - 1)
+        _check_range("--threads", self.threads, 1, limits.THREADS)
 
 
 @dataclass(frozen=True)
@@ -144,10 +147,10 @@ class PrepareTextOptions:
         _check_known("--documents", self.documents, DOCUMENTS)
         self._check_tokenizer()
         _check_valid_size(self.valid_size, "characters")
-        _check_least("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY)
-        _check_least("--min-count", self.min_count, 1)
-        _check_least("--seed", self.seed, 0)
-        _check_least("--threads", self.threads, 1)
+        _check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
+        _check_range("--min-count", self.min_count, 1, 2**63 - 1)
+        _check_range("--seed", self.seed, 0, 2**63 - 1)
+        _check_range("--threads", self.threads, 1, limits.THREADS)
 
     @property
     def needed_count(self) -> int:
@@ -208,6 +211,7 @@ def _check_valid_size(size: int | float | None, unit: str) -> None:
         )
 
 
-def _check_least(name: str, value: int | None, low: int) -> None:
-    if value is not None and value < low:
-        raise ConfigError(f"{name} {value:,} is too small", where=name, hint=f"at least {low:,}")
+def _check_range(name: str, value: int | None, low: int, high: int) -> None:
+    if value is not None and not low <= value <= high:
+        size = "small" if value < low else "large"
+        raise ConfigError(f"{name} {value:,} is too {size}", where=name, hint=f"from {low:,} to {high:,}")

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from seqkit.errors import DataError, InputMissing, input_error
+from seqkit.limits import LINE_BYTES
 
-LINE_LIMIT = 1 << 20  # bytes of one line that are kept
 _BLOCK = 1 << 18  # bytes asked for in one read
 _SHOWN = 3  # line numbers named in a warning
 
@@ -45,7 +45,7 @@ def decode_line(raw: bytes) -> str:
     return raw.removesuffix(b"\n").removesuffix(b"\r").decode("utf-8", "replace")
 
 
-def cut_line(raw: bytes, limit: int = LINE_LIMIT) -> bytes:
+def cut_line(raw: bytes, limit: int = LINE_BYTES) -> bytes:
     """At most `limit` bytes of a line, cut between two characters."""
     if len(raw) <= limit:
         return raw
@@ -136,7 +136,7 @@ class _Account:
             logger.warning(
                 "%s: cut to the first %s bytes: %s",
                 self.name,
-                f"{LINE_LIMIT:,}",
+                f"{LINE_BYTES:,}",
                 _numbered(self.cut, self.cut_count),
             )
 
@@ -179,9 +179,9 @@ def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
         if newline:
             yield rest + head + newline
             rest = tail
-        elif len(rest) <= LINE_LIMIT:
+        elif len(rest) <= LINE_BYTES:
             # One byte more than the limit is kept, so that the line is known to be too long.
-            rest = (rest + block)[: LINE_LIMIT + 1]
+            rest = (rest + block)[: LINE_BYTES + 1]
     if rest:
         yield rest
 
@@ -194,10 +194,10 @@ def _bounded_lines(stream: BinaryIO) -> Iterator[bytes]:
         rest += block
         # Reads end anywhere, and the same text is to give the same long lines in the same parts. A read is
         # shorter than the limit, so that only the first line can be longer.
-        while len(rest) > LINE_LIMIT and rest.find(b"\n", 0, LINE_LIMIT + 1) < 0:
-            end = rest.rfind(b" ", 1, LINE_LIMIT)
+        while len(rest) > LINE_BYTES and rest.find(b"\n", 0, LINE_BYTES + 1) < 0:
+            end = rest.rfind(b" ", 1, LINE_BYTES)
             if end < 0:
-                end = len(cut_line(rest, LINE_LIMIT))
+                end = len(cut_line(rest, LINE_BYTES))
             yield rest[:end]
             rest = rest[end:]
         end = rest.rfind(b"\n") + 1
@@ -229,7 +229,7 @@ def _is_utf8(raw: bytes) -> bool:
 
 
 def _decode_block(block: bytes, account: _Account) -> list[str]:
-    if len(block) <= LINE_LIMIT:
+    if len(block) <= LINE_BYTES:
         try:
             text = block.decode("utf-8")
         except UnicodeDecodeError:

@@ -14,12 +14,12 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from seqkit import limits
 from seqkit.decoding.scoring import coverage_penalty, length_penalty
 from seqkit.errors import ConfigError
 
 State = TypeVar("State")
 
-BEAM_LIMIT = 1000
 NORMALIZATION_LIMIT = 10.0  # exponents far beyond it overflow, and sensible ones lie between 0 and 2
 
 
@@ -38,12 +38,12 @@ class BeamOptions:
     minimum_length: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.beam_size <= BEAM_LIMIT:
-            raise ConfigError(f"--beam-size {self.beam_size:,} must be from 1 to {BEAM_LIMIT:,}")
+        if not 1 <= self.beam_size <= limits.BEAM:
+            raise ConfigError(f"--beam-size {self.beam_size:,} must be from 1 to {limits.BEAM:,}")
         if not 1 <= self.n_best <= self.beam_size:
             raise ConfigError(
                 f"--n-best {self.n_best} needs a beam at least as large, but --beam-size is {self.beam_size}",
-                hint=f"--beam-size {min(max(self.n_best, 1), BEAM_LIMIT)}",
+                hint=f"--beam-size {min(max(self.n_best, 1), limits.BEAM)}",
             )
         if not abs(self.normalization) <= NORMALIZATION_LIMIT:
             raise ConfigError(

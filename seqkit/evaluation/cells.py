@@ -78,7 +78,9 @@ def cell_activations(loaded: LoadedModel, text: str) -> CellActivations:
     cut = len(ids) > limit or len(text) > MOST_POSITIONS * LONGEST_PIECE
     ids = ids[:limit]
     if not len(ids):
-        raise DataError("there is no text to look into")
+        raise DataError(
+            "there is no text to look into", where="the text", hint="a --prompt, or --cells-text FILE"
+        )
     with _recorded(layers) as history:
         read = _read(model, ids.tolist(), loaded.facts.boundary)
     names = _names(tokenizer)

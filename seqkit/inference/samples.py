@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from seqkit import limits
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.decoding.beam import BeamOptions
 from seqkit.decoding.sampling import SEED_LIMIT, SampleOptions
@@ -43,8 +44,8 @@ class GenerateOptions:
     def __post_init__(self) -> None:
         if self.length < 0:
             raise ConfigError(f"--length {self.length} must be 0 or more")
-        if self.samples < 1:
-            raise ConfigError(f"--samples {self.samples} must be at least 1")
+        if not 1 <= self.samples <= limits.SAMPLES:
+            raise ConfigError(f"--samples {self.samples:,} must be from 1 to {limits.SAMPLES:,}")
         if "" in self.stop:
             raise ConfigError("--stop needs a text; an empty one is everywhere")
         if self.seed is not None and not 0 <= self.seed < SEED_LIMIT:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqkit import limits
 from seqkit.config import DecodingConfig
 from seqkit.decoding.beam import BeamOptions
 from seqkit.errors import ConfigError
@@ -37,8 +38,10 @@ class TranslateOptions:
             raise ConfigError(
                 f"--min-length {self.minimum_length} is larger than --max-length {self.maximum_length}"
             )
-        if self.batch_tokens < 1:
-            raise ConfigError(f"--batch-tokens {self.batch_tokens} must be at least 1")
+        if not 1 <= self.batch_tokens <= limits.BATCH_TOKENS:
+            raise ConfigError(
+                f"--batch-tokens {self.batch_tokens:,} must be from 1 to {limits.BATCH_TOKENS:,}"
+            )
         self.beam  # noqa: B018  checks the rest
 
     @property

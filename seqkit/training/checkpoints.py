@@ -33,16 +33,27 @@ from seqkit.files import (
     TEMPORARY_PREFIX,
     make_directory,
     parse_json,
+    parse_sealed_json,
     read_regular,
+    remove_file,
     sha256,
     sync_directory,
     to_json,
+    to_sealed_json,
     write_atomic,
 )
 from seqkit.nn.recurrent import DecoderState
 
 _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
+_FILES = (
+    "state.json",
+    "weights.safetensors",
+    "averages.safetensors",
+    "optimizer.safetensors",
+    "carried.safetensors",
+    "metrics.jsonl",
+)
 _LIMIT = 1 << 36  # bytes of one file
 KEPT = 2
 
@@ -80,11 +91,13 @@ def locked(training: Path) -> Iterator[None]:
                 where=owner,
                 hint="wait for it or stop it; for a second run name another model directory",
             ) from error
-        stream.truncate(0)
-        stream.write(
-            f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}\n"
-        )
-        stream.flush()
+        try:
+            stream.truncate(0)
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            stream.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
+            stream.flush()
+        except OSError as error:
+            raise output_error(path, error) from error
         yield
 
 
@@ -104,7 +117,7 @@ def save(training: Path, checkpoint: Checkpoint) -> None:
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        for name, content in [*files.items(), (_MANIFEST, to_json(manifest))]:
+        for name, content in [*files.items(), (_MANIFEST, to_sealed_json(manifest))]:
             _write_synced(temporary / name, content)
         sync_directory(temporary)
         if final.exists():
@@ -157,7 +170,7 @@ def remove_all(training: Path) -> None:
 def remove_leftovers(training: Path) -> None:
     """Delete temporary names. The caller holds the lock."""
     for entry in training.glob(TEMPORARY_PREFIX + "*"):
-        shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+        shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else remove_file(entry)
 
 
 def save_candidate(training: Path, step: int, parameters: Mapping[str, Tensor]) -> None:
@@ -184,25 +197,17 @@ def remove_candidates(training: Path, keep: set[int]) -> None:
     wanted = {_candidate(training, step) for step in keep}
     for path in training.glob("best-*.safetensors"):
         if path not in wanted:
-            path.unlink(missing_ok=True)
+            remove_file(path)
 
 
 def _load(path: Path) -> Checkpoint:
-    manifest = parse_json(read_regular(path / _MANIFEST, limit=JSON_LIMIT), str(path / _MANIFEST))
+    manifest = parse_sealed_json(read_regular(path / _MANIFEST, limit=JSON_LIMIT), str(path / _MANIFEST))
+    if not isinstance(manifest, dict) or manifest.keys() != set(_FILES):
+        raise DataError("it names other files than a checkpoint has", where=str(path / _MANIFEST))
     contents = {}
-    for name in (
-        "state.json",
-        "weights.safetensors",
-        "averages.safetensors",
-        "optimizer.safetensors",
-        "carried.safetensors",
-        "metrics.jsonl",
-    ):
+    for name in _FILES:
         content = read_regular(path / name, limit=_LIMIT)
-        if not isinstance(manifest, dict) or manifest.get(name) != {
-            "sha256": sha256(content),
-            "size": len(content),
-        }:
+        if manifest[name] != {"sha256": sha256(content), "size": len(content)}:
             raise DataError(f"{name} is not what the checkpoint's manifest says", where=str(path / name))
         contents[name] = content
     tensors = {
@@ -238,10 +243,13 @@ def _discard(path: Path) -> None:
     """Delete a directory so that a kill in between leaves nothing that looks like a checkpoint."""
     if path.is_dir() and not path.is_symlink():
         trash = path.with_name(f"{TEMPORARY_PREFIX}trash-{path.name}-{os.getpid()}")
-        path.rename(trash)
+        try:
+            path.rename(trash)
+        except OSError as error:
+            raise output_error(path, error) from error
         shutil.rmtree(trash, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        remove_file(path)
 
 
 def _write_synced(path: Path, content: bytes) -> None:

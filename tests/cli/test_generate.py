@@ -206,7 +206,7 @@ def test_beam_search(model: Path, generate: Run) -> None:
     ("arguments", "message"),
     [
         (["--length", "-1"], "--length -1 must be 0 or more"),
-        (["--samples", "0"], "--samples 0 must be at least 1"),
+        (["--samples", "0"], "--samples 0 must be from 1 to 1,048,576"),
         (["--temperature", "-1"], "--temperature -1.0 must be from 0 to 100"),
         (["--temperature", "nan"], "--temperature nan must be from 0 to 100"),
         (["--top-k", "-2"], "--top-k -2 must be 0 (all) or more"),

@@ -50,7 +50,9 @@ def corpus(original: Path, tmp_path: Path) -> Path:
 
 def rewrite(corpus: Path, **changes: Any) -> None:
     path = corpus / "corpus.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    manifest = json.loads(path.read_text())
+    del manifest["checksum"]  # without one no bit is proved to be right, and the rest is looked at
+    path.write_text(json.dumps(manifest | changes))
 
 
 def test_an_opened_corpus_holds_the_text(corpus: Path) -> None:

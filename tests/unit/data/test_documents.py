@@ -68,7 +68,7 @@ def test_documents_are_those_of_the_text(
     tmp_path_factory: pytest.TempPathFactory, documents: Documents, files: list[str], block: int
 ) -> None:
     text = document_text(tmp_path_factory.mktemp("text"), files, documents)
-    with patch.multiple(text_module, LINE_LIMIT=LIMIT, _BLOCK=block):
+    with patch.multiple(text_module, LINE_BYTES=LIMIT, _BLOCK=block):
         chunks = list(text.chunks(warn=False))
     wanted = expected(files, documents)
     assert documents_of(chunks) == (wanted or [""])
@@ -90,7 +90,7 @@ def test_a_text_can_be_split_anywhere(
     wanted = expected(files, documents)
     if documents != "none":  # at the end of a document, as it is meant
         place = len("".join(wanted[: 1 + place % max(len(wanted), 1)]))
-    with patch.multiple(text_module, LINE_LIMIT=LIMIT, _BLOCK=block):
+    with patch.multiple(text_module, LINE_BYTES=LIMIT, _BLOCK=block):
         sides = list(split(text.chunks(warn=False), place))
     before, behind = (documents_of(side) for side in zip(*sides, strict=True)) if sides else ([""], [""])
     assert "".join(before) == "".join(wanted)[:place]

@@ -299,7 +299,7 @@ def test_the_manifest_holds_no_path_and_no_time(tmp_path: Path) -> None:
     assert str(tmp_path) not in content
     assert set(json.loads(content)) == {
         *("format", "version", "seqkit", "kind", "seed", "tokenizer", "filters"),
-        *("lines", "kept", "dropped", "arrays", "files"),
+        *("lines", "kept", "dropped", "arrays", "files", "checksum"),
     }
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqkit.data import text
-from seqkit.data.text import LINE_LIMIT, cut_line, decode_line, read_blocks, read_lines, read_text
+from seqkit.data.text import LINE_BYTES, cut_line, decode_line, read_blocks, read_lines, read_text
 from seqkit.errors import DataError, InputMissing
 
 
@@ -114,10 +114,10 @@ def test_a_second_reading_can_be_silent(tmp_path: Path, logged: list[str]) -> No
 
 
 def test_a_long_line_is_cut_and_stays_one_line(tmp_path: Path, logged: list[str]) -> None:
-    long = "é" * LINE_LIMIT  # twice the limit in bytes
+    long = "é" * LINE_BYTES  # twice the limit in bytes
     first, second, third = lines_of(f"a\n{long}x\nb\n".encode(), tmp_path)
     assert (first, third) == ("a", "b")
-    assert second == "é" * (LINE_LIMIT // 2)
+    assert second == "é" * (LINE_BYTES // 2)
     assert logged == [f"{tmp_path / 'text'}: cut to the first 1,048,576 bytes: line 2"]
 
 
@@ -137,7 +137,7 @@ def test_memory_stays_bounded_for_an_endless_line(tmp_path: Path) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert lengths == [LINE_LIMIT]
+    assert lengths == [LINE_BYTES]
     assert peak < 12 << 20
 
 
@@ -217,7 +217,7 @@ def test_reads_may_end_anywhere_in_a_text(
     limit = blocks.draw(st.integers(5, 20))  # a cut may take four bytes back
     size = blocks.draw(st.integers(1, limit))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "LINE_LIMIT", limit)
+        patch.setattr(text, "LINE_BYTES", limit)
         patch.setattr(text, "_BLOCK", limit)
         whole = list(read_text(path, warn=False))
         exact = list(read_text(path, warn=False, exact=True))
@@ -235,10 +235,10 @@ def test_reads_may_end_anywhere_in_a_text(
 
 def test_a_long_line_of_a_text_is_cut_before_a_space(tmp_path: Path, logged: list[str]) -> None:
     path = tmp_path / "text"
-    path.write_bytes(b"\xff" + b"ab " * (LINE_LIMIT // 2) + b"\xff\n" + "é".encode() * LINE_LIMIT + b"\n\xff")
+    path.write_bytes(b"\xff" + b"ab " * (LINE_BYTES // 2) + b"\xff\n" + "é".encode() * LINE_BYTES + b"\n\xff")
     parts = list(read_text(path))
-    assert "".join(parts) == "\ufffd" + "ab " * (LINE_LIMIT // 2) + "\ufffd\n" + "é" * LINE_LIMIT + "\n\ufffd"
-    assert [len(part.encode()) <= LINE_LIMIT + 5 for part in parts] == [True] * len(parts)
+    assert "".join(parts) == "\ufffd" + "ab " * (LINE_BYTES // 2) + "\ufffd\n" + "é" * LINE_BYTES + "\n\ufffd"
+    assert [len(part.encode()) <= LINE_BYTES + 5 for part in parts] == [True] * len(parts)
     assert parts[0].endswith("ab")
     assert parts[1].startswith(" ab")
     assert logged == [f"{path}: invalid UTF-8 replaced by U+FFFD in 2 lines (1, 3)"]

@@ -1,0 +1,14 @@
+"""Limits that keep a slip of the finger, or a hostile file, from taking the machine.
+
+They lie far beyond what anybody needs. What passes one is refused by its name, or cut and said so.
+"""
+
+LINE_BYTES = 1 << 20  # of one line of text; what follows is cut off
+SENTENCE_TOKENS = 1 << 14  # of one side of a training pair, whatever --max-tokens says
+BATCH_TOKENS = 1 << 20  # that are computed together
+VOCABULARY = 1 << 20  # ids
+LAYER_WIDTH = 1 << 16  # numbers
+STREAMS = 1 << 16  # read side by side; also the length of a slice of them
+BEAM = 1000  # hypotheses
+SAMPLES = 1 << 20  # texts of one command
+THREADS = 1024  # and processes
