@@ -30,10 +30,16 @@ def command(corpus: Path, model: Path, *more: str, **changes: object) -> list[st
 
 def start(arguments: list[str], log: Path) -> int:
     """A process that runs a command line; it is forked, so that it needs no time to import."""
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # the test's own handlers are none of the child's
     child = os.fork()
     if child:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
         return child
     code = ExitCode.BUG  # pragma: no cover - from here on it is the child
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     try:
         stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(stream, 1)

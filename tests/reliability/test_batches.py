@@ -1,0 +1,74 @@
+"""A thousand sentences in any order, in any batches, beside a very long one: nothing changes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqkit.inference.translation import TranslateOptions, Translation, Translator
+from tests.conftest import toy_pairs
+
+SENTENCES = [source for source, _ in toy_pairs(1000, seed=5, longest=9)]
+OPTIONS = TranslateOptions(beam_size=3)
+EXACT, CLOSE = 0.0, 1e-4  # nats a token
+
+
+@pytest.fixture(scope="module", params=["int8", "fp32"])
+def translator(request: pytest.FixtureRequest, toy_model: Path) -> Translator:
+    return Translator.load(toy_model, device="cpu", threads=1, precision=request.param)
+
+
+@pytest.fixture(scope="module")
+def alone(translator: Translator) -> dict[str, Translation]:
+    """Each sentence by itself."""
+    return {line: translator.translate([line], OPTIONS)[0] for line in dict.fromkeys(SENTENCES)}
+
+
+def assert_as_alone(
+    translator: Translator, alone: dict[str, Translation], lines: list[str], tokens: int
+) -> None:
+    """In whole numbers to the bit; in fp32 within rounding, with equal scores where the words differ."""
+    exact = translator.precision == "int8"
+    others = 0
+    translations = translator.translate(lines, replace(OPTIONS, batch_tokens=tokens))
+    for line, found in zip(lines, translations, strict=True):
+        expected = alone[line]
+        assert found.score == pytest.approx(expected.score, abs=EXACT if exact else CLOSE, rel=0)
+        others += found.text != expected.text
+    assert others <= (0 if exact else len(lines) // 200), "a tie may fall the other way in fp32, now and then"
+
+
+@pytest.mark.parametrize("tokens", [1, 7 * 8, 64 * 8, 100_000], ids=["1", "7", "64", "by tokens"])
+def test_batches_of_any_size(translator: Translator, alone: dict[str, Translation], tokens: int) -> None:
+    assert_as_alone(translator, alone, SENTENCES, tokens)
+
+
+def test_any_order(translator: Translator, alone: dict[str, Translation]) -> None:
+    shuffled = random.Random(1).sample(SENTENCES, len(SENTENCES))
+    assert_as_alone(translator, alone, shuffled, OPTIONS.batch_tokens)
+
+
+def test_beside_a_very_long_one(translator: Translator, alone: dict[str, Translation]) -> None:
+    long = " ".join(SENTENCES[:100])
+    alone = {**alone, long: translator.translate([long], OPTIONS)[0]}
+    assert_as_alone(translator, alone, [*SENTENCES[:300], long, *SENTENCES[300:]], 100_000)
+
+
+def test_a_beam_says_what_forcing_says(translator: Translator, alone: dict[str, Translation]) -> None:
+    """The score that the search gives a translation is the one that the model gives its words."""
+    lines = [line for line in alone if alone[line].alternatives[0].tokens]
+    sources = translator.source_tokenizer.encode(lines)
+    pieces = translator.target_tokenizer.pieces(list(range(translator.target_tokenizer.size)))
+    number = {piece: place for place, piece in enumerate(pieces)}
+    best = [alone[line].alternatives[0] for line in lines]
+    whole = [one for one in range(len(lines)) if len(sources[one]) <= translator.longest_source]
+    assert len(whole) > 500
+    targets = [np.array([number[token] for token in best[one].tokens], np.int64) for one in whole]
+    forced = translator.score_tokens([sources[one] for one in whole], targets)
+    tolerance = 1e-9 if translator.precision == "int8" else CLOSE
+    for one, scores in zip(whole, forced, strict=True):
+        assert np.allclose(scores, best[one].token_scores, rtol=0, atol=tolerance)

@@ -1,0 +1,166 @@
+"""Signals at random moments of a training run, once and twice, in the foreground and behind scripts."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seqkit.errors import ExitCode
+from tests.laws.runs import assert_same
+from tests.laws.test_resume_processes import command, first_line, start, wait
+
+WITHIN = 10.0  # seconds from a signal to the end
+STEPS = "60"
+CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+
+
+def arguments(corpus: Path, model: Path, *more: str) -> list[str]:
+    return command(corpus, model, "--steps", STEPS, *more)
+
+
+@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+def test_at_random_moments_everything_is_saved(
+    toy_corpus: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """In loading, steps, validations and saving; the run goes on to the same bits."""
+    log, whole = tmp_path / "log", tmp_path / "whole"
+    began = time.monotonic()
+    assert wait(start(arguments(toy_corpus, whole), log), 120) == 0
+    duration, generator, stops = time.monotonic() - began, random.Random(number), 0
+    for attempt in range(12):
+        model = tmp_path / f"model{attempt}"
+        patience = duration  # grows, so that every run ends on a machine that gets slower meanwhile
+        while True:
+            child = start(arguments(toy_corpus, model), log)
+            code = wait(child, patience * generator.uniform(0.02, 0.5))
+            patience *= 1.3
+            if code is None:
+                os.kill(child, number)
+                sent = time.monotonic()
+                code = wait(child, WITHIN)
+                assert code is not None, f"still running {WITHIN} seconds after {number.name}"
+                assert time.monotonic() - sent < WITHIN
+            if code == ExitCode.OK:
+                break
+            # In its first moments a process has no handler yet and dies of the signal; nothing is lost.
+            assert code in {CODES[number], -number}, log.read_text()
+            stops += 1
+        assert_same(whole, model)
+        if stops >= 12:
+            break
+    assert stops >= 12
+
+
+def started(
+    corpus: Path, model: Path, *before: str, environment: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """A long run in a process of its own, behind other commands."""
+    run = command(corpus, model, "--steps", "4000", training__validate_every=20)
+    return subprocess.Popen(
+        [*before, sys.executable, "-m", "seqkit", *run],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def test_a_second_signal_stops_at_once(toy_corpus: Path, tmp_path: Path) -> None:
+    """The first one waits for a step that never ends here; the second does not."""
+    endless = (
+        "import sys, time\n"
+        "from seqkit.training import loop\n"
+        "real = loop._gradients\n"
+        "def slow(*arguments):\n"
+        "    print('in a step', file=sys.stderr, flush=True)\n"
+        "    for _ in range(600): time.sleep(0.1)\n"
+        "    return real(*arguments)\n"
+        "loop._gradients = slow\n"
+        "from seqkit.cli import main\n"
+        "main()\n"
+    )
+    run = arguments(toy_corpus, tmp_path / "model")
+    with subprocess.Popen(
+        [sys.executable, "-c", endless, *run], stderr=subprocess.PIPE, text=True
+    ) as process:
+        first_line(process, "in a step")
+        process.send_signal(signal.SIGINT)
+        assert "SIGINT: saving; once more to leave at once" in first_line(process, "SIGINT")
+        time.sleep(0.3)
+        assert process.poll() is None
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(WITHIN) == ExitCode.INTERRUPTED
+        assert time.monotonic() - sent < 2
+
+
+@pytest.mark.parametrize("behind", ["ignored", "nohup", "timeout", "cron"])
+def test_behind_scripts(toy_corpus: Path, tmp_path: Path, behind: str) -> None:
+    """A script's job starts with SIGINT ignored; cron has no HOME, no TERM, a closed standard error."""
+    model, number = tmp_path / "model", signal.SIGINT
+    environment = dict(os.environ)
+    prefix: list[str] = []
+    if behind == "ignored":
+        prefix = ["bash", "-c", 'trap "" INT; exec "$@"', "bash"]
+    elif behind == "nohup":
+        prefix, number = ["nohup"], signal.SIGTERM
+    elif behind == "timeout":
+        prefix, number = ["timeout", "--signal=TERM", "600"], signal.SIGTERM
+    else:
+        keep = {"PATH", "PYTHONPATH", "OMP_NUM_THREADS", "LD_LIBRARY_PATH", "VIRTUAL_ENV"}
+        environment = {name: value for name, value in environment.items() if name in keep}
+        prefix, number = ["bash", "-c", 'exec "$@" 2>&-', "bash"], signal.SIGTERM
+    with started(toy_corpus, model, *prefix, environment=environment) as process:
+        deadline = time.monotonic() + 120
+        while not (model / "weights.safetensors").exists():
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=WITHIN)
+    expected = 124 if behind == "timeout" and process.returncode == 124 else CODES[number]
+    assert process.returncode == expected
+    assert "Traceback" not in err
+    if behind != "cron":
+        assert "everything is saved" in err
+    assert list((model / "training").glob("checkpoint-*"))
+
+
+def at_work(process: subprocess.Popen[str]) -> None:
+    """Wait until a process has a handler for SIGTERM, and a little longer."""
+    status, deadline = Path(f"/proc/{process.pid}/status"), time.monotonic() + 60
+    while not int(status.read_text().split("SigCgt:")[1].split()[0], 16) >> (signal.SIGTERM - 1) & 1:
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(1)
+
+
+@pytest.mark.parametrize("name", ["translate", "evaluate", "prepare"])
+def test_other_commands_end_soon_and_leave_nothing_half(toy_model: Path, tmp_path: Path, name: str) -> None:
+    """An output that is not whole does not appear."""
+    text = tmp_path / "text"
+    text.write_bytes(b"".join(b"ba di fu go ke lo mi %d\n" % number for number in range(300_000)))
+    output = tmp_path / "out"
+    words = {
+        "translate": ["translate", str(toy_model), str(text), "--output", str(output), "--threads", "1"],
+        "evaluate": ["evaluate", "--model", str(toy_model), "--source", str(text), "--reference", str(text)],
+        "prepare": ["prepare", str(output), "--source", str(text), "--target", str(text), "--keep-identical"],
+    }[name]
+    with subprocess.Popen(
+        [sys.executable, "-m", "seqkit", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        at_work(process)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=WITHIN)
+    assert process.returncode == ExitCode.TERMINATED, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert [path.name for path in tmp_path.iterdir()] == ["text"]
