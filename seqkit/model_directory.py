@@ -40,7 +40,7 @@ from seqkit.files import (
     to_sealed_json,
     write_atomic,
 )
-from seqkit.parameters import parameter_shapes
+from seqkit.parameters import check_vocabularies, parameter_shapes
 from seqkit.shortlist import Shortlist
 
 if TYPE_CHECKING:
@@ -259,9 +259,10 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
             str(directory / CONFIG),
             facts.kind,
         )
+        source, target = _tokenizers(directory, files, manifest)
+        check_vocabularies(config.model, joint=source is target)
     except ConfigError as error:
-        raise ModelError(error.message, where=error.where) from error
-    source, target = _tokenizers(directory, files, manifest)
+        raise ModelError(error.message, where=str(directory / CONFIG)) from error
     if facts.boundary >= target.size or (facts.kind == "generation" and source is not target):
         raise _damaged_facts(directory)
     shapes = parameter_shapes(config.model, facts.kind, source.size, target.size)
@@ -280,13 +281,13 @@ def _tokenizers(
         source, target = load_tokenizers({name: files[name] for name in _TOKENIZERS if name in files})
         tokenizers = [source] if source is target else [source, target]
         agrees = self_test(*tokenizers) == manifest["tokenizer_self_test"]
-    except DataError as error:
-        raise ModelError(error.message, where=str(directory)) from error
+    except (DataError, ModelError) as error:
+        raise ModelError(error.message, where=str(directory / (error.where or MANIFEST))) from error
     if not agrees:
         raise ModelError(
             "the tokenizer does not segment the manifest's test sentences as it did in training",
             where=str(directory),
-            hint=f"install the versions that made it: {manifest['versions']}",
+            hint=f"install sentencepiece {manifest['versions'].get('sentencepiece')}, as in training",
         )
     return source, target
 

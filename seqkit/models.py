@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from seqkit.batch import Batch, Padded
 from seqkit.config import Config, Kind, ModelConfig
-from seqkit.errors import ConfigError
 from seqkit.nn.attention import Attention
 from seqkit.nn.frontends import Frontend, TokenFrontend
 from seqkit.nn.heads import Head, Loss, TokenHead
@@ -124,13 +123,7 @@ def build_model(config: Config, kind: Kind, source_size: int, target_size: int) 
 def build_encoder_decoder(
     config: ModelConfig, *, source_size: int, target_size: int, label_smoothing: float = 0.0
 ) -> SequenceModel:
-    """A translation model for vocabularies of the given sizes."""
-    if config.tied_embeddings == "all" and source_size != target_size:
-        raise ConfigError(
-            "model.tied_embeddings = all needs one joint vocabulary, but this corpus has two, "
-            f"of {source_size:,} and {target_size:,}",
-            hint="--set model.tied_embeddings=target, or prepare the corpus without --separate-vocabularies",
-        )
+    """A translation model for vocabularies of the given sizes, one and the same with all embeddings tied."""
     target_embedding = _embedding(target_size, config.embedding_size)
     source_embedding = (
         target_embedding

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from seqkit.arrays import Shapes
 from seqkit.config import Kind, ModelConfig
+from seqkit.errors import ConfigError
 
 Parameter = tuple[str, tuple[int, ...]]
 _GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -17,6 +18,16 @@ def parameter_shapes(config: ModelConfig, kind: Kind, source_size: int, target_s
     `source_size` and `target_size` are those of the vocabularies.
     """
     return dict(_parameters(config, kind == "translation", source_size, target_size))
+
+
+def check_vocabularies(config: ModelConfig, *, joint: bool) -> None:
+    """Raise ConfigError where the model needs one vocabulary for both languages and they have two."""
+    if config.tied_embeddings == "all" and not joint:
+        raise ConfigError(
+            "model.tied_embeddings = all needs one joint vocabulary, but there are two",
+            where="model.tied_embeddings",
+            hint="--set model.tied_embeddings=target, or prepare the corpus without --separate-vocabularies",
+        )
 
 
 def _parameters(

@@ -67,7 +67,7 @@ class Shortlist:
             arrays: dict[str, np.ndarray] = deserialize(content)
         except (safetensors.SafetensorError, ValueError) as error:
             raise unreadable(error, where) from error
-        for name, ids in arrays.items():
+        for name, ids in sorted(arrays.items()):
             if ids.min() < 0 or ids.max() >= target_size:
                 raise ModelError(
                     f"the shortlist's {name!r} has an id outside the vocabulary of {target_size:,}",

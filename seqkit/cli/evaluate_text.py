@@ -32,7 +32,7 @@ class TextScoring:
 
     def __post_init__(self) -> None:
         if self.text is None:
-            raise ConfigError("there is no text to predict", hint="add --text FILE")
+            raise ConfigError("there is no text to predict", where="--text", hint="add --text FILE")
         if self.model is None and self.ngram is None:
             raise ConfigError(
                 "--text needs --model MODEL, the generator that predicts it",

@@ -78,7 +78,7 @@ class PrepareOptions:
                 "--pairs cannot be used with --source and --target", hint="give one or the other"
             )
         if not self.pairs and not (self.source and self.target):
-            missing = "--target" if self.source else "--source" if self.target else "--source and --target"
+            missing = "--target" if self.source else "--source"
             raise ConfigError(
                 f"{missing} is missing",
                 hint="or give one tab-separated file with --pairs; plain text for a generator with --text",

@@ -16,6 +16,7 @@ from seqkit.data.tokenizers import SMALLEST_VOCABULARY, Tokenizer
 from seqkit.errors import ConfigError
 from seqkit.files import JSON_LIMIT, parse_json, read_regular
 from seqkit.model_directory import CONFIG, LoadedModel
+from seqkit.parameters import check_vocabularies
 from seqkit.training.options import TrainOptions
 from seqkit.training.tasks import Network
 
@@ -71,8 +72,11 @@ def tokenizers_of_run(options: TrainOptions, corpus: Corpus) -> tuple[Tokenizer,
     """The corpus's tokenizers; for a generator that begins with another one, the union of their vocabularies.
 
     A run that goes on finds that union in its own model directory. The corpus's ids mean the same in it.
+    Raises ConfigError where the model needs one vocabulary and the corpus has two.
     """
     source, target = corpus.source_tokenizer, corpus.target_tokenizer
+    if corpus.kind == "translation":
+        check_vocabularies(options.config.model, joint=source is target)
     if not isinstance(target, CharacterTokenizer) or corpus.kind != "generation":
         return source, target
     path = options.model / CHARACTERS_NAME
@@ -129,7 +133,10 @@ def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | 
     theirs, ours = pairs[1]
     both = isinstance(theirs, CharacterTokenizer) and isinstance(ours, CharacterTokenizer)
     if not both or other.facts.kind != "generation" or theirs.kind != ours.kind:
-        raise ConfigError(f"--init-from {directory}: that model has another vocabulary than this corpus")
+        raise ConfigError(
+            f"--init-from {directory}: that model has another vocabulary than this corpus",
+            hint="begin without it; only generators over characters take over other vocabularies",
+        )
     place = {piece: row for row, piece in enumerate(theirs.token_bytes()) if row >= SMALLEST_VOCABULARY}
     rows = list(range(SMALLEST_VOCABULARY))
     rows += [place.get(piece, -1) for piece in ours.token_bytes()[SMALLEST_VOCABULARY:]]

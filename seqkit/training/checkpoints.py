@@ -143,12 +143,12 @@ def _storage_error(path: Path, error: OSError, needed: int) -> SeqkitError:
 def load_newest(training: Path) -> Checkpoint | None:
     """The newest whole checkpoint; None when there is none at all."""
     found = _all(training)
-    problem: SeqkitError | None = None
+    problem: SeqkitError | None = None  # of the newest
     for path in reversed(found):
         try:
             return _load(path)
         except SeqkitError as error:
-            problem = error
+            problem = problem or error
             _LOG.warning("%s is damaged (%s): trying the checkpoint before it", path.name, error.message)
     if problem is not None:
         raise ModelError(

@@ -96,12 +96,13 @@ class RunState:
     finished: str = ""
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> RunState:
+    def from_dict(cls, values: dict[str, Any], where: str) -> RunState:
         """Read back what `dataclasses.asdict` gave; ModelError when these are not the names of today."""
         try:
             return cls(**{**values, "health": GradientHealth(**values["health"])})
         except (TypeError, KeyError) as error:
             raise ModelError(
                 "the checkpoint was written by another version of seqkit",
+                where=where,
                 hint="continue with that version, or begin again with --restart",
             ) from error

@@ -93,7 +93,7 @@ def warnings(summary: dict[str, object], gates: dict[str, float], clip_norm: flo
         )
     if summary["nonfinite_steps"]:
         found.append(
-            f"{summary['nonfinite_steps']} steps had a gradient that was not finite and were skipped"
+            f"gradients that were not finite, whose steps were skipped: {summary['nonfinite_steps']}"
         )
     stuck = [f"{name} ({share:.0%})" for name, share in gates.items() if share > SATURATION_LIMIT]
     if stuck:

@@ -366,7 +366,7 @@ class _Run:
             (state.pop("threads"), state.pop("precision")), (self.threads, self.precision)
         )
         self.tensors_sha256 = state.pop("tensors_sha256")
-        self.state = RunState.from_dict(state)
+        self.state = RunState.from_dict(state, str(self.directory))
         self.saved_step = self.state.step
         self.candidates = {int(step) for _, step in self.state.best}
         self.budget = dataclasses.replace(self.budget, state=self.state)
@@ -383,7 +383,7 @@ class _Run:
     def _finished(self, *, already: bool) -> Finished:
         state = self.state
         if not state.best:
-            raise ModelError("the finished run has no best checkpoint", where=str(self.options.model))
+            raise ModelError(f"{self.directory} has no best checkpoint", hint="begin again with --restart")
         score, step = state.best[0]
         return Finished(
             step=state.step,

@@ -85,11 +85,14 @@ def test_utf16_is_refused_with_a_command(toy_model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "stream", "code"),
-    [("stdout", "output", ExitCode.CANNOT_CREATE), ("stdin", "input", ExitCode.INPUT_MISSING)],
+    ("name", "said", "code"),
+    [
+        ("stdout", "standard output is closed", ExitCode.CANNOT_CREATE),
+        ("stdin", "standard input is closed", ExitCode.INPUT_MISSING),
+    ],
 )
-def test_closed_standard_streams(toy_model: Path, name: str, stream: str, code: ExitCode) -> None:
+def test_closed_standard_streams(toy_model: Path, name: str, said: str, code: ExitCode) -> None:
     err = io.StringIO()
     with mock.patch.multiple(sys, **{"stderr": err, name: None}):
         assert cli.run(["translate", str(toy_model), "--threads", "1"]) == code
-    assert err.getvalue().startswith(f"seqkit: error: standard {stream} is closed\n")
+    assert err.getvalue().startswith(f"seqkit: error: {said}\n")

@@ -152,7 +152,9 @@ def test_a_signal_while_it_is_learnt_leaves_a_whole_model(
         return learn(*arguments, **options)
 
     monkeypatch.setattr(shortlist, "learn_shortlist", noticed)
-    with pytest.raises(Interrupted, match="before the model had its shortlist") as caught:
+    with pytest.raises(
+        Interrupted, match="stopped before the model had its shortlist; all else is saved"
+    ) as caught:
         train(toy_corpus, model, config, signalled=lambda: 15 if learning else 0)
     assert caught.value.exit_code == 143
     assert model_directory.load(model).shortlist is None

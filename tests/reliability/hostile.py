@@ -1,4 +1,10 @@
-"""Mutations of model directories by somebody who wants to be believed: their checksums fit."""
+"""Mutations of model directories by somebody who wants to be believed: their checksums fit.
+
+    python -m tests.reliability.hostile FOLDER FILE          lets its manifest vouch for a changed file
+    python -m tests.reliability.hostile FOLDER -c STATEMENT  changes its manifest, a dictionary called m
+
+FOLDER is a model, a corpus or a checkpoint of a run.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +13,7 @@ import os
 import random
 import shutil
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,12 +40,17 @@ def believe(model: Path, name: str, content: bytes) -> None:
         path.unlink()
     path.write_bytes(content)
     manifest = read_manifest(model)
-    manifest["files"][name] = {"sha256": sha256(content), "size": len(content)}
+    manifest.get("files", manifest)[name] = {"sha256": sha256(content), "size": len(content)}
     write_manifest(model, manifest)
 
 
+def manifest_path(folder: Path) -> Path:
+    corpus = folder / "corpus.json"
+    return corpus if corpus.exists() else folder / "manifest.json"
+
+
 def read_manifest(model: Path) -> dict[str, Any]:
-    manifest: dict[str, Any] = json.loads((model / "manifest.json").read_bytes())
+    manifest: dict[str, Any] = json.loads(manifest_path(model).read_bytes())
     manifest.pop("checksum", None)
     return manifest
 
@@ -48,7 +60,7 @@ def write_manifest(model: Path, manifest: dict[str, Any]) -> None:
         content = to_sealed_json(manifest)
     except (ValueError, UnicodeEncodeError):
         content = json.dumps(manifest).encode("utf-8", "surrogatepass")
-    (model / "manifest.json").write_bytes(content)
+    manifest_path(model).write_bytes(content)
 
 
 def leaf_of(value: Any, generator: random.Random) -> tuple[Any, Any]:
@@ -298,3 +310,13 @@ def mutate(original: Path, model: Path, seed: int) -> str:
     generator = random.Random(seed)
     mutation = MUTATIONS[seed % len(MUTATIONS)]
     return f"seed {seed}: {mutation.__name__}: {mutation(model, generator)}"
+
+
+if __name__ == "__main__":
+    directory, words = Path(sys.argv[1]), sys.argv[2:]
+    if words[0] == "-c":
+        m = read_manifest(directory)
+        exec(words[1])
+        write_manifest(directory, m)
+    else:
+        believe(directory, words[0], (directory / words[0]).read_bytes())

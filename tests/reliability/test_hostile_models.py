@@ -66,7 +66,7 @@ def attempts(original: Path, folder: Path, seeds: range, kind: str) -> None:
     """Try mutated models one by one and write what came of each, as it comes: a crash loses the last only."""
     model, text = folder / "model", folder / "text"
     text.write_text("ba di\n")
-    with open(folder / "outcomes", "a") as outcomes:
+    with open(folder / "outcomes", "a") as outcomes, open(2, "w", buffering=1, closefd=False) as sys.stderr:
         for seed in seeds:
             what = mutate(original, model, seed)
             print(json.dumps({"what": what}), file=outcomes, flush=True)

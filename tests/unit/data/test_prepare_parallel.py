@@ -364,7 +364,7 @@ def test_mostly_unequal_pairs_are_a_warning(tmp_path: Path, warnings: list[str])
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "--source and --target is missing"),
+        ({}, "--source is missing"),
         ({"source": ("a",)}, "--target is missing"),
         ({"target": ("a",)}, "--source is missing"),
         ({"pairs": ("a",), "source": ("b",)}, "--pairs cannot be used with --source"),

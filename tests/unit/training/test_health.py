@@ -76,7 +76,7 @@ def test_a_healthy_gradient_needs_no_words() -> None:
             {},
             "gradients explode: their mean norm is 21.0, clipped to 1",
         ),
-        (summary_of(nonfinite=3), {}, "3 steps had a gradient that was not finite"),
+        (summary_of(nonfinite=3), {}, "gradients that were not finite, whose steps were skipped: 3"),
         (
             summary_of(),
             {"decoder.forget": 0.95, "decoder.input": 0.3},
