@@ -13,5 +13,5 @@ ruff check --quiet .
 echo "mypy --strict seqkit" >&2
 mypy
 echo "pytest" >&2
-if [ $# -eq 0 ]; then set -- -m "not slow"; fi
+if [ $# -eq 0 ]; then set -- -m "not slow" --numprocesses auto --maxprocesses 8 --dist worksteal; fi
 python -m pytest "$@"

@@ -215,7 +215,7 @@ class Screen(io.TextIOWrapper):
 def test_colours_are_those_of_the_terminal(
     environment: dict[str, str], colors: ColorSystem | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR"):
+    for name in ("TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR", "LINES"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {**environment, "COLUMNS": "60"}.items():
         monkeypatch.setenv(name, value)

@@ -20,7 +20,6 @@ from seqkit.cli import run
 from seqkit.errors import ExitCode
 from tests.reliability.hostile import MUTATIONS, mutate
 
-COUNT = 2000  # of both kinds together
 SECONDS, MEMORY = 5, 1 << 30  # for each
 CHUNK = 100  # in a process
 
@@ -100,14 +99,15 @@ def outcomes_of(original: Path, folder: Path, kind: str, seeds: range) -> Iterat
             yield asked | answered
 
 
+@pytest.mark.parametrize("count", [150, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["translation", "generation"])
 def test_each_is_refused_in_one_line_or_harmless(
-    kind: str, toy_model: Path, toy_generator: Path, tmp_path: Path
+    kind: str, count: int, toy_model: Path, toy_generator: Path, tmp_path: Path
 ) -> None:
     original = toy_model if kind == "translation" else toy_generator
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     refused, harmless, wrong = 0, 0, []
-    for found in outcomes_of(original, tmp_path, kind, range(COUNT // 2)):
+    for found in outcomes_of(original, tmp_path, kind, range(count)):
         said = found["said"]
         if found["code"] == ExitCode.OK:
             harmless += 1
@@ -120,8 +120,8 @@ def test_each_is_refused_in_one_line_or_harmless(
             before = found["memory"]
     print(f"{kind}: {refused} refused, {harmless} harmless", file=sys.stderr)
     assert not wrong, "\n".join([f"{len(wrong)} of them:", *wrong[:20]])
-    assert refused + harmless == COUNT // 2
-    assert refused > COUNT // 2 * 0.6, "most of the mutations must be seen"
+    assert refused + harmless == count
+    assert refused > count * 0.6, "most of the mutations must be seen"
 
 
 def one_block(said: str) -> bool:

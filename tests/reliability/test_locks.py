@@ -87,7 +87,9 @@ def test_before_the_first_validation_a_reader_is_told_so(toy_corpus: Path, tmp_p
     with subprocess.Popen(
         [sys.executable, "-m", "seqkit", *words], stderr=subprocess.PIPE, text=True
     ) as process:
-        first_line(process, " step ")
+        first_line(process, " train ")
+        while not (model / "manifest.json").exists():
+            assert process.poll() is None
         with pytest.raises(ModelError, match="holds no trained model yet"):
             model_directory.load(model)
         process.kill()

@@ -131,7 +131,7 @@ def test_behind_scripts(toy_corpus: Path, tmp_path: Path, behind: str) -> None:
     assert process.returncode == expected
     assert "Traceback" not in err
     if behind != "cron":
-        assert re.search(r"error: stopped after step [\d,]+; everything is saved", err)
+        assert re.search(r"seqkit: stopped after step [\d,]+; everything is saved", err)
     assert list((model / "training").glob("checkpoint-*"))
 
 

@@ -81,7 +81,9 @@ CASES: list[tuple[dict[str, Any], Rule]] = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "rule"), CASES, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("settings", "rule"), CASES, ids=lambda value: str(value)[:60] if isinstance(value, dict) else ""
+)
 def test_optimizers_follow_their_rules(settings: dict[str, Any], rule: Rule) -> None:
     weight = nn.Parameter(torch.tensor([START], dtype=torch.float64))
     optimizer = build_optimizer([weight], TrainingConfig(learning_rate=RATE, **settings))
