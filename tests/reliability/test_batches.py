@@ -17,13 +17,7 @@ OPTIONS = TranslateOptions(beam_size=3)
 EXACT, CLOSE = 0.0, 1e-4  # nats a token
 
 
-@pytest.fixture(scope="module", params=["int8", "fp32"])
-def translator(request: pytest.FixtureRequest, toy_model: Path) -> Translator:
-    return Translator.load(toy_model, device="cpu", threads=1, precision=request.param)
-
-
-@pytest.fixture(scope="module")
-def alone(translator: Translator) -> dict[str, Translation]:
+def translated_alone(translator: Translator) -> dict[str, Translation]:
     """Each sentence by itself."""
     return {line: translator.translate([line], OPTIONS)[0] for line in dict.fromkeys(SENTENCES)}
 
@@ -42,23 +36,18 @@ def assert_as_alone(
     assert others <= (0 if exact else len(lines) // 200), "a tie may fall the other way in fp32, now and then"
 
 
-@pytest.mark.parametrize("tokens", [1, 7 * 8, 64 * 8, 100_000], ids=["1", "7", "64", "by tokens"])
-def test_batches_of_any_size(translator: Translator, alone: dict[str, Translation], tokens: int) -> None:
-    assert_as_alone(translator, alone, SENTENCES, tokens)
-
-
-def test_any_order(translator: Translator, alone: dict[str, Translation]) -> None:
+def assert_any_batches(translator: Translator, alone: dict[str, Translation]) -> None:
+    """Of a sentence, of about 7 and 64, by tokens; in another order; beside a very long one."""
+    for tokens in (1, 7 * 8, 64 * 8, 100_000):
+        assert_as_alone(translator, alone, SENTENCES, tokens)
     shuffled = random.Random(1).sample(SENTENCES, len(SENTENCES))
     assert_as_alone(translator, alone, shuffled, OPTIONS.batch_tokens)
-
-
-def test_beside_a_very_long_one(translator: Translator, alone: dict[str, Translation]) -> None:
     long = " ".join(SENTENCES[:100])
     alone = {**alone, long: translator.translate([long], OPTIONS)[0]}
     assert_as_alone(translator, alone, [*SENTENCES[:300], long, *SENTENCES[300:]], 100_000)
 
 
-def test_a_beam_says_what_forcing_says(translator: Translator, alone: dict[str, Translation]) -> None:
+def assert_forced(translator: Translator, alone: dict[str, Translation]) -> None:
     """The score that the search gives a translation is the one that the model gives its words."""
     lines = [line for line in alone if alone[line].alternatives[0].tokens]
     sources = translator.source_tokenizer.encode(lines)
@@ -72,3 +61,11 @@ def test_a_beam_says_what_forcing_says(translator: Translator, alone: dict[str, 
     tolerance = 1e-9 if translator.precision == "int8" else CLOSE
     for one, scores in zip(whole, forced, strict=True):
         assert np.allclose(scores, best[one].token_scores, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+def test_a_thousand_sentences(precision: str, toy_model: Path) -> None:
+    translator = Translator.load(toy_model, device="cpu", threads=1, precision=precision)
+    alone = translated_alone(translator)
+    assert_any_batches(translator, alone)
+    assert_forced(translator, alone)

@@ -26,16 +26,17 @@ def arguments(corpus: Path, model: Path, *more: str) -> list[str]:
     return command(corpus, model, "--steps", STEPS, *more)
 
 
+@pytest.mark.parametrize("wanted", [6, pytest.param(24, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 def test_at_random_moments_everything_is_saved(
-    toy_corpus: Path, tmp_path: Path, number: signal.Signals
+    toy_corpus: Path, tmp_path: Path, number: signal.Signals, wanted: int
 ) -> None:
     """In loading, steps, validations and saving; the run goes on to the same bits."""
     log, whole = tmp_path / "log", tmp_path / "whole"
     began = time.monotonic()
     assert wait(start(arguments(toy_corpus, whole), log), 120) == 0
     duration, generator, stops = time.monotonic() - began, random.Random(number), 0
-    for attempt in range(12):
+    for attempt in range(wanted):
         model = tmp_path / f"model{attempt}"
         patience = duration  # grows, so that every run ends on a machine that gets slower meanwhile
         while True:
@@ -54,9 +55,9 @@ def test_at_random_moments_everything_is_saved(
             assert code in {CODES[number], -number}, log.read_text()
             stops += 1
         assert_same(whole, model)
-        if stops >= 12:
+        if stops >= wanted:
             break
-    assert stops >= 12
+    assert stops >= wanted
 
 
 def started(
