@@ -84,7 +84,7 @@ def plan(*, quick: bool, cores: int, peer_minutes: float = 3.0, peer_threads: in
     threads = peer_threads or cores
     if quick:
         return Plan(True, cores, 0.1, 0.3, 0.06, 0.06, 0.06, 0.1, threads, 1, 5, 40)
-    return Plan(False, cores, 8.0, 10.0, 6.0, 2.0, 0.4, peer_minutes, threads, 20, 200, 1000)
+    return Plan(False, cores, 8.0, 10.0, 6.0, 6.0, 0.4, peer_minutes, threads, 20, 200, 1000)
 
 
 @dataclass(frozen=True)
