@@ -8,9 +8,10 @@ import typer
 
 from seqkit.cli import console
 from seqkit.cli.evaluate_novelty import evaluate_novelty
+from seqkit.cli.evaluate_shared import check_format
 from seqkit.cli.evaluate_text import TextScoring, evaluate_text
 from seqkit.cli.evaluate_translation import Measures, Translations, evaluate_translations
-from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.cli.options import OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
 from seqkit.errors import ConfigError
 
 TRANSLATION_PANEL = "Translations"
@@ -28,19 +29,19 @@ _PURPOSES = {
     ),
     TRANSLATIONS: (
         *("reference", "source", "beam_size", "batch_tokens", "length_penalty", "shortlist", "metric"),
-        *("protocol", "chrf_word_order", "confidence", "baseline", "fail_under"),
+        *("protocol", "chrf_word_order", "confidence", "baseline", "fail_under", "show_worst"),
     ),
 }
 
 
 def evaluate(
     context: typer.Context,
-    file: Annotated[
-        str | None,
+    files: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="[FILE]",
-            help="Translations, a line for every line of the reference, or with --novelty generated text; "
-            "standard input without it or with -.",
+            metavar="[FILE]...",
+            help="Translations, a line for every line of the reference, of one system or of several, each "
+            "tested against the first; with --novelty generated text; standard input without it or with -.",
             show_default=False,
         ),
     ] = None,
@@ -67,7 +68,7 @@ def evaluate(
         typer.Option(
             "--source",
             metavar="FILE",
-            help="Text for --model to translate.",
+            help="Text for --model to translate, or for --show-worst to show.",
             rich_help_panel=TRANSLATION_PANEL,
         ),
     ] = None,
@@ -139,6 +140,16 @@ def evaluate(
             "--fail-under", metavar="BLEU", help="Exit with 1 below this BLEU.", rich_help_panel=METRIC_PANEL
         ),
     ] = None,
+    show_worst: Annotated[
+        int,
+        typer.Option(
+            "--show-worst",
+            metavar="N",
+            min=0,
+            help="Show the N lines of the lowest chrF beside their references, the differences in colour.",
+            rich_help_panel=METRIC_PANEL,
+        ),
+    ] = 0,
     text: Annotated[
         str | None,
         typer.Option(
@@ -214,6 +225,15 @@ def evaluate(
             rich_help_panel=NOVELTY_PANEL,
         ),
     ] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="How results are written: text, json (as --json), markdown, or latex to paste into a paper.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = "text",
     as_json: Json = False,
     quiet: Quiet = False,
     device: Device = "auto",
@@ -228,20 +248,23 @@ def evaluate(
 
     seqkit evaluate --model MODEL --source test.en --reference test.de --metric bleu,chrf --confidence
 
+    seqkit evaluate --reference test.de old.de new.de --format markdown
+
     seqkit evaluate --model MODEL --text test.txt --window 256 --dynamic --ngram CORPUS
 
     seqkit generate MODEL | seqkit evaluate --novelty CORPUS
     """
     console.show_log(quiet=quiet)
-    purpose = _purpose(context)
+    purpose, form = _purpose(context), check_format(form, as_json=as_json)
+    named = tuple(files or ())
     if purpose == NOVELTY:
         if model is not None:
             raise ConfigError("--novelty compares texts and needs no --model", hint="leave --model out")
         assert novelty is not None  # it was given
-        evaluate_novelty(novelty, file or "-", as_json=as_json, quiet=quiet)
+        _refuse_more(named, 1, "--novelty looks at one text")
+        evaluate_novelty(novelty, named[0] if named else "-", form=form, quiet=quiet)
     elif purpose == TEXT:
-        if file is not None:
-            raise ConfigError(f"--text names what is scored, so {file} is one text too many")
+        _refuse_more(named, 0, "--text names what is scored")
         learning = {"rate": dynamic_rate, "decay": dynamic_decay, "segment": dynamic_segment}
         request = TextScoring(
             text=text,
@@ -252,9 +275,17 @@ def evaluate(
             ngram=ngram,
             ngram_order=ngram_order,
         )
-        evaluate_text(request, as_json=as_json, quiet=quiet, device=device, threads=threads)
+        evaluate_text(request, form=form, quiet=quiet, device=device, threads=threads)
     else:
-        texts = Translations(file, tuple(reference or ()), model, source, baseline, shortlist=shortlist)
+        texts = Translations(
+            named,
+            tuple(reference or ()),
+            model,
+            source,
+            baseline,
+            shortlist=shortlist,
+            shows_lines=show_worst > 0,
+        )
         measures = Measures(
             metric=tuple(metric or ()),
             protocol=protocol,
@@ -266,8 +297,14 @@ def evaluate(
                 "batch_tokens": batch_tokens,
                 "length_penalty": length_penalty,
             },
+            show_worst=show_worst,
         )
-        evaluate_translations(texts, measures, as_json=as_json, quiet=quiet, device=device, threads=threads)
+        evaluate_translations(texts, measures, form=form, quiet=quiet, device=device, threads=threads)
+
+
+def _refuse_more(files: tuple[str, ...], most: int, reason: str) -> None:
+    if len(files) > most:
+        raise ConfigError(f"{reason}, so {files[most]} is one text too many", hint=f"leave {files[most]} out")
 
 
 def _purpose(context: typer.Context) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.evaluate_shared import announce_input, columns, json_lines
+from seqkit.cli.evaluate_shared import announce_input, json_lines, table
 from seqkit.cli.output import write_results
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SHOWN = 200  # characters of the longest copy
 
 
-def evaluate_novelty(corpus: str, file: str, *, as_json: bool, quiet: bool) -> None:
+def evaluate_novelty(corpus: str, file: str, *, form: str, quiet: bool) -> None:
     """Compare and print."""
     from seqkit.evaluation import novelty
     from seqkit.evaluation.text import open_text_corpus
@@ -25,8 +25,8 @@ def evaluate_novelty(corpus: str, file: str, *, as_json: bool, quiet: bool) -> N
     text = novelty.read_generated(file, opened)
     with console.progress("characters", quiet=quiet) as update:
         report = novelty.evaluate_novelty(text, opened, progress=update)
-    write_results(json_lines(_results(report)) if as_json else _table(report))
-    if not quiet and not as_json:
+    write_results(json_lines(_results(report)) if form == "json" else _table(report, form))
+    if not quiet and form != "json":
         console.note(
             f"{report.characters:,} characters; copies in characters, all else in per cent; "
             "validation: the same of the corpus's validation text"
@@ -48,14 +48,14 @@ def _results(report: NoveltyReport) -> Iterator[dict[str, Any]]:
         }
 
 
-def _table(report: NoveltyReport) -> str:
+def _table(report: NoveltyReport, form: str) -> str:
     rows = [["metric", "score", "validation", "signature"]]
     rows += [
         [score.metric, f"{score.score:.2f}", f"{score.validation:.2f}", report.signature]
         for score in report.scores
     ]
-    if not report.longest_text:
-        return columns(rows)
+    if not report.longest_text or form != "text":
+        return table(rows, form)
     shown = console.printable(report.longest_text[:_SHOWN])
     more = "…" if len(report.longest_text) > _SHOWN else ""
-    return columns(rows) + f'longest copy, from character {report.longest_start:,} on: "{shown}{more}"\n'
+    return table(rows, form) + f'longest copy, from character {report.longest_start:,} on: "{shown}{more}"\n'

@@ -1,4 +1,4 @@
-"""What the parts of `seqkit evaluate` share: scores on standard output, as columns or JSON Lines."""
+"""What the parts of `seqkit evaluate` share: scores on standard output, as a table or JSON Lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from seqkit.cli import console
+from seqkit.errors import ConfigError, suggest
+
+FORMATS = ("text", "json", "markdown", "latex")
+_LATEX = {
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"},
+}
+
+
+def check_format(name: str, *, as_json: bool) -> str:
+    """The format of results that --format and --json ask for. Raises ConfigError for an unknown one."""
+    if name not in FORMATS:
+        hint = suggest(name, FORMATS) or f"choose among {', '.join(FORMATS)}"
+        raise ConfigError(f"--format {name} is not known", where="--format", hint=hint)
+    if as_json and name not in {"text", "json"}:
+        raise ConfigError(f"--json and --format {name} exclude each other", hint="leave one of them out")
+    return "json" if as_json else name
 
 
 def announce_input(path: str) -> None:
@@ -32,6 +49,31 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
         aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True)]
         lines.append("  ".join([first.ljust(widths[0]), *aligned, last]) + "\n")
     return "".join(lines)
+
+
+def table(rows: Sequence[Sequence[str]], form: str) -> str:
+    """A heading and rows in the format text, markdown or latex (with booktabs); numbers to the right."""
+    if form == "text":
+        return columns(rows)
+    middle = len(rows[0]) - 2
+    heading, *others = rows
+    if form == "markdown":
+        marks = [":--", *["--:"] * middle, ":--"]
+        lines = [[cell.replace("|", r"\|") for cell in row] for row in (heading, marks, *others)]
+        return "".join(f"| {' | '.join(row)} |\n" for row in lines)
+    body = [" & ".join("".join(_LATEX.get(part, part) for part in cell) for cell in row) for row in rows]
+    return "\n".join(
+        [
+            rf"\begin{{tabular}}{{l{'r' * middle}l}}",
+            r"\toprule",
+            rf"{body[0]} \\",
+            r"\midrule",
+            *[rf"{line} \\" for line in body[1:]],
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
 
 
 def _rounded(value: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.evaluate_shared import announce_input, columns, json_lines
+from seqkit.cli.evaluate_shared import announce_input, json_lines, table
 from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError
 
@@ -51,15 +51,13 @@ class TextScoring:
             raise ConfigError("a --window is named twice", hint="name it once")
 
 
-def evaluate_text(
-    request: TextScoring, *, as_json: bool, quiet: bool, device: str, threads: int | None
-) -> None:
+def evaluate_text(request: TextScoring, *, form: str, quiet: bool, device: str, threads: int | None) -> None:
     """Score and print."""
     found = _score(request, quiet=quiet, device=device, threads=threads)
     rows = [["metric", "score", "signature"]]
     rows += [[score.metric, f"{score.score:.4f}", score.signature] for score in found]
-    write_results(json_lines(_results(found)) if as_json else columns(rows))
-    if not quiet and not as_json:
+    write_results(json_lines(_results(found)) if form == "json" else table(rows, form))
+    if not quiet and form != "json":
         details = found[0].details
         console.note(
             f"{details['characters']:,} characters, {details['tokens']:,} predictions; less is better"

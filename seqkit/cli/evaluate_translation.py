@@ -9,25 +9,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.evaluate_shared import announce_input, columns, json_lines
+from seqkit.cli.evaluate_shared import announce_input, json_lines, table
+from seqkit.cli.evaluate_worst import show_worst, worst_results
 from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError, RunFailed
 
 if TYPE_CHECKING:
     from seqkit.evaluation.translation import Evaluation, Names
+    from seqkit.evaluation.worst import Line
     from seqkit.metrics.translation import MetricOptions, Score
+
+_SIGNIFICANT = 0.05  # a smaller p is marked
 
 
 @dataclass(frozen=True)
 class Translations:
     """Where everything that is scored comes from. Raises ConfigError for what cannot be combined."""
 
-    hypotheses: str | None
+    hypotheses: tuple[str, ...]
     references: tuple[str, ...]
     model: str | None
     source: str | None
     baseline: str | None
     shortlist: bool = False
+    shows_lines: bool = False  # a source is of use without a model, too
 
     def __post_init__(self) -> None:
         if not self.references:
@@ -35,10 +40,10 @@ class Translations:
                 "evaluate needs --reference FILE for translations, or --text FILE for a generator",
                 hint="seqkit evaluate --help",
             )
-        if self.model is None and self.source is not None:
+        if self.model is None and self.source is not None and not self.shows_lines:
             raise ConfigError(
                 "--source is for evaluating a model, and there is no --model",
-                hint="add --model MODEL, or leave --source out to score text",
+                hint="add --model MODEL, or leave --source out to score text (--show-worst shows it)",
             )
         if self.model is None and self.shortlist:
             raise ConfigError(
@@ -50,10 +55,10 @@ class Translations:
                 "--model needs --source FILE, the text to translate, beside --reference",
                 hint="a generator is evaluated by --text FILE",
             )
-        if self.model is not None and self.hypotheses is not None:
+        if self.model is not None and self.hypotheses:
             raise ConfigError(
-                f"--model makes its own hypotheses, so {self.hypotheses} cannot be scored in the same run",
-                hint=f"to compare the two: --baseline {self.hypotheses}",
+                f"--model makes its own hypotheses, so {self.hypotheses[0]} cannot be scored in the same run",
+                hint=f"to compare the two: --baseline {self.hypotheses[0]}",
             )
         if self.inputs.count("-") > 1:
             raise ConfigError(
@@ -64,22 +69,25 @@ class Translations:
 
     @property
     def inputs(self) -> list[str]:
-        made = self.source if self.model is not None else self.hypotheses
-        return [made or "-", *self.references, *([self.baseline] if self.baseline is not None else [])]
+        made = () if self.model is not None else self.hypotheses or ("-",)
+        others = [path for path in (self.source, self.baseline) if path is not None]
+        return [*made, *self.references, *others]
 
     @property
     def hypotheses_name(self) -> str:
         from seqkit.data.text import input_name
 
-        return f"what {self.model} makes" if self.model is not None else input_name(self.hypotheses or "-")
+        if self.model is not None:
+            return f"what {self.model} makes"
+        return input_name(self.hypotheses[0] if self.hypotheses else "-")
 
-    @property
-    def names(self) -> Names:
+    def names(self, hypotheses: str | None = None) -> Names:
+        """What errors call the texts, the hypotheses of one system among them."""
         from seqkit.data.text import input_name
         from seqkit.evaluation.translation import Names
 
         return Names(
-            hypotheses=self.hypotheses_name,
+            hypotheses=hypotheses or self.hypotheses_name,
             references=tuple(input_name(reference) for reference in self.references),
             baseline=input_name(self.baseline or ""),
             source=input_name(self.source or ""),
@@ -96,6 +104,7 @@ class Measures:
     confidence: bool
     fail_under: float | None
     search: dict[str, Any]
+    show_worst: int = 0
 
     def metric_options(self) -> MetricOptions:
         """The options of the metrics, checked. Raises ConfigError."""
@@ -113,23 +122,80 @@ class Measures:
 
 
 def evaluate_translations(
-    texts: Translations, measures: Measures, *, as_json: bool, quiet: bool, device: str, threads: int | None
+    texts: Translations, measures: Measures, *, form: str, quiet: bool, device: str, threads: int | None
 ) -> None:
     """Score, print, and fail below `--fail-under`."""
     _check_search(measures.search, texts.model)
     options = measures.metric_options()
+    if len(texts.hypotheses) > 1:
+        _evaluate_systems(texts, measures, options, form=form, quiet=quiet)
+        return
+    read = _Read.of(texts)
     if texts.model is None:
-        evaluation = _score_text(texts, options)
+        evaluation = _score_text(texts, read, options)
     else:
         evaluation = _score_model(
-            texts, options, measures.search, device=device, threads=threads, quiet=quiet
+            texts, read, options, measures.search, device=device, threads=threads, quiet=quiet
         )
-    rows = [_headings(evaluation.scores[0]), *(_cells(score) for score in evaluation.scores)]
-    write_results(json_lines(_results(evaluation, options)) if as_json else columns(rows))
-    if not quiet and not as_json:
+    worst = _worst_lines(evaluation, read, options, measures.show_worst)
+    if form == "json":
+        write_results(json_lines([*_results(evaluation, options), *worst_results(worst)]))
+    else:
+        rows = [_headings(evaluation.scores[0]), *(_cells(score) for score in evaluation.scores)]
+        write_results(table(rows, form))
+        if worst:
+            show_worst(worst)
+    if not quiet and form != "json":
         console.note(_summary(evaluation, len(texts.references), options))
     if measures.fail_under is not None:
         _fail_below(evaluation.score("bleu"), measures.fail_under, texts.hypotheses_name)
+
+
+def _evaluate_systems(
+    texts: Translations, measures: Measures, options: MetricOptions, *, form: str, quiet: bool
+) -> None:
+    """Several systems in one table, each tested against the baseline, or else against the first of them."""
+    from seqkit.data.text import input_name
+    from seqkit.evaluation.translation import evaluate_translation
+
+    if measures.fail_under is not None or measures.show_worst:
+        option = "--show-worst" if measures.show_worst else "--fail-under"
+        raise ConfigError(
+            f"{option} looks at one system, and there are {len(texts.hypotheses)}",
+            where=option,
+            hint="name one file of translations",
+        )
+    references, baseline = _read_references(texts)
+    found: list[tuple[str, Evaluation]] = []
+    for path in texts.hypotheses:
+        lines, name = _read(path), input_name(path)
+        evaluation = evaluate_translation(
+            lines, references, options, baseline=baseline, names=texts.names(name)
+        )
+        found.append((name, evaluation))
+        baseline = lines if baseline is None else baseline
+    if form == "json":
+        objects = ({"system": name, **line} for name, one in found for line in _results(one, options))
+        write_results(json_lines(objects))
+        return
+    heading, *_ = sorted((_headings(one.scores[0]) for _, one in found), key=len, reverse=True)
+    rows = [[heading[0], "system", *heading[1:]]]
+    for place in range(len(options.metrics)):
+        for name, one in found:
+            first, *cells, signature = _cells(one.scores[place])
+            blank = [""] * (len(heading) - len(cells) - 2)
+            rows.append([first, name, *cells, *blank, signature])
+    write_results(table(rows, form))
+    if not quiet:
+        console.note(_summary(found[-1][1], len(texts.references), options))
+
+
+def _worst_lines(evaluation: Evaluation, read: _Read, options: MetricOptions, count: int) -> list[Line]:
+    from seqkit.evaluation.worst import worst_lines
+
+    if not count:
+        return []
+    return worst_lines(evaluation.hypotheses, read.references, count, options, read.source)
 
 
 def _check_search(search: dict[str, Any], model: str | None) -> None:
@@ -169,16 +235,35 @@ def _read_references(texts: Translations) -> tuple[list[list[str]], list[str] | 
     return references, _read(texts.baseline) if texts.baseline is not None else None
 
 
-def _score_text(texts: Translations, options: MetricOptions) -> Evaluation:
+@dataclass(frozen=True)
+class _Read:
+    """The lines of what one system is scored with; hypotheses are empty where a model makes them."""
+
+    references: list[list[str]]
+    baseline: list[str] | None
+    hypotheses: list[str]
+    source: list[str] | None
+
+    @classmethod
+    def of(cls, texts: Translations) -> _Read:
+        """Read all that is named."""
+        references, baseline = _read_references(texts)
+        source = None if texts.source is None else _read(texts.source)
+        hypotheses = [] if texts.model is not None else _read((texts.hypotheses or ("-",))[0])
+        return cls(references, baseline, hypotheses, source)
+
+
+def _score_text(texts: Translations, read: _Read, options: MetricOptions) -> Evaluation:
     from seqkit.evaluation.translation import evaluate_translation
 
-    references, baseline = _read_references(texts)
-    hypotheses = _read(texts.hypotheses or "-")
-    return evaluate_translation(hypotheses, references, options, baseline=baseline, names=texts.names)
+    return evaluate_translation(
+        read.hypotheses, read.references, options, baseline=read.baseline, names=texts.names()
+    )
 
 
 def _score_model(
     texts: Translations,
+    read: _Read,
     options: MetricOptions,
     search: dict[str, Any],
     *,
@@ -189,9 +274,7 @@ def _score_model(
     from seqkit.evaluation.translation import evaluate_model
 
     assert texts.model is not None
-    assert texts.source is not None  # Translations refuses one without the other
-    references, baseline = _read_references(texts)
-    source = _read(texts.source)
+    assert read.source is not None
 
     from seqkit.inference.translation import Translator  # after the files: a missing one is reported at once
 
@@ -200,15 +283,15 @@ def _score_model(
     chosen = {name: value for name, value in search.items() if value is not None}
     translate_options = dataclasses.replace(translator.options, **chosen)
     if not quiet:
-        console.note(f"translating {len(source):,} lines with {texts.model}")
+        console.note(f"translating {len(read.source):,} lines with {texts.model}")
     return evaluate_model(
         translator,
-        source,
-        references,
+        read.source,
+        read.references,
         options,
         translate_options=translate_options,
-        baseline=baseline,
-        names=texts.names,
+        baseline=read.baseline,
+        names=texts.names(),
     )
 
 
@@ -243,7 +326,7 @@ def _cells(score: Score) -> list[str]:
         cells += [
             f"{score.paired.baseline_score:.2f}",
             f"{score.paired.difference:+.2f}",
-            f"{score.paired.p_value:.4f}",
+            f"{score.paired.p_value:.4f}{'*' if score.paired.p_value < _SIGNIFICANT else ''}",
         ]
     return [*cells, score.signature]
 
@@ -257,6 +340,8 @@ def _summary(evaluation: Evaluation, references: int, options: MetricOptions) ->
     ]
     if "ter" in options.metrics:
         parts.append("of TER, less is better")
+    if any(score.paired for score in evaluation.scores):
+        parts.append(f"* p < {_SIGNIFICANT} (paired bootstrap)")
     return ", ".join(parts)
 
 

@@ -120,6 +120,18 @@ def score_translations(
     return [_score(name, hypotheses, references, baseline, options) for name in options.metrics]
 
 
+def line_scores(
+    hypotheses: Sequence[str], references: Sequence[Sequence[str]], options: MetricOptions
+) -> list[float]:
+    """The chrF of every line by itself, in percent."""
+    _check_lengths(hypotheses, references, None)
+    metric = _metric("chrf", options)
+    return [
+        float(metric.sentence_score(hypothesis, list(lines)).score)
+        for hypothesis, *lines in zip(hypotheses, *references, strict=True)
+    ]
+
+
 def corpus_bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """Cased, detokenised BLEU (13a) in percent; `references` as in `score_translations`."""
     return score_translations(hypotheses, references, MetricOptions(metrics=("bleu",)))[0].score

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ from typing import Any
 import pytest
 
 from seqkit import cli
+from seqkit.cli.evaluate_shared import table
 from seqkit.errors import ExitCode, InputMissing
+from seqkit.evaluation.worst import differences
 
 REFERENCE = "\n".join(f"Ein Hund läuft über Wiese {number} und bellt laut." for number in range(20)) + "\n"
 HYPOTHESES = REFERENCE.replace("Wiese 3", "Straße 3").replace("bellt laut", "bellt", 2)
@@ -330,3 +333,99 @@ def test_a_closed_pipe_is_silent(shell: Shell) -> None:  # noqa: ARG001 - for it
     os.close(writer)
     assert done.returncode == -signal.SIGPIPE  # 141 in a shell
     assert done.stderr == b""
+
+
+def test_several_systems_in_one_table(shell: Shell) -> None:
+    """Each against the first; what is significant is marked."""
+    found = shell.evaluate("--reference", "ref", "old", "hyp", "ref", "--metric", "bleu,chrf")
+    assert found.code == 0
+    heading, *rows = [line.split() for line in found.out.splitlines()]
+    assert heading == ["metric", "system", "score", "baseline", "difference", "p", "signature"]
+    assert [row[:2] for row in rows] == [[m, s] for m in ("bleu", "chrf") for s in ("old", "hyp", "ref")]
+    assert len(rows[0]) == 4, "the first is compared with nothing"
+    alone = shell.evaluate("--reference", "ref", "hyp", "--baseline", "old", "--metric", "bleu")
+    assert rows[1][2:] == alone.out.splitlines()[1].split()[1:]
+    assert rows[2][5].endswith("*")
+    assert "* p < 0.05" in found.err
+    objects = shell.evaluate(
+        "--reference", "ref", "old", "hyp", "--metric", "bleu", "--format", "json"
+    ).objects
+    assert [one["system"] for one in objects] == ["old", "hyp"]
+    assert objects[0]["paired"] is None
+    assert objects[1]["paired"]["baseline_score"] == objects[0]["score"]
+
+
+def test_tables_for_papers(shell: Shell) -> None:
+    rows = shell.evaluate("--reference", "ref", "hyp", "--format", "markdown").out.splitlines()
+    assert rows[0] == "| metric | score | signature |"
+    assert rows[1] == "| :-- | --: | :-- |"
+    assert rows[2].startswith("| bleu | ")
+    assert all(line.replace(r"\|", "").count("|") == 4 for line in rows)
+    latex = shell.evaluate("--reference", "ref", "hyp", "--format", "latex").out
+    lines = latex.splitlines()
+    assert lines[0] == r"\begin{tabular}{lrl}"
+    assert lines[-1] == r"\end{tabular}"
+    assert "|" not in latex
+    assert all(line.endswith(r" \\") and line.count(" & ") == 2 for line in (lines[2], *lines[4:-2]))
+
+
+def test_special_characters_of_latex_are_escaped() -> None:
+    assert r"a\_b\&\textbackslash{}\textasciitilde{}" in table([["x", "y"], ["a_b&\\~", "z"]], "latex")
+
+
+def test_the_worst_lines(shell: Shell) -> None:
+    found = shell.evaluate(
+        "--reference", "ref", "hyp", "--source", "source", "--show-worst", "2", "--metric", "bleu"
+    )
+    assert found.code == 0
+    shown = found.out.splitlines()[2:]
+    assert [line.split()[0] for line in shown] == ["line", "source", "reference", "hypothesis"] * 2
+    objects = shell.evaluate(
+        "--reference", "ref", "hyp", "--show-worst", "3", "--json", "--metric", "bleu"
+    ).objects[1:]
+    assert [one["metric"] for one in objects] == ["line_chrf"] * 3
+    assert sorted(one["score"] for one in objects) == [one["score"] for one in objects]
+    lines = HYPOTHESES.splitlines()
+    assert all(lines[one["line"] - 1] == one["hypothesis"] != one["references"][0] for one in objects)
+    assert {one["line"] for one in objects} == {1, 2, 4}, "the lines that differ"
+
+
+def test_differences_are_words_that_the_other_lacks() -> None:
+    assert differences("a big dog runs", "a dog ran") == [
+        ("a", False),
+        ("big", True),
+        ("dog", False),
+        ("runs", True),
+    ]
+
+
+@pytest.mark.parametrize("columns", [50, 120])
+def test_the_worst_lines_on_a_terminal(
+    shell: Shell,  # noqa: ARG001 - for its folder
+    columns: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Side by side where there is room; words that differ in colour, control characters shown."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    Path("hyp").write_text(HYPOTHESES.replace("Hund", "Hu\x1b[2Jnd", 1))
+    screen = Screen(io.BytesIO())
+    monkeypatch.setattr(sys, "stdout", screen)
+    assert cli.run(["evaluate", "--reference", "ref", "hyp", "--show-worst", "1", "--metric", "chrf"]) == 0
+    screen.flush()
+    text = screen.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    assert "\x1b[2J" not in text
+    assert "\x1b[31m" in text
+    assert "\x1b[32m" in text
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert max(len(line) for line in plain.splitlines()[2:]) <= columns
+    assert ("hypothesis" in plain) == (columns == 120)
+
+
+class Screen(io.TextIOWrapper):
+    """Standard output that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
