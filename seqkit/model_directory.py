@@ -365,6 +365,11 @@ def read_facts(directory: Path) -> Facts:
     return _facts(_read_manifest(directory), directory)
 
 
+def read_versions(directory: Path) -> dict[str, str]:
+    """The versions that made a model, by name."""
+    return {str(name): str(version) for name, version in _read_manifest(directory)["versions"].items()}
+
+
 def _damaged_facts(directory: Path) -> ModelError:
     return ModelError("the manifest's facts are damaged", where=str(directory / MANIFEST))
 
@@ -378,7 +383,7 @@ def _facts(manifest: dict[str, Any], directory: Path) -> Facts:
             f"the manifest's facts are damaged: {error}", where=str(directory / MANIFEST)
         ) from error
     whole = all(type(number) is int for number in (facts.longest_source, facts.boundary, facts.step))
-    good = whole and (
+    good = (whole and all(isinstance(score, dict) for score in facts.scores)) and (
         facts.longest_source > 0
         if facts.kind == "translation"
         else facts.kind == "generation" and facts.documents in DOCUMENTS and facts.boundary > 0

@@ -17,7 +17,7 @@ LAYERS = [
     ["cli"],
     ["training"],
     ["evaluation"],
-    ["inference"],
+    ["inference", "model_card"],
     ["stepping", "model_directory", "metrics"],
     ["models", "decoding"],
     ["nn", "data"],

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from seqkit.cli import console
+from seqkit.cli.evaluate_card import show_card
 from seqkit.cli.evaluate_novelty import evaluate_novelty
 from seqkit.cli.evaluate_shared import check_format
 from seqkit.cli.evaluate_text import TextScoring, evaluate_text
@@ -50,7 +51,7 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="Translate --source first, or predict --text.",
+            help="Translate --source first, or predict --text; with nothing else: what this model is.",
             show_default=False,
         ),
     ] = None,
@@ -253,11 +254,15 @@ def evaluate(
     seqkit evaluate --model MODEL --text test.txt --window 256 --dynamic --ngram CORPUS
 
     seqkit generate MODEL | seqkit evaluate --novelty CORPUS
+
+    seqkit evaluate --model MODEL
     """
     console.show_log(quiet=quiet)
     purpose, form = _purpose(context), check_format(form, as_json=as_json)
     named = tuple(files or ())
-    if purpose == NOVELTY:
+    if purpose is None and model is not None and not named:
+        show_card(model, form=form)
+    elif purpose == NOVELTY:
         if model is not None:
             raise ConfigError("--novelty compares texts and needs no --model", hint="leave --model out")
         assert novelty is not None  # it was given
@@ -307,8 +312,8 @@ def _refuse_more(files: tuple[str, ...], most: int, reason: str) -> None:
         raise ConfigError(f"{reason}, so {files[most]} is one text too many", hint=f"leave {files[most]} out")
 
 
-def _purpose(context: typer.Context) -> str:
-    """What the options that were given are for; ConfigError when they are for different things."""
+def _purpose(context: typer.Context) -> str | None:
+    """What the options that were given are for, None without any; ConfigError when for different things."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     given = {name for name, origin in sources.items() if origin and origin.name == "COMMANDLINE"}
     used = [
@@ -323,4 +328,4 @@ def _purpose(context: typer.Context) -> str:
                 f"{option} is for {purpose} and has no meaning beside {used[0][1]}",
                 hint="seqkit evaluate --help has an example of each",
             )
-    return used[0][0] if used else TRANSLATIONS
+    return used[0][0] if used else None

@@ -45,7 +45,7 @@ from seqkit.training.loop import (
 )
 from seqkit.training.options import TrainOptions
 from seqkit.training.rows import metrics_row
-from seqkit.training.shortlist import add_shortlist
+from seqkit.training.shortlist import completed
 from seqkit.training.tasks import Network, build_task
 from seqkit.training.validation import Measured, Stopped
 
@@ -68,7 +68,7 @@ def train_model(options: TrainOptions) -> Iterator[Event]:
         run = _Run(options, corpus)
         if options.restart:
             checkpoints.remove_all(options.model / TRAINING)
-        yield from add_shortlist(run.events(), options, corpus, run.network)
+        yield from completed(run.events(), options, corpus, run.network)
 
 
 class _Run:

@@ -17,6 +17,7 @@ from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.device import autocast
 from seqkit.errors import Interrupted
 from seqkit.files import to_json
+from seqkit.model_card import write_card
 from seqkit.model_directory import CONFIG, SHORTLIST, LoadedModel
 from seqkit.models import SequenceModel
 from seqkit.shortlist import Shortlist
@@ -34,17 +35,19 @@ _BATCH_TOKENS = 4096
 _LOG = logging.getLogger(__name__)
 
 
-def add_shortlist(
+def completed(
     events: Iterator[Event], options: TrainOptions, corpus: Corpus, network: Network
 ) -> Iterator[Event]:
-    """A run's events; before its last one, the shortlist that the settings ask for joins the model.
+    """A run's events; before the last one the model gets its card, and the shortlist that is asked for.
 
-    A finished model gets one, too, when its run is asked for one that it lacks. Raises `Interrupted` after a
+    A finished model gets what it lacks, too. Raises `Interrupted` after a
     signal; the model is whole then, and the same command learns the shortlist.
     """
     for event in events:
-        if isinstance(event, Finished) and options.config.training.shortlist:
-            _add(options, corpus, network)
+        if isinstance(event, Finished):
+            if options.config.training.shortlist:
+                _add(options, corpus, network)
+            write_card(options.model)
         yield event
 
 

@@ -1,0 +1,193 @@
+"""What a model directory says of itself, for people: a page of Markdown, also kept in it as README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqkit import model_directory
+from seqkit.config import flatten
+from seqkit.files import write_atomic
+from seqkit.model_directory import Facts, LoadedModel
+
+CARD = "README.md"
+_MARK = "<!-- seqkit train wrote this page and writes it anew; without this line it is yours -->"
+_FAMILIES = {"lstm": "LSTM", "gru": "GRU", "rnn": "tanh network"}
+_USES = {
+    "translation": """```sh
+echo "your sentence" | seqkit translate MODEL
+seqkit evaluate --model MODEL --source FILE --reference FILE
+```
+
+```python
+import seqkit
+
+translator = seqkit.Translator.load("MODEL")
+print(translator.translate(["your sentence"])[0].text)
+```
+""",
+    "generation": """```sh
+seqkit generate MODEL --prompt "your beginning" --length 300
+seqkit evaluate --model MODEL --text FILE
+```
+
+```python
+import seqkit
+
+generator = seqkit.TextGenerator.load("MODEL")
+print(generator.generate("your beginning", length=300)[0].text)
+```
+""",
+}
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model's facts, sizes, settings and the versions that made it."""
+
+    facts: Facts
+    settings: Mapping[str, Any]  # by dotted name
+    parameters: int
+    vocabularies: tuple[int, ...]  # one that is joint, or the source's and the target's
+    tokenizer: str
+    versions: Mapping[str, str]
+    shortlist: int | None  # target tokens for each source token
+
+    @classmethod
+    def of(cls, directory: Path) -> ModelCard:
+        """Read a model directory. Raises `ModelError` and `InputMissing` as loading it does."""
+        loaded = model_directory.load(directory)
+        source, target = loaded.source_tokenizer, loaded.target_tokenizer
+        return cls(
+            facts=loaded.facts,
+            settings=flatten(loaded.config),
+            parameters=sum(array.size for array in loaded.parameters.values()),
+            vocabularies=(target.size,) if source is target else (source.size, target.size),
+            tokenizer=target.kind,
+            versions=model_directory.read_versions(directory),
+            shortlist=_shortlist_size(loaded),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "kind": self.facts.kind,
+            "parameters": self.parameters,
+            "vocabularies": list(self.vocabularies),
+            "tokenizer": self.tokenizer,
+            "step": self.facts.step,
+            "epoch": self.facts.epoch,
+            "corpus": self.facts.corpus,
+            "scores": list(self.facts.scores),
+            "shortlist": self.shortlist,
+            "settings": dict(self.settings),
+            "versions": dict(self.versions),
+        }
+
+    def to_markdown(self) -> str:
+        """The page."""
+        translates = self.facts.kind == "translation"
+        family = _FAMILIES[self.settings["model.cell"]]
+        what = (
+            f"An encoder–decoder {family} with attention that translates lines of text"
+            if translates
+            else f"An {family} that writes text, token by token"
+        )
+        scores = [
+            [str(score.get("metric")), _number(score.get("score")), str(score.get("signature"))]
+            for score in self.facts.scores
+        ]
+        return "\n".join(
+            [
+                _MARK,
+                f"# A {'translator' if translates else 'generator'} made with seqkit",
+                "",
+                f"{what}, of {self.parameters:,} parameters.",
+                "",
+                "## Use",
+                "",
+                _USES[self.facts.kind],
+                "## Scores of the validation text",
+                "",
+                *_table(["metric", "score", "signature"], scores),
+                "",
+                "## Network",
+                "",
+                *_table(["", ""], self._network(translates)),
+                "",
+                "## Training",
+                "",
+                *_table(["", ""], self._training(translates)),
+                "",
+                "Every setting is in `config.json`, every validation in `metrics.jsonl`; there is no code.",
+                "",
+            ]
+        )
+
+    def _network(self, translates: bool) -> list[list[str]]:
+        model = {name.removeprefix("model."): value for name, value in self.settings.items()}
+        sizes = " and ".join(f"{size:,}" for size in self.vocabularies)
+        joint = " (joint)" if translates and len(self.vocabularies) == 1 else ""
+        layers = f"{model['decoder_layers']}"
+        if translates:
+            layers = f"{model['encoder_layers']} in the encoder, in both directions; {layers} in the decoder"
+        rows = [
+            ["vocabulary", f"{sizes} of kind {self.tokenizer}{joint}"],
+            ["embeddings", f"{model['embedding_size']:,} numbers"],
+            ["layers", f"{layers}; {model['hidden_size']:,} units"],
+        ]
+        if self.shortlist is not None:
+            rows.append(["shortlist", f"{self.shortlist} target tokens for each source token"])
+        return rows
+
+    def _training(self, translates: bool) -> list[list[str]]:
+        value = self.settings
+        batch = (
+            f"{value['training.batch_tokens']:,} tokens"
+            if translates
+            else f"{value['data.streams']:,} streams, slices of {value['data.slice_length']:,} tokens"
+        )
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
+        return [
+            ["corpus", f"fingerprint {self.facts.corpus[:16]}"],
+            ["length", f"{self.facts.step:,} steps, {self.facts.epoch:.1f} epochs to the best validation"],
+            ["batch", batch],
+            [
+                "optimizer",
+                f"{value['training.optimizer']}, learning rate {value['training.learning_rate']:g}, "
+                f"schedule {value['training.schedule']}",
+            ],
+            ["dropout", f"{value['model.dropout']:g}"],
+            ["seed", f"{value['training.seed']}"],
+            ["made with", versions],
+        ]
+
+
+def write_card(directory: Path) -> None:
+    """Keep the page in the model directory; one that somebody else wrote stays."""
+    path = directory / CARD
+    if path.is_symlink() or (path.exists() and not _is_ours(path)):
+        return
+    content = ModelCard.of(directory).to_markdown().encode()
+    if not path.exists() or path.read_bytes() != content:
+        write_atomic(path, content)
+
+
+def _is_ours(path: Path) -> bool:
+    with open(path, "rb") as stream:
+        return stream.read(len(_MARK)) == _MARK.encode()[: len(_MARK)]
+
+
+def _shortlist_size(loaded: LoadedModel) -> int | None:
+    return None if loaded.shortlist is None else loaded.shortlist.size
+
+
+def _number(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for row in (heading, ["---"] * len(heading), *rows):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
