@@ -56,7 +56,9 @@ def test_the_examples_are_found() -> None:
         "translate",
         "evaluate",
         "evaluate-model",
+        "evaluate-systems",
         "evaluate-text",
+        "evaluate-card",
         "generate",
         "cells",
         "python",
@@ -82,6 +84,11 @@ def test_every_example_runs_in_order(workplace: Path) -> None:
         if name in {"evaluate", "evaluate-model"}:
             assert re.search(r"bleu", result.stdout, re.IGNORECASE)
             assert "tok:13a" in result.stdout
+        if name == "evaluate-systems":
+            assert "| bleu | beam.de |" in result.stdout
+            assert result.stdout.count("  hypothesis ") == 3
+        if name == "evaluate-card":
+            assert "# A translator made with seqkit" in result.stdout
         if name == "evaluate-text":
             for protocol in ("stream", "window-64", "dynamic", "ngram"):
                 assert protocol in result.stdout, protocol
