@@ -248,8 +248,10 @@ def test_a_run_that_is_stopped_takes_its_case_with_it(number: int, code: int, tm
     process.send_signal(number)
     assert process.wait(20) == code
     assert children
-    time.sleep(0.2)
-    assert [child for child in children if b"machine.py" in command_line(child)] == []
+    deadline = time.monotonic() + 10  # a busy machine takes its time to end a process
+    while left := [child for child in children if b"machine.py" in command_line(child)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 def command_line(process: int) -> bytes:
