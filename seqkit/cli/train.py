@@ -17,6 +17,7 @@ import typer
 from seqkit.cli import console
 from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
 from seqkit.cli.output import json_line, write_results
+from seqkit.cli.train_rehearsal import rehearse_training
 from seqkit.config import (
     DEFAULT_PRESET,
     PRESETS,
@@ -28,6 +29,7 @@ from seqkit.config import (
     preset_layer,
     resolve,
 )
+from seqkit.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from seqkit.training.events import Finished
@@ -105,6 +107,14 @@ def train(
             rich_help_panel=RUN_PANEL,
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Take ten real steps, write nothing, and say what the run would need: time, memory, disk.",
+            rich_help_panel=RUN_PANEL,
+        ),
+    ] = False,
     restart: Annotated[
         bool,
         typer.Option(
@@ -126,6 +136,8 @@ def train(
     """Train a model, or continue an interrupted run: the same command again goes on where it stopped.
 
     seqkit train CORPUS MODEL --minutes 20
+
+    seqkit train CORPUS MODEL --preset base --dry-run
 
     seqkit train CORPUS MODEL --preset base --epochs 40 --set training.learning_rate=0.001
 
@@ -149,9 +161,14 @@ def train(
         return
     if corpus is None or model is None:
         raise typer.BadParameter("CORPUS and MODEL are needed: seqkit train CORPUS MODEL")
+    if dry_run:
+        options = TrainOptions(
+            corpus, model, resolved.config, device=device, threads=threads, init_from=init_from
+        )
+        rehearse_training(options, preset, as_json=json_lines, quiet=quiet)
+        return
     from seqkit.cli.training_display import TrainingDisplay
     from seqkit.training.events import Finished
-    from seqkit.training.options import TrainOptions
     from seqkit.training.run import train_model
 
     finished: Finished | None = None

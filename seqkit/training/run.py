@@ -65,13 +65,13 @@ def train_model(options: TrainOptions) -> Iterator[Event]:
     with checkpoints.locked(options.model / TRAINING):
         remove_temporaries(options.model)
         checkpoints.remove_leftovers(options.model / TRAINING)
-        run = _Run(options, corpus)
+        run = Run(options, corpus)
         if options.restart:
             checkpoints.remove_all(options.model / TRAINING)
         yield from completed(run.events(), options, corpus, run.network)
 
 
-class _Run:
+class Run:
     """The parts of a run and how they move together."""
 
     def __init__(self, options: TrainOptions, corpus: Corpus) -> None:

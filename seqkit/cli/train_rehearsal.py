@@ -1,0 +1,60 @@
+"""`seqkit train --dry-run`: what a run would need."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from seqkit.cli import console
+from seqkit.cli.output import json_line, write_results
+
+if TYPE_CHECKING:
+    from seqkit.training.options import TrainOptions
+    from seqkit.training.rehearsal import Rehearsal
+
+
+def rehearse_training(options: TrainOptions, preset: str, *, as_json: bool, quiet: bool) -> None:
+    """Take some steps and print what they say."""
+    from seqkit.training.rehearsal import better_preset, rehearse
+
+    if not quiet:
+        console.note("taking a dozen steps; nothing is written")
+    found = rehearse(options)
+    better = better_preset(found.kind, preset, found.size)
+    if as_json:
+        write_results(
+            json_line({"schema": 1, **asdict(found), "preset": preset, "better_preset": better}) + "\n"
+        )
+        return
+    width = max(len(name) for name, _ in _rows(found))
+    write_results("".join(f"{name:<{width}}  {value}\n" for name, value in _rows(found)))
+    if quiet:
+        return
+    if better is not None:
+        console.note(f"a corpus of this size suits --preset {better}; README.md says what each is for")
+    if found.disk_needed > found.disk_free:
+        console.note(f"the disk is too full: free some space, or name a MODEL elsewhere than {options.model}")
+
+
+def _rows(found: Rehearsal) -> list[tuple[str, str]]:
+    unit = "pairs" if found.kind == "translation" else "characters"
+    threads = f"{found.threads} thread{'' if found.threads == 1 else 's'}"
+    return [
+        ("parameters", f"{found.parameters:,}"),
+        ("training text", f"{found.size:,} {unit}"),
+        ("computes", f"{found.precision} on {found.device}, {threads}"),
+        ("speed", f"{found.tokens_per_second:,.0f} target tokens/s"),
+        ("budget", f"{found.steps:,} steps, {found.epochs:.1f} epochs"),
+        ("time", f"{console.duration(found.seconds)}, {'in all' if found.timed else 'and the validations'}"),
+        ("memory", f"{_size(found.peak_memory)} so far"),
+        ("disk", f"{_size(found.disk_needed)} at most; {_size(found.disk_free)} are free"),
+    ]
+
+
+def _size(count: float) -> str:
+    """Bytes in the unit that fits."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            break
+        count /= 1000
+    return f"{count:,.0f} {unit}" if unit != "GB" else f"{count:,.1f} {unit}"
