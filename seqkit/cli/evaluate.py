@@ -69,7 +69,7 @@ def evaluate(
         typer.Option(
             "--source",
             metavar="FILE",
-            help="Text for --model to translate, or for --show-worst to show.",
+            help="Text for --model to translate; shown beside the worst lines.",
             rich_help_panel=TRANSLATION_PANEL,
         ),
     ] = None,

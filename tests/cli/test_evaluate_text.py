@@ -233,7 +233,6 @@ def test_control_characters_of_a_copy_do_not_reach_the_terminal(evaluate: Evalua
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--model", "model"], "--text FILE"),
         (["--text", "test.txt"], "--text needs --model"),
         (["--text", "test.txt", "--window", "8", "--ngram", "corpus"], "there is no --model"),
         (["--text", "test.txt", "--model", "model", "--window", "0"], "--window"),
