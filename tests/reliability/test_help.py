@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import pty
 import re
-import select
 import subprocess
 import sys
 
 import pytest
 
 from seqkit.errors import ExitCode
+from tests.reliability.pseudo_terminal import everything_sent_to
 
 COMMANDS = [[], ["prepare"], ["train"], ["translate"], ["generate"], ["evaluate"]]
 PLACES = {
@@ -39,16 +39,7 @@ def shown(words: list[str], columns: int, terminal: bool, **more: str) -> tuple[
     ours, theirs = pty.openpty()
     process = subprocess.Popen(run, stdout=theirs, stderr=theirs, env=environment(columns, **more))
     os.close(theirs)
-    seen = b""
-    while select.select([ours], [], [], 60)[0]:
-        try:
-            chunk = os.read(ours, 1 << 16)
-        except OSError:  # so ends a terminal
-            break
-        if not chunk:
-            break
-        seen += chunk
-    os.close(ours)
+    seen = everything_sent_to(ours)
     return process.wait(), seen.decode().replace("\r\n", "\n")
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pty
-import select
 import shutil
 import subprocess
 import sys
-import time
 import tty
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import pytest
 from seqkit.files import sha256
 from tests.conftest import Finished, toy_assignments, write_lines
 from tests.reliability.hostile import believe, read_manifest, write_manifest
+from tests.reliability.pseudo_terminal import everything_sent_to
 
 # A title, a colour in one byte of C1, a clear screen, a direction override: what a terminal would obey.
 TITLE, COLOUR, CLEAR, OVERRIDE = "\x1b]0;OWNED\x07", "\x9b31m", "\x1b[2J", "\u202egnp.exe"
@@ -40,18 +39,7 @@ def on_terminal(*arguments: object, stdin: bytes = b"", seconds: float = 90) -> 
     assert process.stdin is not None
     process.stdin.write(stdin)
     process.stdin.close()
-    seen, deadline = b"", time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not select.select([ours], [], [], 0.2)[0]:
-            continue
-        try:
-            chunk = os.read(ours, 1 << 16)
-        except OSError:  # so ends a terminal
-            break
-        if not chunk:
-            break
-        seen += chunk
-    os.close(ours)
+    seen = everything_sent_to(ours, seconds)
     return Finished(process.wait(10), seen, seen.decode(errors="replace"))
 
 
