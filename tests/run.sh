@@ -2,7 +2,8 @@
 # Set everything up, then lint, type-check and test. Arguments go to pytest:
 #
 #   bash tests/run.sh                 what CI runs (without the tests marked slow)
-#   bash tests/run.sh -m slow         the tests that train to a score
+#   bash tests/run.sh -m "not slow" --ignore=tests/recipes -n 2     the fast part: no whole recipes
+#   bash tests/run.sh -m slow         the tests that train to a score, and the long attacks
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . recipes/setup.sh dev

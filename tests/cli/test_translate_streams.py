@@ -143,6 +143,8 @@ def test_a_signal_ends_it_without_a_word(toy_model: Path, number: signal.Signals
             assert process.poll() is None
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == code
+        # An interrupt within exec(), as of a dataclass that is being imported, makes Python end by the signal
+        # itself, although it was handled; a shell says 130 of both.
+        assert process.returncode in {code, -number}
     assert (out, err) == (b"", b"")
     assert list(Path().iterdir()) == []

@@ -57,7 +57,8 @@ def test_pieces_change_nothing_up_to_the_longest_match(
         (found,) = measure_novelty([text], cut(training, 7))
     (whole,) = measure_novelty([text], [training])
     assert found.lengths.tolist() == whole.lengths.clip(max=longest).tolist()
-    assert found.new_words == whole.new_words
+    if max(map(len, re.findall(r"\w+", text)), default=0) <= longest:  # a longer word cannot be matched whole
+        assert found.new_words == whole.new_words
 
 
 @settings(deadline=None)
