@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqkit.data import text
@@ -212,6 +212,7 @@ def test_a_whole_text_keeps_its_newlines(content: bytes, expected: list[str], tm
 def test_reads_may_end_anywhere_in_a_text(
     tmp_path_factory: pytest.TempPathFactory, content: str, raw: bytes, blocks: st.DataObject
 ) -> None:
+    assume(not (content.encode() + raw).startswith(b"\x1f\x8b"))  # a gzip file, and a damaged one
     path = tmp_path_factory.mktemp("text") / "text"
     path.write_bytes(content.encode() + raw)
     limit = blocks.draw(st.integers(5, 20))  # a cut may take four bytes back
