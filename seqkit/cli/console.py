@@ -8,38 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 import time
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seqkit.errors import Interrupted, SeqkitError
+from seqkit.printable import printable as printable
+from seqkit.printable import printable_text as printable_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 PLAIN_PROGRESS_SECONDS = 10.0  # between two progress lines where standard error is no terminal
-
-# Bidirectional overrides reorder what a reader sees; the categories below catch C0, C1, ESC and DEL.
-_OVERRIDES = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def printable(text: str) -> str:
-    """`text` with control characters and direction overrides written as visible escapes."""
-    return "".join(
-        character.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(character) in {"Cc", "Cs"} or character in _OVERRIDES
-        else character
-        for character in text
-    )
-
-
-def printable_text(text: str) -> str:
-    """`printable`, but for newlines and tabs, which stay."""
-    return "".join(part if part in {"\n", "\t"} else printable(part) for part in re.split("([\n\t])", text))
 
 
 def terminal() -> Console:
@@ -54,8 +36,46 @@ def is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
+_live: Console | None = None  # of the area that is being redrawn at the bottom of the terminal
+
+
+@contextmanager
+def live_area(renderable: RenderableType) -> Iterator[Console]:
+    """Redraw something at the bottom of the terminal, four times a second; what is said meanwhile goes above.
+
+    It vanishes at the end. Only where `is_terminal()`. Yields the console for permanent lines.
+    """
+    global _live
+    from rich.live import Live
+
+    from seqkit.cli.live_area import Area
+
+    screen = terminal()
+    area = Area(renderable, screen)
+    # Without the two redirects rich would send standard output to standard error while the area lives.
+    live = Live(
+        get_renderable=lambda: area,
+        console=screen,
+        refresh_per_second=4,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    with live:
+        screen.push_render_hook(area)
+        _live = screen
+        try:
+            yield screen
+        finally:
+            _live = None
+            screen.pop_render_hook()
+
+
 def _write(line: str) -> None:
     try:
+        if _live is not None:
+            _live.print(line)
+            return
         print(line, file=sys.stderr, flush=True)
     except (OSError, ValueError):  # standard error is closed or full: results matter more than talk
         return
@@ -150,27 +170,27 @@ def progress(unit: str, *, quiet: bool) -> Iterator[ProgressCallback]:
 @contextmanager
 def _live_progress(unit: str) -> Iterator[ProgressCallback]:
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[count]}", markup=False),
-        TimeRemainingColumn(),
+    whole = Column(no_wrap=True)
+    bars = Progress(
+        TextColumn("{task.description}", markup=False, table_column=whole),
+        BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=4, max_width=40)),
+        TextColumn("{task.fields[count]}", markup=False, table_column=whole),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True, table_column=whole),
+        expand=True,
     )
     tasks: dict[str, tuple[TaskID, float]] = {}
-    # Without the two redirects rich would send standard output to standard error while the bar lives.
-    with Progress(
-        *columns, console=terminal(), redirect_stdout=False, redirect_stderr=False, refresh_per_second=4
-    ) as bar:
 
-        def update(stage: str, done: int, total: int | None) -> None:
-            if stage not in tasks:
-                tasks[stage] = (bar.add_task(stage, total=total, count=""), time.monotonic())
-            task, started = tasks[stage]
-            rate = done / max(time.monotonic() - started, 1e-3)
-            count = f"{done:,} {unit}  {rate:,.0f} {unit}/s" if done else ""
-            bar.update(task, completed=done, total=total, count=count)
+    def update(stage: str, done: int, total: int | None) -> None:
+        if stage not in tasks:
+            tasks[stage] = (bars.add_task(stage, total=total, count=""), time.monotonic())
+        task, started = tasks[stage]
+        rate = done / max(time.monotonic() - started, 1e-3)
+        count = f"{done:,} {unit}  {rate:,.0f}/s" if done else ""
+        bars.update(task, completed=done, total=total, count=count)
 
+    with live_area(bars):
         yield update
 
 
@@ -210,7 +230,7 @@ def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
         shown = Text(printable(title), style="table.title")
         grid = Table(title=shown, title_justify="left", show_header=False, box=None, pad_edge=False)
         grid.add_column(style="cyan")
-        grid.add_column(justify="left")
+        grid.add_column(overflow="fold")
         for name, value in rows:
             grid.add_row(Text(printable(name)), Text(printable(value)))
         terminal().print(grid)

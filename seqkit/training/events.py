@@ -9,6 +9,7 @@ from seqkit.config import Kind
 from seqkit.errors import ModelError
 from seqkit.training.health import GradientHealth
 from seqkit.training.loop import StepReport
+from seqkit.training.rows import Row
 from seqkit.training.validation import Measured
 
 
@@ -24,6 +25,7 @@ class Started:
     precision: str
     device: str
     threads: int
+    rows: tuple[Row, ...]  # of the validations before, when it goes on
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Progress:
     progress: float
     elapsed: float
     remaining: float
+    validating: bool  # next, before the step that follows
 
 
 @dataclass(frozen=True)

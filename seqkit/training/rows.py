@@ -4,10 +4,80 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from seqkit.training.events import RunState
-from seqkit.training.validation import Measured
+from seqkit.errors import DataError
+from seqkit.files import parse_json
+
+if TYPE_CHECKING:
+    from seqkit.training.events import RunState
+    from seqkit.training.validation import Measured
+
+
+@dataclass(frozen=True)
+class Row:
+    """A validation as metrics.jsonl has it. Losses are nats a token; what was no number is NaN."""
+
+    step: int
+    epoch: float
+    train_loss: float
+    valid_nats: float
+    scores: Mapping[str, float]
+    signatures: Mapping[str, str]
+    best: bool
+    norm: float  # of the gradient, the mean since the row before
+    clipped_share: float
+    parts: Mapping[str, float]  # root mean square norms
+    gates: Mapping[str, float]  # saturated shares
+    samples: tuple[Mapping[str, str], ...]
+    seconds: float  # of the run
+    tokens_per_second: float
+    learning_rate: float
+
+
+def read_rows(content: bytes, where: str) -> tuple[Row, ...]:
+    """The rows of a metrics.jsonl. Raises `DataError`, with the line, for what is none."""
+    return tuple(
+        _row(parse_json(line, f"{where}:{number}"), f"{where}:{number}")
+        for number, line in enumerate(content.split(b"\n"), 1)
+        if line.strip()
+    )
+
+
+def _row(value: Any, where: str) -> Row:
+    try:
+        gradient, timing, scores = value["gradient"], value["timing"], value["scores"]
+        return Row(
+            step=int(value["step"]),
+            epoch=_number(value["epoch"]),
+            train_loss=_number(value["train_loss"]),
+            valid_nats=_number(value["valid_nats"]),
+            scores={str(score["metric"]): _number(score["score"]) for score in scores},
+            signatures={str(score["metric"]): str(score["signature"]) for score in scores},
+            best=bool(value["best"]),
+            norm=_number(gradient["norm"]),
+            clipped_share=_number(gradient["clipped_share"]),
+            parts={str(name): _number(norm) for name, norm in gradient["parts"].items()},
+            gates={str(name): _number(share) for name, share in value["saturated_gates"].items()},
+            samples=tuple(
+                {str(key): str(text) for key, text in sample.items()} for sample in value["samples"]
+            ),
+            seconds=_number(timing["elapsed_seconds"]),
+            tokens_per_second=_number(timing["target_tokens_per_second"]),
+            learning_rate=_number(timing["learning_rate"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise DataError(
+            f"this is no line of a metrics.jsonl: {type(error).__name__}: {str(error)[:100]}",
+            where=where,
+            hint="give the metrics.jsonl of a model directory as seqkit train wrote it",
+        ) from error
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
 
 
 def metrics_row(

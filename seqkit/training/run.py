@@ -44,7 +44,7 @@ from seqkit.training.loop import (
     train_steps,
 )
 from seqkit.training.options import TrainOptions
-from seqkit.training.rows import metrics_row
+from seqkit.training.rows import metrics_row, read_rows
 from seqkit.training.shortlist import completed
 from seqkit.training.tasks import Network, build_task
 from seqkit.training.validation import Measured, Stopped
@@ -126,9 +126,10 @@ class Run:
             self.precision,
             str(self.device),
             self.threads,
+            read_rows(self.metrics, METRICS),
         )
-        config = to_json(self.config.to_dict())
-        self._publish({**self.tokenizer_files, CONFIG: config, METRICS: self.metrics})
+        files = {**self.tokenizer_files, CONFIG: to_json(self.config.to_dict()), METRICS: self.metrics}
+        self._publish(files)
         if not continued:
             self._save()  # from here on there is something to continue from
         while not self.state.finished:
@@ -150,9 +151,10 @@ class Run:
         for report in steps:
             self._count(report)
             progress = self.budget.progress(report.step)
-            yield Progress(report, progress, self.budget.elapsed, self.budget.remaining)
+            due = self.budget.validation_due
+            yield Progress(report, progress, self.budget.elapsed, self.budget.remaining, due)
             self._stop_if_signalled()
-            if self.budget.validation_due:
+            if due:
                 yield self._validate()
                 self._save()
             elif 0 < training.checkpoint_every <= self.state.step - self.saved_step:
