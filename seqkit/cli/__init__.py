@@ -17,28 +17,46 @@ from typing import Annotated, NoReturn
 import typer
 
 from seqkit import __version__
-from seqkit.cli import console
+from seqkit.cli import completion, console
 from seqkit.cli.evaluate import evaluate
 from seqkit.cli.generate import generate
+from seqkit.cli.help import HelpfulCommand, HelpfulGroup
 from seqkit.cli.prepare import FilesCommand, prepare
 from seqkit.cli.train import train
 from seqkit.cli.translate import translate
 from seqkit.errors import ExitCode, RunFailed, SeqkitError, is_out_of_memory, output_error
 
+_HELP = """Model sequences with recurrent networks: raw text in, scores and text out.
+
+Examples:
+    # a translator: text to a corpus, to a model, to translations, to a score
+    seqkit prepare pairs --source train.en --target train.de
+    seqkit train pairs translator --minutes 20
+    seqkit translate translator test.en --output test.out
+    seqkit evaluate --reference test.de test.out
+
+    # a generator: text to a corpus, to a model, to more text, to a score
+    seqkit prepare book --text book.txt
+    seqkit train book writer --minutes 3
+    seqkit generate writer --prompt "It was"
+    seqkit evaluate --model writer --text another.txt
+"""
+
 app = typer.Typer(
     name="seqkit",
-    help="Model sequences with recurrent networks: raw text in, scores and text out.",
-    epilog="A first model in four commands: bash recipes/quickstart/run.sh",
-    no_args_is_help=True,
+    cls=HelpfulGroup,
+    help=_HELP,
+    epilog="seqkit COMMAND --help has examples and every option. Data, models and scores to begin with: "
+    "bash recipes/quickstart/run.sh",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 app.command(cls=FilesCommand)(prepare)
-app.command()(train)
-app.command()(translate)
-app.command()(generate)
-app.command()(evaluate)
+app.command(cls=HelpfulCommand)(train)
+app.command(cls=HelpfulCommand)(translate)
+app.command(cls=HelpfulCommand)(generate)
+app.command(cls=HelpfulCommand)(evaluate)
 
 # Typer vendors Click and exports this subclass of its usage errors; the base carries what all of them share.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -85,11 +103,12 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code, with at most one error block on standard error."""
     debug = "--debug" in arguments
     command = typer.main.get_command(app)
+    completion.prepare_shells()
     try:
         # Background jobs of scripts start with SIGINT ignored and SIGTERM has no handler: install both.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, _terminate)
-        result = command.main(list(arguments), prog_name="seqkit", standalone_mode=False)
+        result = command.main(list(arguments) or ["--help"], prog_name="seqkit", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
     except SeqkitError as error:
@@ -118,6 +137,8 @@ def run(arguments: Sequence[str]) -> int:
         console.print_error(output_error(error.filename or "standard output", error))
         return ExitCode.IO_ERROR
     except Exception as error:
+        if completion.wanted():  # a shell would show it amid what a person is typing
+            return ExitCode.BUG
         if debug:
             traceback.print_exc()
         if is_out_of_memory(error):

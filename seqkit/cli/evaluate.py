@@ -6,19 +6,27 @@ from typing import Annotated
 
 import typer
 
-from seqkit.cli import console
+from seqkit.cli import completion, console
 from seqkit.cli.evaluate_card import show_card
 from seqkit.cli.evaluate_novelty import evaluate_novelty
 from seqkit.cli.evaluate_shared import check_format
 from seqkit.cli.evaluate_text import TextScoring, evaluate_text
 from seqkit.cli.evaluate_translation import Measures, Translations, evaluate_translations
-from seqkit.cli.options import OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
+from seqkit.cli.options import (
+    INPUT_PANEL,
+    MACHINE_PANEL,
+    OUTPUT_PANEL,
+    SEARCH_PANEL,
+    Debug,
+    Device,
+    Json,
+    Quiet,
+    Threads,
+)
 from seqkit.errors import ConfigError
 
-TRANSLATION_PANEL = "Translations"
-METRIC_PANEL = "Metrics of translations"
-TEXT_PANEL = "Text, by a generator"
-NOVELTY_PANEL = "Generated text"
+METRIC_PANEL = "Scores of translations"
+TEXT_PANEL = "Scores of a generator"
 
 TRANSLATIONS, TEXT, NOVELTY = "translations", "a generator and a text", "generated text"
 # What each option is for; those that are not here serve more than one purpose.
@@ -53,6 +61,8 @@ def evaluate(
             metavar="MODEL",
             help="Translate --source first, or predict --text; with nothing else: what this model is.",
             show_default=False,
+            rich_help_panel=INPUT_PANEL,
+            autocompletion=completion.models,
         ),
     ] = None,
     reference: Annotated[
@@ -61,7 +71,7 @@ def evaluate(
             "--reference",
             metavar="FILE",
             help="Reference translations; repeat it for several.",
-            rich_help_panel=TRANSLATION_PANEL,
+            rich_help_panel=INPUT_PANEL,
         ),
     ] = None,
     source: Annotated[
@@ -70,23 +80,36 @@ def evaluate(
             "--source",
             metavar="FILE",
             help="Text for --model to translate; shown beside the worst lines.",
-            rich_help_panel=TRANSLATION_PANEL,
+            rich_help_panel=INPUT_PANEL,
         ),
     ] = None,
     beam_size: Annotated[
         int | None,
-        typer.Option("--beam-size", min=1, help="Hypotheses kept a step.", rich_help_panel=TRANSLATION_PANEL),
+        typer.Option(
+            "--beam-size",
+            min=1,
+            help="Hypotheses kept a sentence. [default: the model's, 5]",
+            rich_help_panel=SEARCH_PANEL,
+            metavar="N",
+        ),
     ] = None,
     batch_tokens: Annotated[
         int | None,
         typer.Option(
-            "--batch-tokens", min=1, help="Source tokens a batch.", rich_help_panel=TRANSLATION_PANEL
+            "--batch-tokens",
+            min=1,
+            help="Source tokens translated together. [default: the model's, 1024]",
+            rich_help_panel=MACHINE_PANEL,
+            metavar="N",
         ),
     ] = None,
     length_penalty: Annotated[
         float | None,
         typer.Option(
-            "--length-penalty", help="Exponent of length normalisation.", rich_help_panel=TRANSLATION_PANEL
+            "--length-penalty",
+            help="Exponent of the length normalisation. [default: the model's, 1]",
+            rich_help_panel=SEARCH_PANEL,
+            metavar="EXPONENT",
         ),
     ] = None,
     shortlist: Annotated[
@@ -94,7 +117,7 @@ def evaluate(
         typer.Option(
             "--shortlist",
             help="Translate with the model's shortlist: faster, a little worse.",
-            rich_help_panel=TRANSLATION_PANEL,
+            rich_help_panel=SEARCH_PANEL,
         ),
     ] = False,
     metric: Annotated[
@@ -102,8 +125,9 @@ def evaluate(
         typer.Option(
             "--metric",
             metavar="NAMES",
-            help="Any of bleu,chrf,ter, separated by commas.  [default: all]",
+            help="Any of bleu,chrf,ter, separated by commas. [default: all]",
             rich_help_panel=METRIC_PANEL,
+            autocompletion=completion.several_of("bleu,chrf,ter"),
         ),
     ] = None,
     protocol: Annotated[
@@ -114,11 +138,17 @@ def evaluate(
             help="cased: plain text, BLEU tokenises it with 13a. lowercased-tokenized: tokenised text, as it "
             "is, in lower case (-tok none -lc).",
             rich_help_panel=METRIC_PANEL,
+            autocompletion=completion.one_of("cased|lowercased-tokenized"),
         ),
     ] = "cased",
     chrf_word_order: Annotated[
         int,
-        typer.Option("--chrf-word-order", help="2 makes chrF++.", rich_help_panel=METRIC_PANEL),
+        typer.Option(
+            "--chrf-word-order",
+            help="2 makes chrF++.",
+            rich_help_panel=METRIC_PANEL,
+            metavar="N",
+        ),
     ] = 0,
     confidence: Annotated[
         bool,
@@ -132,7 +162,7 @@ def evaluate(
             "--baseline",
             metavar="FILE",
             help="Translations to compare with, by a paired bootstrap test.",
-            rich_help_panel=METRIC_PANEL,
+            rich_help_panel=INPUT_PANEL,
         ),
     ] = None,
     fail_under: Annotated[
@@ -157,7 +187,7 @@ def evaluate(
             "--text",
             metavar="FILE",
             help="Text to predict, plain or gzip; - is standard input.",
-            rich_help_panel=TEXT_PANEL,
+            rich_help_panel=INPUT_PANEL,
         ),
     ] = None,
     window: Annotated[
@@ -180,21 +210,29 @@ def evaluate(
     ] = False,
     dynamic_rate: Annotated[
         float | None,
-        typer.Option("--dynamic-rate", metavar="RATE", help="Its learning rate.", rich_help_panel=TEXT_PANEL),
+        typer.Option(
+            "--dynamic-rate",
+            metavar="RATE",
+            help="Its learning rate. [default: 0.0007]",
+            rich_help_panel=TEXT_PANEL,
+        ),
     ] = None,
     dynamic_decay: Annotated[
         float | None,
         typer.Option(
             "--dynamic-decay",
             metavar="SHARE",
-            help="How far an update also goes back to the trained weights.",
+            help="How far an update also goes back to the trained weights. [default: 0.001]",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
     dynamic_segment: Annotated[
         int | None,
         typer.Option(
-            "--dynamic-segment", metavar="N", help="Tokens from update to update.", rich_help_panel=TEXT_PANEL
+            "--dynamic-segment",
+            metavar="N",
+            help="Tokens from update to update. [default: 20]",
+            rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
     ngram: Annotated[
@@ -204,6 +242,7 @@ def evaluate(
             metavar="CORPUS",
             help="Score an n-gram model of this corpus's training text too, to compare with.",
             rich_help_panel=TEXT_PANEL,
+            autocompletion=completion.corpora,
         ),
     ] = None,
     ngram_order: Annotated[
@@ -213,7 +252,7 @@ def evaluate(
             metavar="N",
             min=1,
             max=32,
-            help="Its n.  [default: 5]",
+            help="Its n. [default: 5]",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
@@ -223,7 +262,8 @@ def evaluate(
             "--novelty",
             metavar="CORPUS",
             help="How much of FILE is copied from this corpus's training text.",
-            rich_help_panel=NOVELTY_PANEL,
+            rich_help_panel=INPUT_PANEL,
+            autocompletion=completion.corpora,
         ),
     ] = None,
     form: Annotated[
@@ -233,6 +273,7 @@ def evaluate(
             metavar="NAME",
             help="How results are written: text, json (as --json), markdown, or latex to paste into a paper.",
             rich_help_panel=OUTPUT_PANEL,
+            autocompletion=completion.one_of("text|json|markdown|latex"),
         ),
     ] = "text",
     as_json: Json = False,
@@ -241,21 +282,30 @@ def evaluate(
     threads: Threads = None,
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    """Score translations (BLEU, chrF, TER), a generator (bits per character), or generated text (novelty).
+    r"""Score translations, a generator, or how new its text is.
+
+    Examples:
+        # translations: BLEU, chrF and TER
+        seqkit evaluate --reference test.de test.out
+        seqkit translate model test.en | seqkit evaluate --reference test.de
+
+        # translate first; confidence intervals; fail in a script below 30 BLEU
+        seqkit evaluate --model model --source test.en --reference test.de \
+            --confidence --fail-under 30
+
+        # two systems side by side, each tested against the first
+        seqkit evaluate --reference test.de old.de new.de --format markdown
+
+        # a generator: bits per character, beside an n-gram model's
+        seqkit evaluate --model model --text test.txt --ngram corpus
+
+        # how much of a generator's text is copied
+        seqkit generate model | seqkit evaluate --novelty corpus
+
+        # what a model is
+        seqkit evaluate --model model
 
     Every score comes with a signature that says how it was made.
-
-    seqkit translate MODEL test.en | seqkit evaluate --reference test.de
-
-    seqkit evaluate --model MODEL --source test.en --reference test.de --metric bleu,chrf --confidence
-
-    seqkit evaluate --reference test.de old.de new.de --format markdown
-
-    seqkit evaluate --model MODEL --text test.txt --window 256 --dynamic --ngram CORPUS
-
-    seqkit generate MODEL | seqkit evaluate --novelty CORPUS
-
-    seqkit evaluate --model MODEL
     """
     console.show_log(quiet=quiet)
     purpose, form = _purpose(context), check_format(form, as_json=as_json)

@@ -9,54 +9,109 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from seqkit.cli import console
+from seqkit.cli import completion, console
 from seqkit.cli.cells import CellOptions, CellsHtml, CellsText, ShowCells, show
-from seqkit.cli.options import MACHINE_PANEL, OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
+from seqkit.cli.options import (
+    INPUT_PANEL,
+    MACHINE_PANEL,
+    OUTPUT_PANEL,
+    SEARCH_PANEL,
+    Debug,
+    Device,
+    Json,
+    Quiet,
+    Threads,
+)
 from seqkit.cli.output import destination, json_line
 from seqkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from seqkit.inference.generation import Generated, GenerateOptions, Piece
 
-DRAWING_PANEL = "Drawing"
-SEARCH_PANEL = "Search"
+TEXT_PANEL = f"{INPUT_PANEL} and length"
+DRAWING_PANEL = f"{SEARCH_PANEL} (drawing at random)"
+BEAM_PANEL = f"{SEARCH_PANEL} (the likeliest)"
 
 
 def generate(
-    model: Annotated[Path, typer.Argument(help="Model directory that seqkit train wrote.", metavar="MODEL")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Model directory that seqkit train wrote.",
+            metavar="MODEL",
+            autocompletion=completion.models,
+        ),
+    ],
     prompt: Annotated[
-        str | None, typer.Option(help="Text to go on from; without it a text begins anew.")
+        str | None,
+        typer.Option(
+            help="Text to go on from; without it a text begins anew.",
+            rich_help_panel=TEXT_PANEL,
+            metavar="TEXT",
+        ),
     ] = None,
     prompt_file: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Read the prompt here, its last newline too; - is standard input."),
+        typer.Option(
+            metavar="FILE",
+            help="Read the prompt here, its last newline too; - is standard input.",
+            rich_help_panel=TEXT_PANEL,
+        ),
     ] = None,
-    length: Annotated[int, typer.Option(help="Characters to make, the prompt not counted.")] = 500,
-    samples: Annotated[int, typer.Option(help="How many texts to make.")] = 1,
+    length: Annotated[
+        int,
+        typer.Option(
+            help="Characters to make, the prompt not counted.",
+            rich_help_panel=TEXT_PANEL,
+            metavar="N",
+        ),
+    ] = 500,
+    samples: Annotated[
+        int,
+        typer.Option(
+            help="How many texts to make.",
+            rich_help_panel=TEXT_PANEL,
+            metavar="N",
+        ),
+    ] = 1,
     stop: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="TEXT", help="End before this text; repeat for more. In bash $'\\n' is a newline."
+            metavar="TEXT",
+            help="End before this text; repeat for more. In bash $'\\n' is a newline.",
+            rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="The same seed gives the same samples. [default: another one every time]"),
+        typer.Option(
+            help="The same seed gives the same samples. [default: another one every time]",
+            rich_help_panel=DRAWING_PANEL,
+            metavar="N",
+        ),
     ] = None,
     temperature: Annotated[
         float,
         typer.Option(
             help="Below 1 the likely becomes likelier; 0 always takes the likeliest.",
             rich_help_panel=DRAWING_PANEL,
+            metavar="T",
         ),
     ] = 1.0,
     top_k: Annotated[
-        int, typer.Option(help="Keep the K likeliest tokens; 0 is all.", rich_help_panel=DRAWING_PANEL)
+        int,
+        typer.Option(
+            help="Keep the K likeliest tokens; 0 is all.",
+            rich_help_panel=DRAWING_PANEL,
+            metavar="K",
+        ),
     ] = 0,
     top_p: Annotated[
         float,
         typer.Option(
-            help="Keep the fewest tokens with this probability together.", rich_help_panel=DRAWING_PANEL
+            help="Keep the fewest tokens with this probability together.",
+            rich_help_panel=DRAWING_PANEL,
+            metavar="P",
         ),
     ] = 1.0,
     min_p: Annotated[
@@ -64,6 +119,7 @@ def generate(
         typer.Option(
             help="Keep tokens at least this many times as likely as the likeliest.",
             rich_help_panel=DRAWING_PANEL,
+            metavar="P",
         ),
     ] = 0.0,
     typical: Annotated[
@@ -71,6 +127,7 @@ def generate(
         typer.Option(
             help="Keep the tokens with this probability together whose surprise is the most usual.",
             rich_help_panel=DRAWING_PANEL,
+            metavar="P",
         ),
     ] = 1.0,
     repetition_penalty: Annotated[
@@ -78,16 +135,23 @@ def generate(
         typer.Option(
             help="Divide the probability of what would repeat an n-gram by this.",
             rich_help_panel=DRAWING_PANEL,
+            metavar="FACTOR",
         ),
     ] = 1.0,
     repetition_ngram: Annotated[
-        int, typer.Option(help="The n-gram's length in characters.", rich_help_panel=DRAWING_PANEL)
+        int,
+        typer.Option(
+            help="The n-gram's length in characters.",
+            rich_help_panel=DRAWING_PANEL,
+            metavar="N",
+        ),
     ] = 8,
     beam_size: Annotated[
         int | None,
         typer.Option(
-            help="Search for the likeliest texts with so many hypotheses instead of drawing.",
-            rich_help_panel=SEARCH_PANEL,
+            help="Instead of drawing, find the likeliest texts with so many hypotheses.",
+            rich_help_panel=BEAM_PANEL,
+            metavar="N",
         ),
     ] = None,
     show_cells: ShowCells = None,
@@ -109,6 +173,7 @@ def generate(
         typer.Option(
             help="Write here instead of standard output; the file appears when it is whole.",
             rich_help_panel=OUTPUT_PANEL,
+            metavar="FILE",
         ),
     ] = None,
     json_lines: Json = False,
@@ -119,17 +184,27 @@ def generate(
             metavar="auto|fp32|bf16|int8",
             help="Arithmetic; auto is int8 on a processor, fp32 for a model of rnn cells.",
             rich_help_panel=MACHINE_PANEL,
+            autocompletion=completion.one_of("auto|fp32|bf16|int8"),
         ),
     ] = "auto",
     device: Device = "auto",
     threads: Threads = None,
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    """Write text as a trained generator would: the prompt, and what follows it.
+    r"""Write text with a generator: a prompt, and what follows it.
 
-    seqkit generate MODEL --prompt "ROMEO:" --length 300 --temperature 0.8
+    Examples:
+        # three hundred characters; a lower temperature is more careful
+        seqkit generate model --prompt "ROMEO:" --length 300 --temperature 0.8
 
-    printf 'def main(' | seqkit generate MODEL --prompt-file - --samples 3
+        # the same text every time, up to the first empty line
+        seqkit generate model --prompt "ROMEO:" --seed 1 --stop $'\n\n'
+
+        # three texts that go on from a pipe
+        printf 'def main(' | seqkit generate model --prompt-file - --samples 3
+
+        # a page in which every cell of the network can be looked at
+        seqkit generate model --length 2000 --cells-html cells.html
 
     Every text ends with a newline. Several have a line "--- sample N ---" before each, unless the model's
     documents are lines: then each is a line. --json keeps them apart exactly, without an added newline.

@@ -7,9 +7,14 @@ from typing import Annotated
 import typer
 
 from seqkit import limits
+from seqkit.cli import completion
 
+# The headings of --help that commands have in common, in the order that they come in.
+INPUT_PANEL = "Input"
+SEARCH_PANEL = "Search"
 OUTPUT_PANEL = "Output"
 MACHINE_PANEL = "Machine"
+HELP_PANEL = "Help"
 
 Json = Annotated[
     bool,
@@ -28,21 +33,26 @@ Quiet = Annotated[
 ]
 Debug = Annotated[
     bool,
-    typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=OUTPUT_PANEL),
+    typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=HELP_PANEL),
 ]
 Device = Annotated[
     str,
     typer.Option(
-        "--device", metavar="auto|cpu|cuda[:N]", help="Where to compute.", rich_help_panel=MACHINE_PANEL
+        "--device",
+        metavar="auto|cpu|cuda[:N]",
+        help="Where to compute; auto is a GPU where there is one.",
+        rich_help_panel=MACHINE_PANEL,
+        autocompletion=completion.one_of("auto|cpu|cuda"),
     ),
 ]
 Threads = Annotated[
     int | None,
     typer.Option(
         "--threads",
+        metavar="N",
         min=1,
         max=limits.THREADS,
-        help="Processor threads; all cores when not given.",
+        help="Processor threads. [default: all cores]",
         rich_help_panel=MACHINE_PANEL,
     ),
 ]
@@ -53,5 +63,6 @@ TranslationPrecision = Annotated[
         metavar="auto|int8|fp32",
         help="Of the matrix products; auto: int8 on a processor, without torch, where the model allows it.",
         rich_help_panel=MACHINE_PANEL,
+        autocompletion=completion.one_of("auto|int8|fp32"),
     ),
 ]

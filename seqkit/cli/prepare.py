@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from typer.core import TyperCommand
 
-from seqkit.cli import console
-from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.cli import completion, console
+from seqkit.cli.help import HelpfulCommand
+from seqkit.cli.options import INPUT_PANEL, OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
 from seqkit.cli.output import json_line, write_results
 from seqkit.cli.prepare_report import pair_rows, text_rows
 from seqkit.errors import ConfigError
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from seqkit.data.prepare_text import PrepareTextReport
     from seqkit.data.tokenizers import Normalization, TokenizerKind
 
-PAIRS_PANEL = "Parallel text, for a translator"
-TEXT_PANEL = "Plain text, for a generator"
+PAIRS_PANEL = f"{INPUT_PANEL} (parallel text, for a translator)"
+TEXT_PANEL = f"{INPUT_PANEL} (plain text, for a generator)"
 VALIDATION_PANEL = "Validation"
 VOCABULARY_PANEL = "Vocabulary"
-FILTER_PANEL = "Filters: which training pairs are dropped"
+FILTER_PANEL = "Filters (training pairs to drop)"
 
 _FILE_OPTIONS = frozenset(
     {
@@ -45,7 +45,13 @@ _FILE_OPTIONS = frozenset(
 
 
 def prepare(
-    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="Corpus directory to make.")],
+    corpus: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CORPUS",
+            help="Corpus directory to make.",
+        ),
+    ],
     source: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,6 +90,7 @@ def prepare(
             metavar="none|line|blank-line|file",
             help="What each document is or ends with: the model learns where one ends. [default: none]",
             rich_help_panel=TEXT_PANEL,
+            autocompletion=completion.one_of("none|line|blank-line|file"),
         ),
     ] = None,
     valid_source: Annotated[
@@ -122,13 +129,14 @@ def prepare(
             metavar="bpe|unigram|char|byte",
             help="What text is cut into. [default: bpe, of plain text char]",
             rich_help_panel=VOCABULARY_PANEL,
+            autocompletion=completion.one_of("bpe|unigram|char|byte"),
         ),
     ] = None,
     vocab_size: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Most pieces in a vocabulary; fewer when the text supports no more. [default: 8000]",
+            help="Most pieces in a vocabulary; fewer when the text has no more. [default: 8000]",
             rich_help_panel=VOCABULARY_PANEL,
         ),
     ] = None,
@@ -155,6 +163,7 @@ def prepare(
             help="Unicode normal form; in pairs nfc and nfkc also make runs of spaces one."
             " [default: nfc, of plain text identity]",
             rich_help_panel=VOCABULARY_PANEL,
+            autocompletion=completion.one_of("identity|nfc|nfkc"),
         ),
     ] = None,
     max_tokens: Annotated[
@@ -168,8 +177,8 @@ def prepare(
     max_ratio: Annotated[
         float | None,
         typer.Option(
-            metavar="R",
-            help="Pairs with more than R times as many tokens on one side; 0: no limit. [default: 9]",
+            metavar="RATIO",
+            help="Pairs with so many times more tokens on one side; 0: no limit. [default: 9]",
             rich_help_panel=FILTER_PANEL,
         ),
     ] = None,
@@ -193,22 +202,42 @@ def prepare(
             metavar="N",
             help="Decides which pairs are held out, and which lines a vocabulary is learnt from.",
             show_default=True,
+            rich_help_panel=VALIDATION_PANEL,
         ),
     ] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a corpus that is there.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace a corpus that is there.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = False,
     json_lines: Json = False,
     quiet: Quiet = False,
     device: Device = "auto",  # noqa: ARG001 - every command has it; text is prepared on the processor
     threads: Threads = None,
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    """Make a corpus directory of raw text: a tokenizer, token arrays, a validation set.
+    r"""Make a corpus of raw text: tokenizer, tokens, validation set.
 
-    seqkit prepare CORPUS --source train.en --target train.de --valid-source val.en --valid-target val.de
+    Examples:
+        # for a translator: line 7 of train.de translates line 7 of train.en
+        seqkit prepare corpus --source train.en --target train.de
 
-    gzip -dc pairs.tsv.gz | seqkit prepare CORPUS --pairs - --valid-size 2000 --tokenizer unigram
+        # with a validation set of its own
+        seqkit prepare corpus --source train.en --target train.de \
+            --valid-source valid.en --valid-target valid.de
 
-    seqkit prepare CORPUS --text book.txt
+        # from one tab-separated file, or from a pipe
+        seqkit prepare corpus --pairs pairs.tsv --valid-size 2000
+        gzip -dc pairs.tsv.gz | seqkit prepare corpus --pairs - --tokenizer unigram
+
+        # for a generator: any text
+        seqkit prepare corpus --text book.txt
+
+    File options take several files each when CORPUS comes first: --text a.txt b.txt
+    reads one after the other, and --text *.txt all that the shell finds.
 
     Memory does not grow with the text. The same text, seed and versions give the same bytes.
     """
@@ -306,7 +335,7 @@ def _show(
         console.note(f"next: seqkit train {shlex.quote(str(corpus))} MODEL")
 
 
-class FilesCommand(TyperCommand):
+class FilesCommand(HelpfulCommand):
     """A command whose file options take several files each, if CORPUS comes first.
 
     Before CORPUS an option takes one file (it can be repeated): nobody could tell CORPUS from one more file.

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqkit.cli import console
-from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.cli import completion, console
+from seqkit.cli.options import MACHINE_PANEL, Debug, Device, Json, Quiet, Threads
 from seqkit.cli.output import json_line, write_results
 from seqkit.cli.train_rehearsal import rehearse_training
 from seqkit.config import (
@@ -36,36 +36,53 @@ if TYPE_CHECKING:
 
 _STARTED = time.monotonic()  # as near to the process's start as this file gets: minutes count from here
 SETTINGS_PANEL = "Settings"
-BUDGET_PANEL = "Budget (one of them; the preset's without: 30 epochs for translation)"
+BUDGET_PANEL = "Budget (one of them, or the preset's)"
 RUN_PANEL = "Run"
 
 
 def train(
     corpus: Annotated[
-        Path | None, typer.Argument(help="Corpus directory that seqkit prepare wrote.", metavar="CORPUS")
+        Path | None,
+        typer.Argument(
+            help="Corpus directory that seqkit prepare wrote.",
+            metavar="CORPUS",
+            autocompletion=completion.corpora,
+        ),
     ] = None,
     model: Annotated[
-        Path | None, typer.Argument(help="Model directory to make, or to continue.", metavar="MODEL")
+        Path | None,
+        typer.Argument(
+            help="Model directory to make, or to continue.",
+            metavar="MODEL",
+            autocompletion=completion.models,
+        ),
     ] = None,
     preset: Annotated[
         str,
         typer.Option(
-            help=f"Size of the model: {', '.join(PRESETS['translation'])}. A generator's bring a budget of "
-            "1, 3 and 30 minutes and, for a GPU, 60 epochs.",
+            help=f"Size of the model: {', '.join(PRESETS['translation'])}. A translator's bring a budget of "
+            "30 epochs, a generator's of 1, 3 and 30 minutes and, for a GPU, 60 epochs.",
             rich_help_panel=SETTINGS_PANEL,
+            metavar="NAME",
+            autocompletion=completion.presets,
         ),
     ] = DEFAULT_PRESET,
     config: Annotated[
         Path | None,
-        typer.Option(help="Settings in a TOML file, over the preset.", rich_help_panel=SETTINGS_PANEL),
+        typer.Option(
+            help="Settings in a TOML file, over the preset.",
+            rich_help_panel=SETTINGS_PANEL,
+            metavar="FILE",
+        ),
     ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            metavar="key=value",
+            metavar="KEY=VALUE",
             help="One setting, over the file; repeat for more.",
             rich_help_panel=SETTINGS_PANEL,
+            autocompletion=completion.settings,
         ),
     ] = None,
     print_config: Annotated[
@@ -77,25 +94,44 @@ def train(
         ),
     ] = False,
     epochs: Annotated[
-        float | None, typer.Option(help="Passes over the data.", rich_help_panel=BUDGET_PANEL)
+        float | None,
+        typer.Option(
+            help="Passes over the data.",
+            rich_help_panel=BUDGET_PANEL,
+            metavar="N",
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps.", rich_help_panel=BUDGET_PANEL)] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            help="Optimizer steps.",
+            rich_help_panel=BUDGET_PANEL,
+            metavar="N",
+        ),
+    ] = None,
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Wall-clock minutes, start-up and validation included.", rich_help_panel=BUDGET_PANEL
+            help="Wall-clock minutes, start-up and validation included.",
+            rich_help_panel=BUDGET_PANEL,
+            metavar="MINUTES",
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Everything random follows from it. [default: 1]", rich_help_panel=RUN_PANEL),
+        typer.Option(
+            help="Everything random follows from it. [default: 1]",
+            rich_help_panel=RUN_PANEL,
+            metavar="N",
+        ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
             metavar="auto|fp32|bf16|fp16",
             help="Of the matrix products. [default: auto]",
-            rich_help_panel=RUN_PANEL,
+            rich_help_panel=MACHINE_PANEL,
+            autocompletion=completion.one_of("auto|fp32|bf16|fp16"),
         ),
     ] = None,
     on_nonfinite: Annotated[
@@ -105,6 +141,7 @@ def train(
             help="When gradients stay infinite or NaN: stop, or go back to the last checkpoint with half "
             "the learning rate, five times at most. [default: stop]",
             rich_help_panel=RUN_PANEL,
+            autocompletion=completion.one_of("stop|rollback"),
         ),
     ] = None,
     dry_run: Annotated[
@@ -124,7 +161,10 @@ def train(
     init_from: Annotated[
         Path | None,
         typer.Option(
-            help="Begin with the weights of this model.", metavar="MODEL", rich_help_panel=RUN_PANEL
+            help="Begin with the weights of this model.",
+            metavar="MODEL",
+            rich_help_panel=RUN_PANEL,
+            autocompletion=completion.models,
         ),
     ] = None,
     json_lines: Json = False,
@@ -133,13 +173,22 @@ def train(
     threads: Threads = None,
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    """Train a model, or continue an interrupted run: the same command again goes on where it stopped.
+    r"""Train a model on a corpus, or continue an interrupted run.
 
-    seqkit train CORPUS MODEL --minutes 20
+    Examples:
+        # twenty minutes; the same command again continues an interrupted run
+        seqkit train corpus model --minutes 20
 
-    seqkit train CORPUS MODEL --preset base --dry-run
+        # what would a larger model need? (time, memory, disk)
+        seqkit train corpus model --preset base --dry-run
 
-    seqkit train CORPUS MODEL --preset base --epochs 40 --set training.learning_rate=0.001
+        # settings one by one, or in a file
+        seqkit train corpus model --preset base --epochs 40 \
+            --set training.learning_rate=0.001 --set model.dropout=0.3
+        seqkit train corpus model --config my.toml
+
+        # every setting, its value and where that comes from
+        seqkit train --preset base --print-config
 
     The corpus says what kind of model it is: a translator of pairs, a generator of text.
     """

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from seqkit import limits
-from seqkit.cli import console
-from seqkit.cli.options import MACHINE_PANEL, Debug, Device, Json, Quiet, Threads, TranslationPrecision
+from seqkit.cli import completion, console
+from seqkit.cli.options import (
+    MACHINE_PANEL,
+    OUTPUT_PANEL,
+    SEARCH_PANEL,
+    Debug,
+    Device,
+    Json,
+    Quiet,
+    Threads,
+    TranslationPrecision,
+)
 from seqkit.cli.output import destination, json_line
 from seqkit.errors import SeqkitError
 from seqkit.files import parse_json
@@ -23,8 +33,6 @@ if TYPE_CHECKING:
 
 LINES_TOGETHER = 2000  # translated before the first of them is written
 LARGEST_ATTENTION = 1_000_000  # weights that one JSON line may hold
-SEARCH_PANEL = "Search"
-OUTPUT_PANEL = "Output"
 
 # What could end a line for another tool becomes a space: one line in, one line out.
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
@@ -33,11 +41,20 @@ _LOG = logging.getLogger(__name__)
 
 
 def translate(
-    model: Annotated[Path, typer.Argument(help="Model directory that seqkit train wrote.", metavar="MODEL")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            help="Model directory that seqkit train wrote.",
+            metavar="MODEL",
+            autocompletion=completion.models,
+        ),
+    ],
     file: Annotated[
         str,
         typer.Argument(
-            help="Text, a sentence a line; standard input without it or with -.", metavar="[FILE]"
+            help="Text, a sentence a line; standard input without it or with -.",
+            metavar="[FILE]",
+            show_default=False,
         ),
     ] = "-",
     beam_size: Annotated[
@@ -45,6 +62,7 @@ def translate(
         typer.Option(
             help="Hypotheses kept a sentence; 1 is greedy search. [default: the model's, 5]",
             rich_help_panel=SEARCH_PANEL,
+            metavar="N",
         ),
     ] = None,
     n_best: Annotated[
@@ -52,6 +70,7 @@ def translate(
         typer.Option(
             help="Translations a line: LINE, RANK and text in tab-separated columns.",
             rich_help_panel=SEARCH_PANEL,
+            metavar="N",
         ),
     ] = 1,
     length_penalty: Annotated[
@@ -59,6 +78,7 @@ def translate(
         typer.Option(
             help="Exponent of the length normalisation; larger: longer. [default: the model's, 1]",
             rich_help_panel=SEARCH_PANEL,
+            metavar="EXPONENT",
         ),
     ] = None,
     coverage_penalty: Annotated[
@@ -66,26 +86,42 @@ def translate(
         typer.Option(
             help="Weight of the penalty for words left untranslated. [default: the model's, 0]",
             rich_help_panel=SEARCH_PANEL,
+            metavar="WEIGHT",
         ),
     ] = None,
     min_length: Annotated[
-        int, typer.Option(min=0, help="Fewest target tokens.", rich_help_panel=SEARCH_PANEL)
+        int,
+        typer.Option(
+            min=0,
+            help="Fewest target tokens.",
+            rich_help_panel=SEARCH_PANEL,
+            metavar="N",
+        ),
     ] = 0,
     max_length: Annotated[
         int,
         typer.Option(
-            min=0, help="Most target tokens; 0: twice the source's and 20.", rich_help_panel=SEARCH_PANEL
+            min=0,
+            help="Most target tokens; 0: twice the source's and 20.",
+            rich_help_panel=SEARCH_PANEL,
+            metavar="N",
         ),
     ] = 0,
     target_prefix: Annotated[
         str | None,
-        typer.Option(help="Begin every translation with this text.", rich_help_panel=SEARCH_PANEL),
+        typer.Option(
+            help="Begin every translation with this text.",
+            rich_help_panel=SEARCH_PANEL,
+            metavar="TEXT",
+        ),
     ] = None,
     ensemble: Annotated[
         list[Path] | None,
         typer.Option(
             help="Another model whose probabilities are averaged in; repeat for more.",
             rich_help_panel=SEARCH_PANEL,
+            metavar="MODEL",
+            autocompletion=completion.models,
         ),
     ] = None,
     shortlist: Annotated[
@@ -101,7 +137,8 @@ def translate(
         typer.Option(
             min=1,
             help="Source tokens translated together; memory grows with it. [default: the model's, 1024]",
-            rich_help_panel=SEARCH_PANEL,
+            rich_help_panel=MACHINE_PANEL,
+            metavar="N",
         ),
     ] = None,
     scores: Annotated[
@@ -124,6 +161,7 @@ def translate(
         typer.Option(
             help="Write here instead of standard output; the file appears when it is whole.",
             rich_help_panel=OUTPUT_PANEL,
+            metavar="FILE",
         ),
     ] = None,
     json_lines: Json = False,
@@ -137,6 +175,7 @@ def translate(
             max=limits.THREADS,
             help="Processes of one thread that share a flood of lines in int8. [default: as many as threads]",
             rich_help_panel=MACHINE_PANEL,
+            metavar="N",
         ),
     ] = None,
     precision: TranslationPrecision = "auto",
@@ -144,9 +183,18 @@ def translate(
 ) -> None:
     """Translate lines of text: N lines in, N lines out, in order.
 
-    echo "A dog runs on the beach." | seqkit translate MODEL
+    Examples:
+        # a sentence
+        echo "A dog runs on the beach." | seqkit translate model
 
-    seqkit translate MODEL captions.en --output captions.de --beam-size 1
+        # a file; greedy search is the fastest
+        seqkit translate model captions.en --output captions.de --beam-size 1
+
+        # the three best of each line, with their scores
+        seqkit translate model captions.en --n-best 3 --scores
+
+        # JSON objects in and out
+        echo '{"id": 7, "text": "A dog runs."}' | seqkit translate model --json
 
     With --json an input line that is a JSON object gives its "text" (and "target_prefix", if it has one); its
     other keys are passed through.

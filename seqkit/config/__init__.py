@@ -10,6 +10,7 @@ from seqkit.config.layers import (
     flatten,
     preset_layer,
     resolve,
+    values_of,
 )
 from seqkit.config.presets import DEFAULT_PRESET, PRESETS
 from seqkit.config.settings import Config, DataConfig, DecodingConfig, Kind, ModelConfig, TrainingConfig
@@ -32,4 +33,5 @@ __all__ = [
     "flatten",
     "preset_layer",
     "resolve",
+    "values_of",
 ]

@@ -158,6 +158,13 @@ def describe() -> dict[str, str]:
     return {key: entry.metadata["description"] for key, (entry, _) in _fields().items()}
 
 
+def values_of(key: str) -> tuple[str, ...]:
+    """What a setting can be, as it is written; of numbers its default alone."""
+    _, kind = _fields()[key]
+    choices = ("true", "false") if kind is bool else typing.get_args(kind)
+    return choices or (_toml(flatten(Config())[key]),)
+
+
 def _tables() -> dict[str, type[Any]]:
     return typing.get_type_hints(Config)
 

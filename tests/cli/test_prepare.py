@@ -287,7 +287,7 @@ def test_overwrite_replaces_a_corpus(capsys: Capture) -> None:
 def test_help_shows_examples_and_all_options(capsys: Capture) -> None:
     assert run(["prepare", "--help"]) == 0
     out = capsys.readouterr().out
-    assert "seqkit prepare CORPUS --source train.en --target train.de" in " ".join(out.split())
+    assert "seqkit prepare corpus --source train.en --target train.de" in " ".join(out.split())
     for option in (
         "--pairs",
         "--valid-size",
