@@ -1,0 +1,183 @@
+"""What the pages say in tables, links and formulas agrees with the program and with the files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+
+from seqkit.cli import app
+from seqkit.config import Config, flatten
+from seqkit.nn.recurrent import RecurrentLayer
+from seqkit.training import health
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+RECIPE = ROOT / "recipes" / "long-memory"
+CHAPTER = RECIPE / "CHAPTER.md"
+SETTING = re.compile(r"(data|model|training|decoding)\.")
+OURS = {"metrics.jsonl", "Translator.score"}  # what a cell names beside options and settings
+# What others left on the way, or made in a work folder, is no page of ours.
+PAGES = sorted(
+    page
+    for page in ROOT.rglob("*.md")
+    if not any(part.startswith(".") or part == "work" for part in page.relative_to(ROOT).parts)
+)
+
+
+def options() -> dict[str, set[str]]:
+    """The options of every command, without those that are not shown."""
+    group = typer.main.get_command(app)
+    return {
+        name: {option for parameter in command.params for option in parameter.opts}
+        for name, command in group.commands.items()  # type: ignore[attr-defined]
+    }
+
+
+OPTIONS = options()
+SETTINGS = flatten(Config())
+
+
+def section(title: str) -> str:
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
+
+
+MIGRATION = [
+    cells(line)
+    for line in section("Coming from OpenNMT-py, fairseq or char-rnn").splitlines()
+    if line.startswith("| ")
+]
+
+
+def unknown(text: str) -> list[str]:
+    """What is named in code within a text and is neither an option of its command nor a setting."""
+    wrong, found = [], 0
+    for code in re.findall(r"`([^`]+)`", text):
+        words = code.removeprefix("seqkit ").split()
+        named = [word for word in words if word.startswith("--")]
+        keys = [word.partition("=")[0] for word in words if SETTING.match(word)]
+        wrong += [key for key in keys if key not in SETTINGS]
+        command = words[0]
+        if command in OPTIONS:
+            wrong += [f"{command} {option}" for option in named if option not in OPTIONS[command]]
+        elif named:
+            wrong += [option for option in named if not any(option in known for known in OPTIONS.values())]
+        elif not keys and code not in OURS:
+            wrong.append(code)
+        found += 1
+    return wrong if found or "by default" in text else [f"nothing is named in {text!r}"]
+
+
+def test_the_table_for_those_who_come_from_elsewhere_is_whole() -> None:
+    titles, *rows = MIGRATION
+    assert titles == ["what", "OpenNMT-py 3", "fairseq", "char-rnn", "seqkit"]
+    assert len(rows) >= 30
+    assert all(len(row) == 5 and all(row) for row in rows)
+    assert len({row[0] for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("row", MIGRATION[1:], ids=lambda row: row[0])
+def test_what_it_names_of_ours_exists(row: list[str]) -> None:
+    assert unknown(row[4]) == []
+
+
+def test_a_name_that_does_not_exist_is_noticed() -> None:
+    assert unknown("`train --epoch`; `model.hiden_size`, or `generate --beams`") == [
+        "train --epoch",
+        "model.hiden_size",
+        "generate --beams",
+    ]
+    assert unknown("`onmt_train`") == ["onmt_train"]
+    assert unknown("words")
+
+
+def test_what_the_table_of_troubles_advises_exists() -> None:
+    rows = [cells(line) for line in section("When something goes wrong").splitlines() if "<!--" in line]
+    assert len(rows) >= 20
+    for row in rows:
+        for code in re.findall(r"`([^`]+)`", row[3]):
+            if ("--" in code and not code.startswith("iconv")) or SETTING.match(code):
+                assert unknown(f"`{code}`") == []
+
+
+def anchors(page: Path) -> set[str]:
+    """The places in a page that a link can lead to, as GitHub names them."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    plain = [re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in titles]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in plain}
+
+
+def test_the_pages_are_found() -> None:
+    assert {"README.md", "recipes/README.md", "recipes/LOG.md", "recipes/long-memory/CHAPTER.md"} <= {
+        str(page.relative_to(ROOT)) for page in PAGES
+    }
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_pictures_exist(page: Path) -> None:
+    text = re.sub(r"^```.*?^```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"(?:src|href)=\"([^\"]+)\"", text)
+    for target in targets:
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        other = (page.parent / path) if path else page
+        assert other.exists(), f"{page}: {target}"
+        assert other.resolve().is_relative_to(ROOT), f"{page}: {target}"
+        assert not anchor or anchor in anchors(other), f"{page}: {target}"
+
+
+def test_the_chapter_shows_what_the_recipe_makes() -> None:
+    text = CHAPTER.read_text()
+    shown = re.findall(r"!\[[^\]]+\]\(charts/(\w+\.svg)\)", text)
+    made = re.findall(r'"(\w+\.svg)":', (RECIPE / "long_memory.py").read_text())
+    assert sorted(shown) == sorted(made)
+    # Every row of figures is one of the recipe's own.
+    recorded = (RECIPE / "README.md").read_text().splitlines()
+    rows = [line for line in text.splitlines() if line.startswith("|") and re.search(r"\d{3}", line)]
+    assert len(rows) >= 4
+    for row in rows:
+        assert row in recorded, row
+
+
+def test_the_chapters_equations_are_those_of_the_layers() -> None:
+    blocks = re.findall(r"```python\n(.*?)```", CHAPTER.read_text(), re.DOTALL)
+    assert len(blocks) == 3
+    torch.manual_seed(1)
+    for cell, code in zip(("rnn", "lstm", "gru"), blocks, strict=True):
+        layer = RecurrentLayer(cell, 4, 3)  # type: ignore[arg-type]
+        gates = {"rnn": "h", "lstm": "ifgo", "gru": "rzn"}[cell]
+        inward, recurrent, inward_bias, recurrent_bias = layer.recurrence.parameters()
+        names: dict[str, object] = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}
+        for number, gate in enumerate(gates):
+            part = slice(3 * number, 3 * number + 3)
+            suffix = "" if cell == "rnn" else f"_{gate}"
+            names[f"W{suffix}"], names[f"U{suffix}"] = inward[part], recurrent[part]
+            names[f"b{suffix}"] = inward_bias[part] + recurrent_bias[part]
+            names[f"d{suffix}"] = recurrent_bias[part]
+        if cell == "gru":  # its new value has the recurrent bias within the gate
+            names["b_n"] = inward_bias[6:]
+        x = torch.randn(4)
+        state = tuple(torch.randn(1, 3) for _ in range(2 if cell == "lstm" else 1))
+        names.update(x=x, h=state[0][0], c=state[-1][0])
+        exec(code, {}, names)
+        outputs, after = layer(x[None, None], state)
+        assert torch.allclose(names["h"], outputs[0, 0], atol=1e-6), cell  # type: ignore[arg-type]
+        if cell == "lstm":
+            assert torch.allclose(names["c"], after[1][0], atol=1e-6)  # type: ignore[arg-type]
+
+
+def test_the_chapter_quotes_the_warnings() -> None:
+    parts = {"parts": {"encoder_1_forwards": 1e-9, "output": 1.0}, "norm": 50.0, "nonfinite_steps": 0}
+    said = health.warnings(dict(parts), {"decoder.forget": 0.95}, 1.0)
+    quoted = re.findall(r"^- `([^`]+)`", CHAPTER.read_text(), re.MULTILINE)
+    assert len(quoted) == len(said) == 3
+    for words, warning in zip(quoted, said, strict=True):
+        assert re.fullmatch(re.escape(words).replace("…", ".+"), warning), (words, warning)
