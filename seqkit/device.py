@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqkit.errors import ConfigError
+from seqkit.errors import ConfigError, suggest
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,8 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
     if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", name):
-        raise ConfigError(f"--device {name!r} is not known", hint="auto, cpu, cuda or cuda:N")
+        hint = suggest(kind, ("auto", "cpu", "cuda")) or "auto, cpu, cuda or cuda:N"
+        raise ConfigError(f"--device {name!r} is not known", hint=hint)
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(number or 0) >= count:

@@ -107,6 +107,8 @@ class Interrupted(SeqkitError):
         self.exit_code = ExitCode(128 + signal_number)
 
 
+_TELLING = 3  # letters that are enough of a name to find it by
+
 _CANNOT_CREATE = {
     errno.EACCES,
     errno.EPERM,
@@ -126,7 +128,7 @@ def input_error(path: Path | str, error: OSError) -> SeqkitError:
         return InputMissing(f"cannot read {path}: it is a directory", where=str(path), hint="name a file")
     if error.errno == errno.ENOENT:
         return InputMissing(
-            f"cannot read {path}: there is no such file", where=str(path), hint=_nearby(Path(path))
+            f"cannot read {path}: there is no such file", where=str(path), hint=nearby(Path(path))
         )
     return InputMissing(f"cannot read {path}: {error.strerror or error}", where=str(path))
 
@@ -153,14 +155,22 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def suggest(name: str, known: Iterable[str]) -> str | None:
-    """The known name nearest to a misspelt one, as a hint, or None when nothing is near."""
-    nearest = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"did you mean {nearest[0]}?" if nearest else None
+    """The known name nearest to a misspelt one, as a hint, or None when nothing is near.
+
+    The dashes of options do not make them alike, and capitals do not make names differ.
+    """
+    plain = {each.lstrip("-").lower(): each for each in known}
+    wanted = name.lstrip("-").lower()
+    nearest = difflib.get_close_matches(wanted, plain, n=1, cutoff=0.6)
+    if not nearest and len(wanted) >= _TELLING:
+        nearest = [each for each in plain if each.startswith(wanted)]
+    return f"did you mean {plain[nearest[0]]}?" if nearest else None
 
 
-def _nearby(path: Path) -> str | None:
+def nearby(path: Path, holding: str = "") -> str | None:
+    """The nearest to a path that does not exist among its neighbours, or those of them that hold a file."""
     try:
-        names = [entry.name for entry in path.parent.iterdir()]
+        neighbours = [each.name for each in path.parent.iterdir() if (each / holding).exists()]
     except OSError:
         return f"there is no folder {path.parent} either" if not path.parent.exists() else None
-    return suggest(path.name, names)
+    return suggest(path.name, neighbours)

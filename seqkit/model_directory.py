@@ -28,7 +28,7 @@ from seqkit.config import Config, Kind, config_from_dict
 from seqkit.data.corpus import load_tokenizers
 from seqkit.data.manifest import DOCUMENTS
 from seqkit.data.tokenizers import Tokenizer
-from seqkit.errors import ConfigError, DataError, InputMissing, ModelError, SeqkitError
+from seqkit.errors import ConfigError, DataError, InputMissing, ModelError, SeqkitError, nearby
 from seqkit.files import (
     JSON_LIMIT,
     make_directory,
@@ -327,7 +327,11 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
             hint="name a directory that seqkit train wrote",
         )
     if not directory.is_dir():
-        raise InputMissing(f"there is no model directory {directory}", where=str(directory))
+        raise InputMissing(
+            f"there is no model directory {directory}",
+            where=str(directory),
+            hint=nearby(directory, MANIFEST),
+        )
     if not path.exists() and not path.is_symlink():
         raise ModelError(
             f"{directory} is not a model directory: it has no {MANIFEST}",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 # Typer has no public place for them. They are registered again, over its own, in `prepare_shells`.
@@ -94,8 +93,10 @@ def corpora(incomplete: str) -> list[str]:
 def _directories(begun: str, marks: tuple[str, ...]) -> list[str]:
     found = [begun]
     for _ in range(_DEEPEST):  # a lone folder on the way would get a space behind it: offer what it holds
-        with suppress(OSError, RuntimeError):  # the latter: nobody has that home
+        try:
             found = list(_fitting(found[0], marks))
+        except (OSError, RuntimeError):  # the latter: nobody has that home
+            return []
         if len(found) != 1 or not found[0].endswith("/"):
             return found
     return []

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from seqkit.errors import Interrupted, SeqkitError
+from seqkit.errors import Interrupted, SeqkitError, suggest
 from seqkit.printable import printable as printable
 from seqkit.printable import printable_text as printable_text
 
@@ -116,9 +116,14 @@ def print_error(error: SeqkitError) -> None:
 def print_usage_error(error: Exception, command: str) -> None:
     """A usage error found by the option parser in a command, in the same shape as all others."""
     message = error.format_message() if hasattr(error, "format_message") else str(error)
-    _write(f"seqkit: error: {printable(message.rstrip('.'))}")
     context = getattr(error, "ctx", None)
-    _write(f"  try:   {context.command_path if context else f'seqkit {command}'} --help")
+    hint = f"{context.command_path if context else f'seqkit {command}'} --help"
+    if context and hasattr(error, "possibilities"):  # for an unknown option; Click's own may be far off
+        message = str(error)
+        known = [name for option in context.command.get_params(context) for name in option.opts]
+        hint = suggest(str(getattr(error, "option_name", "")), known) or hint
+    _write(f"seqkit: error: {printable(message.rstrip('.'))}")
+    _write(f"  try:   {printable(hint)}")
 
 
 def print_bug(error: Exception) -> None:

@@ -82,7 +82,11 @@ def file_layer(path: Path) -> Layer:
                 where=str(path),
             )
         if not settings and table not in _tables():
-            raise ConfigError(f"unknown table [{table}]", where=str(path), hint=suggest(table, _tables()))
+            raise ConfigError(
+                f"unknown table [{table}]",
+                where=str(path),
+                hint=suggest(table, _tables()) or f"the tables are {', '.join(_tables())}",
+            )
         values.update({f"{table}.{key}": value for key, value in settings.items()})
     return Layer(str(path), values)
 
@@ -112,7 +116,9 @@ def resolve(layers: Iterable[Layer], kind: Kind = "translation") -> Resolved:
                 raise ConfigError(
                     f"unknown setting {key!r}",
                     where=layer.origin,
-                    hint=suggest(key, defaults) or "seqkit train --print-config lists every setting",
+                    hint=suggest(key, defaults)
+                    or suggest(key.partition(".")[0], _tables())
+                    or "seqkit train --print-config lists every setting",
                 )
             values[key] = _checked(key, value, layer.origin)
             origins[key] = layer.origin

@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 from seqkit.config import Kind
 from seqkit.data.ragged import OFFSETS_SUFFIX, VALUES_SUFFIX
 from seqkit.data.tokenizers import CHARACTERS_NAME, SENTENCEPIECE_SUFFIX, Normalization, TokenizerKind
-from seqkit.errors import DataError, InputMissing
+from seqkit.errors import DataError, InputMissing, nearby
 from seqkit.files import (
     JSON_LIMIT,
     parse_json,
@@ -153,7 +153,9 @@ def read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST_NAME
     if not directory.is_dir():
         raise InputMissing(
-            f"there is no corpus {directory}", where=str(directory), hint="seqkit prepare makes one"
+            f"there is no corpus {directory}",
+            where=str(directory),
+            hint=nearby(directory, MANIFEST_NAME) or "seqkit prepare makes one",
         )
     if not path.exists() and not path.is_symlink():
         raise DataError(

@@ -15,7 +15,7 @@ from seqkit import model_directory
 from seqkit.data.tokenizers import END, START, Tokenizer
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
 from seqkit.device import resolve_device, set_threads, thread_count, wants_processor
-from seqkit.errors import ConfigError, DataError, ModelError
+from seqkit.errors import ConfigError, DataError, ModelError, suggest
 from seqkit.inference.pieces import Piece, batches, split
 from seqkit.inference.translations import EMPTY, Alternative, TranslateOptions, Translation, join
 from seqkit.inference.workers import can_fork, in_processes
@@ -306,7 +306,8 @@ def _resolve_precision(name: str, members: Sequence[LoadedModel], on_processor: 
     Not for tanh networks: their rounding adds up, the gates of an lstm or a gru keep it from that.
     """
     if name not in PRECISIONS:
-        raise ConfigError(f"--precision {name!r} is not known", hint=", ".join(PRECISIONS))
+        hint = suggest(name, PRECISIONS) or f"one of {', '.join(PRECISIONS)}"
+        raise ConfigError(f"--precision {name!r} is not known", hint=hint)
     lacking = next(filter(None, (unsupported(member.config.model) for member in members)), None)
     if name == "auto":
         gated = all(member.config.model.cell != "rnn" for member in members)

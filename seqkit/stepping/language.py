@@ -12,7 +12,7 @@ import numpy as np
 
 from seqkit.decoding.beam import Continuations
 from seqkit.decoding.sampling import LanguageStepper, State
-from seqkit.errors import ConfigError
+from seqkit.errors import ConfigError, suggest
 from seqkit.stepping.cells import Cell
 
 Precision = Literal["fp32", "bf16", "int8"]
@@ -26,7 +26,8 @@ def resolve_generation_precision(name: str, cell: Cell, *, on_processor: bool) -
     thousandth of a nat; a tanh network loses a hundredth.
     """
     if name not in PRECISIONS:
-        raise ConfigError(f"--precision {name!r} is not known", hint=", ".join(PRECISIONS))
+        hint = suggest(name, PRECISIONS) or f"one of {', '.join(PRECISIONS)}"
+        raise ConfigError(f"--precision {name!r} is not known", hint=hint)
     if name == "auto":
         return "int8" if on_processor and cell != "rnn" else "fp32"
     if name == "int8" and not on_processor:
