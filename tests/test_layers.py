@@ -15,6 +15,7 @@ PACKAGE = Path(seqkit.__file__).parent
 # From the top to the bottom; modules on one line do not import each other.
 LAYERS = [
     ["cli"],
+    ["report"],
     ["training"],
     ["evaluation"],
     ["inference", "model_card"],
@@ -25,7 +26,7 @@ LAYERS = [
     ["arrays"],
     ["config"],
     ["files"],
-    ["errors", "limits"],
+    ["errors", "limits", "printable"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 FORBIDDEN_MODULES = {

@@ -57,6 +57,14 @@ def bar(share: float) -> str:
     return _BARS[round(max(0.0, min(1.0, share)) * (len(_BARS) - 1))]
 
 
+def sparkline(values: Sequence[float], width: int = 24) -> str:
+    """A bar for each value, or for so many of them, from the least to the largest."""
+    if len(values) > width:
+        values = [values[round(place * (len(values) - 1) / (width - 1))] for place in range(width)]
+    low, high = min(values), max(values)
+    return "".join(_BARS[1 + round((value - low) / ((high - low) or 1.0) * 7)] for value in values)
+
+
 class Curve:
     """Points of a curve that may grow for days: old ones are thinned out so that a few hundred remain."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,14 +24,17 @@ from seqkit.cli.options import (
     Quiet,
     Threads,
 )
+from seqkit.cli.report import report_of_record
 from seqkit.errors import ConfigError
 
 METRIC_PANEL = "Scores of translations"
 TEXT_PANEL = "Scores of a generator"
 
 TRANSLATIONS, TEXT, NOVELTY = "translations", "a generator and a text", "generated text"
+REPORT = "a run's report"
 # What each option is for; those that are not here serve more than one purpose.
 _PURPOSES = {
+    REPORT: ("report",),
     NOVELTY: ("novelty",),
     TEXT: (
         *("text", "window", "dynamic", "dynamic_rate", "dynamic_decay", "dynamic_segment"),
@@ -59,7 +63,8 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="Translate --source first, or predict --text; with nothing else: what this model is.",
+            help="Translate --source first, or predict --text; with nothing else: what this model is. With "
+            "--report a metrics.jsonl will do.",
             show_default=False,
             rich_help_panel=INPUT_PANEL,
             autocompletion=completion.models,
@@ -266,6 +271,14 @@ def evaluate(
             autocompletion=completion.corpora,
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A page about the run that made --model: curves, samples, settings, attention to --source.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = None,
     form: Annotated[
         str,
         typer.Option(
@@ -302,8 +315,9 @@ def evaluate(
         # how much of a generator's text is copied
         seqkit generate model | seqkit evaluate --novelty corpus
 
-        # what a model is
+        # what a model is, and how its training went
         seqkit evaluate --model model
+        seqkit evaluate --model model --report report.html
 
     Every score comes with a signature that says how it was made.
     """
@@ -312,6 +326,11 @@ def evaluate(
     named = tuple(files or ())
     if purpose is None and model is not None and not named:
         show_card(model, form=form)
+    elif report is not None:
+        _refuse_more(named, 0, "--report tells of a run")
+        if model is None:
+            raise ConfigError("--report needs a --model", hint="a model directory, or its metrics.jsonl")
+        report_of_record(model, report, source, as_json=form == "json", quiet=quiet)
     elif purpose == NOVELTY:
         if model is not None:
             raise ConfigError("--novelty compares texts and needs no --model", hint="leave --model out")
@@ -370,7 +389,7 @@ def _purpose(context: typer.Context) -> str | None:
         (purpose, "--" + name.replace("_", "-"))
         for purpose, names in _PURPOSES.items()
         for name in names
-        if name in given
+        if name in given and not (name == "source" and "report" in given)
     ]
     for purpose, option in used:
         if purpose != used[0][0]:

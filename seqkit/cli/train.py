@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqkit.cli import completion, console
-from seqkit.cli.options import MACHINE_PANEL, Debug, Device, Json, Quiet, Threads
+from seqkit.cli.options import MACHINE_PANEL, OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
 from seqkit.cli.output import json_line, write_results
+from seqkit.cli.report import REPORT, report_of_run
 from seqkit.cli.train_rehearsal import rehearse_training
 from seqkit.config import (
     DEFAULT_PRESET,
@@ -152,6 +153,14 @@ def train(
             rich_help_panel=RUN_PANEL,
         ),
     ] = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report",
+            help=f"Write {REPORT} into MODEL at the end: curves, settings, samples, statistics of the text.",
+            rich_help_panel=OUTPUT_PANEL,
+        ),
+    ] = False,
     restart: Annotated[
         bool,
         typer.Option(
@@ -240,8 +249,10 @@ def train(
     assert finished is not None
     if json_lines:
         write_results(json_line(_summary(model, finished)) + "\n")
+    if report:
+        report_of_run(corpus, model, resolved, quiet=quiet)
     if not quiet:
-        _print_summary(model, finished)
+        _print_summary(model, finished, display.course())
 
 
 def _kind_of(corpus: Path | None) -> Kind:
@@ -299,7 +310,7 @@ def _summary(model: Path, finished: Finished) -> dict[str, object]:
     }
 
 
-def _print_summary(model: Path, finished: Finished) -> None:
+def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, str]]) -> None:
     title = "The run was finished already" if finished.already else "Training is finished"
     console.table(
         f"{title}: {finished.reason}.",
@@ -310,6 +321,7 @@ def _print_summary(model: Path, finished: Finished) -> None:
             ),
             ("best", f"step {finished.best_step:,}, by {finished.metric}"),
             *[_score_row(finished.kind, score) for score in finished.scores],
+            *course,
             ("model", str(model)),
         ],
     )
@@ -322,10 +334,11 @@ def _print_summary(model: Path, finished: Finished) -> None:
 
 
 def _score_row(kind: Kind, score: dict[str, Any]) -> tuple[str, str]:
-    name, value, signature = str(score["metric"]), float(score["score"]), score["signature"]
-    if kind == "translation":
-        return f"valid {name.upper()}", f"{value:.2f}  ({signature})"
-    return f"valid {name.replace('_', ' ')}", f"{value:.4f}  ({signature})"
+    from seqkit.training.rows import metric_title
+
+    digits = 2 if kind == "translation" else 4
+    title = f"valid {metric_title(str(score['metric']))}"
+    return title, f"{float(score['score']):.{digits}f}  ({score['signature']})"
 
 
 def _next_command(kind: Kind, model: Path) -> str:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from seqkit.cli import console
+from seqkit.cli.chart import sparkline
 from seqkit.cli.training_panel import TrainingPanel
 from seqkit.config import Kind
 from seqkit.training.events import Event, Finished, Progress, Started, Validated
@@ -64,10 +65,10 @@ def _fitting(kind: Kind, width: int) -> list[_Column]:
     return columns
 
 
-# What the chart of validations shows: its name and where it is in a row of metrics.jsonl.
-_CHARTED: dict[Kind, tuple[str, str]] = {
-    "translation": ("BLEU", "bleu"),
-    "generation": ("bits per character", "bits_per_character"),
+# What the chart of validations shows: its name, the metric and how its values are written.
+_CHARTED: dict[Kind, tuple[str, str, str]] = {
+    "translation": ("BLEU", "bleu", ".2f"),
+    "generation": ("bits/char", "bits_per_character", ".3f"),
 }
 _LOGGED: dict[Kind, dict[str, str]] = {
     "translation": {"bleu": ".2f", "chrf": ".2f"},
@@ -97,6 +98,15 @@ class TrainingDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.close()
+
+    def course(self) -> list[tuple[str, str]]:
+        """How the charted score went, as a row of a report; nothing where no terminal shows it."""
+        values = [y for _, y in self.panel.scores.points if math.isfinite(y)]
+        if self.terminal is None or len(values) < 2:
+            return []
+        return [
+            (f"course of {self.panel.score_name}", f"{values[0]:.2f} {sparkline(values)} {values[-1]:.2f}")
+        ]
 
     def show(self, event: Event) -> None:
         """Show whatever happened."""
@@ -171,8 +181,8 @@ class TrainingDisplay:
         self.window_start, self.window_tokens = time.monotonic(), 0
         row, measured = event.row, event.measured
         if event.best:
-            bleu = measured.metric("bleu")
-            best = f"BLEU {bleu:.2f}" if math.isfinite(bleu) else f"loss {measured.loss:.3f}"
+            name, metric, form = _CHARTED[self.kind]
+            best = f"{name} {measured.metric(metric):{form}}"
             self.panel.best = f"{best} at {row['step']:,}"
         scores = {str(score["metric"]): float(score["score"]) for score in measured.scores}
         self.panel.take_row(row["step"], self._charted(scores), row["gradient"]["parts"])

@@ -40,15 +40,18 @@ class TrainingPanel:
     losses: Curve = field(default_factory=Curve)
     scores: Curve = field(default_factory=Curve)
     parts: Mapping[str, float] = field(default_factory=dict)  # gradient norms at the last validation
+    _steps: int = 0  # of this process
     _samples: list[Text] = field(default_factory=list)
 
     def take_step(self, event: Progress) -> None:
         """A step of the optimizer."""
         report, self.now = event.report, event
-        self.clipped += _FRESH * (report.clipped - self.clipped)
+        self._steps += 1
+        fresh = max(_FRESH, 1 / self._steps)  # at the beginning the mean
+        self.clipped += fresh * (report.clipped - self.clipped)
         if report.finite:
             loss = report.objective / max(report.positions, 1)
-            self.loss = self.loss + _FRESH * (loss - self.loss) if math.isfinite(self.loss) else loss
+            self.loss = self.loss + fresh * (loss - self.loss) if math.isfinite(self.loss) else loss
             self.losses.add(report.step, self.loss)
 
     def take_row(self, step: int, score: float, parts: Mapping[str, float]) -> None:

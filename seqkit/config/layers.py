@@ -43,10 +43,25 @@ class Resolved:
     config: Config
     origins: dict[str, str]
 
+    @classmethod
+    def recorded(cls, config: Config, kind: Kind) -> Resolved:
+        """A configuration of a run that is over: of origins only what is the default is still known."""
+        defaults = flatten(Config())
+        origins = {
+            key: "default" if value == defaults[key] else "set"
+            for key, value in flatten(config).items()
+            if _belongs(key, kind)
+        }
+        return cls(config, origins)
+
+    def settings(self) -> list[tuple[str, str, str]]:
+        """Dotted name, value as TOML writes it, and origin of every setting."""
+        values = flatten(self.config)
+        return [(key, _toml(values[key]), origin) for key, origin in self.origins.items()]
+
     def lines(self) -> list[str]:
         """`table.key = value  # origin`, one a setting."""
-        values = flatten(self.config)
-        rows = [(f"{key} = {_toml(values[key])}", origin) for key, origin in self.origins.items()]
+        rows = [(f"{key} = {value}", origin) for key, value, origin in self.settings()]
         width = max(len(setting) for setting, _ in rows)
         return [f"{setting:<{width}}  # {origin}" for setting, origin in rows]
 

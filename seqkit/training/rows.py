@@ -37,6 +37,11 @@ class Row:
     learning_rate: float
 
 
+def metric_title(name: str) -> str:
+    """A metric's name for people."""
+    return {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}.get(name, name.replace("_", " "))
+
+
 def read_rows(content: bytes, where: str) -> tuple[Row, ...]:
     """The rows of a metrics.jsonl. Raises `DataError`, with the line, for what is none."""
     return tuple(
