@@ -38,8 +38,9 @@ def resolve_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, number = name.partition(":")
     if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", name):
-        hint = suggest(kind, ("auto", "cpu", "cuda")) or "auto, cpu, cuda or cuda:N"
-        raise ConfigError(f"--device {name!r} is not known", hint=hint)
+        misspelt = len(kind) > len("gpu")  # which is near to cpu in letters alone
+        near = suggest(kind, ("auto", "cpu", "cuda")) if misspelt else None
+        raise ConfigError(f"--device {name!r} is not known", hint=near or "auto, cpu, cuda or cuda:N")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(number or 0) >= count:
