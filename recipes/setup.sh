@@ -6,7 +6,8 @@
 # call finds everything in place and takes no time.
 
 seqkit_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-seqkit_extra="${1:-}"
+seqkit_extra=""
+if [ "${1:-}" = dev ]; then seqkit_extra=dev; fi # other words are the sourcing script's own
 
 seqkit_setup() {
     local python stamp wanted

@@ -16,9 +16,8 @@ part=full
 for argument in "$@"; do
     if [ "$argument" = --quick ]; then part=quick; fi
 done
-set -- charts # what a sourced file sees
 # shellcheck source=/dev/null
-. "$here/../setup.sh" charts
+. "$here/../setup.sh"
 folder="${WORK:-$here/work}/$part"
 
 echo "== The benchmark; results, models and logs go to $folder" >&2

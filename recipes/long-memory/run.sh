@@ -18,7 +18,7 @@ case "$#:${1:-}" in
         exit 2
         ;;
 esac
-. "$here/../setup.sh" charts
+. "$here/../setup.sh"
 folder="${WORK:-$here/work}/$part"
 
 echo "== Networks that have to remember; results, charts and progress go to $folder" >&2

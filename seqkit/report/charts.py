@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from seqkit.printable import printable
 from seqkit.report.contents import Contents, TextSide
 from seqkit.training.rows import metric_title
 
@@ -138,15 +139,18 @@ def _chart(
         axes = figure.subplots()
         for (name, (xs, ys)), (line, colour) in zip(series.items(), _LINES, strict=False):
             drawn = [y if y > 0 or not logarithmic else math.nan for y in ys]
-            axes.plot(
-                xs, drawn, line, color=colour, label=name.replace("_", " "), marker="" if rank else ".", ms=4
-            )
+            axes.plot(xs, drawn, line, color=colour, label=_label(name), marker="" if rank else ".", ms=4)
         if logarithmic:
             axes.set_yscale("log")
         if rank:
             axes.set_xscale("log")
         _finish(figure, axes, title, across, upwards, len(series))
         return _svg(figure, title)
+
+
+def _label(name: str) -> str:
+    """A name in a legend; dollars would begin a formula."""
+    return printable(name).replace("_", " ").replace("$", r"\$")
 
 
 def _finish(figure: Figure, axes: Axes, title: str, across: str, upwards: str, count: int) -> None:
