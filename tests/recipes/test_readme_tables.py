@@ -177,7 +177,7 @@ def test_the_chapters_equations_are_those_of_the_layers() -> None:
 def test_the_chapter_quotes_the_warnings() -> None:
     parts = {"parts": {"encoder_1_forwards": 1e-9, "output": 1.0}, "norm": 50.0, "nonfinite_steps": 0}
     said = health.warnings(dict(parts), {"decoder.forget": 0.95}, 1.0)
-    quoted = re.findall(r"^- `([^`]+)`", CHAPTER.read_text(), re.MULTILINE)
+    quoted = [" ".join(found.split()) for found in re.findall(r"\n- `([^`]+)`", CHAPTER.read_text())]
     assert len(quoted) == len(said) == 3
     for words, warning in zip(quoted, said, strict=True):
         assert re.fullmatch(re.escape(words).replace("…", ".+"), warning), (words, warning)
