@@ -233,7 +233,7 @@ def test_nothing_heavy_is_imported() -> None:
     program = (
         "import sys; from seqkit.cli import run\n"
         "try:\n    run([])\nexcept SystemExit:\n"
-        "    heavy = {'torch', 'numpy', 'sentencepiece', 'sacrebleu'}\n"
+        "    heavy = {'torch', 'numpy', 'sentencepiece', 'sacrebleu', 'rich'}\n"
         "    print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
     )
     environment = {**os.environ, **asked("fish", "seqkit train --set model.")}
