@@ -14,7 +14,7 @@ import numpy as np
 from seqkit import model_directory
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.decoding.beam import beam_search
-from seqkit.decoding.sampling import Sampler, random_stream
+from seqkit.decoding.sampling import SampleOptions, Sampler, random_stream
 from seqkit.device import resolve_device, thread_count
 from seqkit.errors import ConfigError, ModelError
 from seqkit.inference.samples import Generated, GenerateOptions, Piece, Spelling, Text
@@ -33,6 +33,7 @@ __all__ = ["GenerateOptions", "Generated", "Piece", "TextGenerator"]
 ROWS_TOGETHER = 64  # samples of a batch: more are hardly faster
 WORTH_SHARING = 100_000  # characters that are drawn in several processes: fewer are made in no time
 TOKENS_TOGETHER = 16  # drawn before the texts are looked at: a few characters, as a reader sees it
+SHORTEST_OPENING, LONGEST_OPENING = 100, 600  # tokens
 HISTORY = 4096  # tokens of the prompt that the repetition penalty remembers
 
 
@@ -97,6 +98,30 @@ class TextGenerator:
     def rebuild(self) -> None:
         """Take over the model's present weights."""
         self._stepper: Any = _stepper(self.loaded, self._precision, self._device)
+        self._opening: np.ndarray | None = None
+
+    def opening(self) -> np.ndarray:
+        """The tokens (T,) that are read before every prompt: a document of the model's own, where there are any.
+
+        In training a document always followed another one; after one the model knows how they begin. Nothing
+        for a text without documents, and where the model writes on without an end.
+        """
+        if self._opening is None:
+            self._opening = np.zeros(0, np.int64)
+            if self.loaded.facts.documents != "none":
+                sampler = Sampler(
+                    self._stepper,
+                    self._stepper.begin(self._stepper.read(self._opening), 1),
+                    np.array([END]),
+                    [random_stream(0, 0)],
+                    SampleOptions(),
+                    first_allowed=self._first_allowed,
+                )
+                drawn = sampler.advance(LONGEST_OPENING).tokens[0]
+                ends = np.flatnonzero(drawn[SHORTEST_OPENING:] == END)
+                if len(ends):
+                    self._opening = np.append(END, drawn[: SHORTEST_OPENING + ends[0]])
+        return self._opening
 
     def generate(
         self, prompt: str = "", options: GenerateOptions | None = None, **changes: Any
@@ -121,7 +146,7 @@ class TextGenerator:
         """All samples, one after the other, as they are made."""
         encoded = self.tokenizer.encode_text(prompt)
         tokens = np.append(self.loaded.facts.boundary, encoded).astype(np.int64)  # (T,)
-        state = self._stepper.read(tokens[:-1])
+        state = self._stepper.read(np.concatenate([self.opening(), tokens[:-1]]))
         if options.beam_size is not None:
             yield from self._search(prompt, tokens, state, options)
             return

@@ -15,7 +15,6 @@ from seqkit.batch import Batch, Padded
 from seqkit.data.tokenizers import END
 from seqkit.inference import generation
 from seqkit.inference.generation import Generated, GenerateOptions, TextGenerator
-from seqkit.model_directory import LoadedModel
 from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping.torch_language import TorchStepper
 from tests.generators import small_generator
@@ -26,19 +25,20 @@ PENALISED = {"repetition_penalty": 3.0, "repetition_ngram": 3}
 
 
 @torch.inference_mode()
-def forced_score(loaded: LoadedModel, made: Generated) -> float:
-    """What one pass of torch says of a generated text behind its prompt, in nats."""
-    tokenizer = loaded.target_tokenizer
+def forced_score(generator: TextGenerator, made: Generated) -> float:
+    """What one pass of torch says of a generated text behind its opening and prompt, in nats."""
+    loaded, tokenizer, opening = generator.loaded, generator.tokenizer, generator.opening().tolist()
     prompt, text = (tokenizer.encode_text(part).tolist() for part in (made.prompt, made.text))
     targets = text + [END] * (made.reason == "end")
     if not targets:
         return 0.0
-    inputs = [loaded.facts.boundary, *prompt, *targets][: len(prompt) + len(targets)]
+    before = [*opening, loaded.facts.boundary, *prompt]
+    inputs = [*before, *targets][:-1]
     length = torch.tensor([len(inputs)])
-    wanted = torch.tensor([prompt + targets])
+    wanted = torch.tensor([[*before, *targets][1:]])
     logits, _ = loaded.model.logits(Batch(Padded(torch.tensor([inputs]), length), Padded(wanted, length)))
     scores = logits[0].double().log_softmax(dim=1)[torch.arange(len(inputs)), wanted[0]]
-    return float(scores[len(prompt) :].sum())
+    return float(scores[len(before) - 1 :].sum())
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -101,7 +101,7 @@ def test_log_probabilities_sum_to_the_forced_score(
                 prompt, length=100, samples=4, seed=2, log_probabilities=True, **more
             ):
                 total = sum(made.log_probabilities or ())
-                assert total == pytest.approx(forced_score(loaded, made), abs=tolerance)
+                assert total == pytest.approx(forced_score(generator, made), abs=tolerance)
 
 
 def test_a_beams_log_probabilities_sum_to_the_forced_score() -> None:
@@ -109,7 +109,7 @@ def test_a_beams_log_probabilities_sum_to_the_forced_score() -> None:
         loaded = small_generator(documents=documents, end_bias=1.0)
         generator = TextGenerator(loaded, precision="fp32")
         for made in generator.generate("ab", length=15, beam_size=6, samples=6, log_probabilities=True):
-            assert sum(made.log_probabilities or ()) == pytest.approx(forced_score(loaded, made), abs=1e-3)
+            assert sum(made.log_probabilities or ()) == pytest.approx(forced_score(generator, made), abs=1e-3)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -194,9 +194,9 @@ def test_drawing_is_drawing_from_the_models_probabilities() -> None:
     generator = TextGenerator(loaded, precision="fp32")
     made = generator.generate("ab", length=1, samples=4000, seed=1)
     tokenizer = loaded.target_tokenizer
-    ids = tokenizer.encode_text("\nab")[None].astype(np.int64)
+    ids = np.append(generator.opening(), tokenizer.encode_text("\nab"))[None].astype(np.int64)
     with torch.inference_mode():
-        inputs = Padded(torch.from_numpy(ids), torch.tensor([3]))
+        inputs = Padded(torch.from_numpy(ids), torch.tensor([ids.size]))
         probabilities = loaded.model.logits(Batch(inputs, inputs))[0][0, -1].double().softmax(dim=0).numpy()
     texts = [one.text for one in made]
     statistic = freedom = 0.0

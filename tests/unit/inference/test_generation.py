@@ -189,16 +189,29 @@ class TestModels:
 
 
 def test_the_numbers_that_reading_and_writing_share() -> None:
-    """The last token of the prompt is the first input of the steps; the boundary stands before the rest."""
+    """The last token of the prompt is the first input of the steps; opening and boundary stand before it."""
     seen: list[np.ndarray] = []
     for documents, boundary in (("none", tokens_of("\n")[0]), ("line", END)):
         generator = TextGenerator(small_generator(documents=documents))
         genuine = generator._stepper.read
+        opening = generator.opening().tolist()
         generator._stepper.read = lambda tokens, read=genuine: seen.append(tokens) or read(tokens)
         generator.generate("ab", length=1)
-        assert seen.pop().tolist() == [boundary, *tokens_of("a")]
+        assert seen.pop().tolist() == [*opening, boundary, *tokens_of("a")]
         generator.generate("", length=1)
-        assert seen.pop().tolist() == []
+        assert seen.pop().tolist() == opening
+
+
+def test_a_document_opens_as_if_after_another_one() -> None:
+    """What is read before it are whole documents of the model's own, always the same."""
+    openings = [TextGenerator(small_generator(documents="line", end_bias=1.0)).opening() for _ in range(2)]
+    assert openings[0].tolist() == openings[1].tolist()
+    assert openings[0][0] == END
+    assert 100 < len(openings[0]) <= 601
+    endless = TextGenerator(small_generator(documents="line", end_bias=-99.0))
+    assert endless.opening().tolist() == []  # it would write for ever
+    assert len(endless.generate("", length=5)[0].text) == 5
+    assert TextGenerator(small_generator(documents="none")).opening().tolist() == []
 
 
 def test_a_generator_on_a_processor_needs_no_torch(tmp_path: Path) -> None:
