@@ -101,7 +101,7 @@ class TextGenerator:
         self._opening: np.ndarray | None = None
 
     def opening(self) -> np.ndarray:
-        """The tokens (T,) that are read before every prompt: a document of the model's own, where there are any.
+        """The tokens (T,) that are read before every prompt: documents of the model's own, if it makes any.
 
         In training a document always followed another one; after one the model knows how they begin. Nothing
         for a text without documents, and where the model writes on without an end.
