@@ -78,7 +78,7 @@ def settings(incomplete: str) -> list[tuple[str, str]]:
     )
     found = [] if equals else [(f"{name}=", described[name]) for name in keys]
     if len(keys) == 1:
-        found += [(f"{keys[0]}={value}", described[keys[0]]) for value in values_of(keys[0])]
+        found += [(f"{keys[0]}={value}", "") for value in values_of(keys[0])]
     return [each for each in found if each[0].startswith(incomplete)]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seqkit import cli
-from seqkit.config import PRESETS
+from seqkit.config import PRESETS, describe
 from seqkit.errors import ExitCode
 from tests.conftest import Finished
 
@@ -25,6 +25,8 @@ VALUES: dict[str, list[str]] = {
     "seqkit translate --be": ["--beam-size"],
     "seqkit train --preset ": list(PRESETS["translation"]),
     "seqkit train --preset s": ["small"],
+    "seqkit train --bogus x --steps many --preset s": ["small"],
+    "seqkit prepare c --source one two three --tokenizer b": ["bpe", "byte"],
     "seqkit train --precision ": ["auto", "fp32", "bf16", "fp16"],
     "seqkit train --on-nonfinite ": ["stop", "rollback"],
     "seqkit train --device ": ["auto", "cpu", "cuda"],
@@ -242,3 +244,12 @@ def test_nothing_heavy_is_imported() -> None:
     )
     assert "model.hidden_size=" in done.stdout
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.usefixtures("folder")
+def test_settings_and_commands_say_what_they_are(seqkit: Callable[..., Finished]) -> None:
+    assert seqkit(**asked("fish", "seqkit train --set model.hidden")).out.decode() == (
+        f"model.hidden_size=\t{describe()['model.hidden_size']}\nmodel.hidden_size=512\n"
+    )
+    answer = seqkit(**asked("fish", "seqkit tran")).out.decode()
+    assert answer == "translate\tTranslate lines of text: N lines in, N lines out, in order.\n"
