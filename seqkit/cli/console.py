@@ -68,6 +68,7 @@ def live_area(renderable: RenderableType) -> Iterator[Console]:
             yield screen
         finally:
             _live = None
+            live.refresh()  # the terminal may have become narrower since the last time
             screen.pop_render_hook()
 
 
@@ -214,7 +215,7 @@ class _PlainProgress:
             return
         self.last = now
         rate = done / max(now - started, 1e-3)
-        remaining = f"{(total - done) / rate:.0f}s" if total and rate > 0 else None
+        remaining = f"{max(0, total - done) / rate:.0f}s" if total and rate > 0 else None
         log_values(
             "progress",
             stage=stage,

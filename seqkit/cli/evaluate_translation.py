@@ -17,6 +17,8 @@ from seqkit.errors import ConfigError, RunFailed
 if TYPE_CHECKING:
     from seqkit.evaluation.translation import Evaluation, Names
     from seqkit.evaluation.worst import Line
+    from seqkit.inference.translation import Translator
+    from seqkit.inference.translations import TranslateOptions, Translation
     from seqkit.metrics.translation import MetricOptions, Score
 
 _SIGNIFICANT = 0.05  # a smaller p is marked
@@ -285,7 +287,7 @@ def _score_model(
     if not quiet:
         console.note(f"translating {len(read.source):,} lines with {texts.model}")
     return evaluate_model(
-        translator,
+        _Watched(translator, quiet),
         read.source,
         read.references,
         options,
@@ -293,6 +295,21 @@ def _score_model(
         baseline=read.baseline,
         names=texts.names(),
     )
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A translator whose progress is shown."""
+
+    translator: Translator
+    quiet: bool
+
+    def translate(self, lines: list[str], options: TranslateOptions | None = None, /) -> list[Translation]:
+        """See `Translator`."""
+        with console.progress("lines", quiet=self.quiet) as update:
+            return self.translator.translate(
+                lines, options, progress=lambda done: update("translate", done, len(lines))
+            )
 
 
 def _results(evaluation: Evaluation, options: MetricOptions) -> Iterator[dict[str, Any]]:

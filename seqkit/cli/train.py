@@ -27,6 +27,7 @@ from seqkit.config import (
     Resolved,
     assignment_layer,
     file_layer,
+    flatten,
     preset_layer,
     resolve,
 )
@@ -215,7 +216,7 @@ def train(
         kind, preset, config, assignments or [], {key: v for key, v in named.items() if v is not None}
     )
     if print_config:
-        write_results("".join(f"{line}\n" for line in resolved.lines()))
+        write_results("".join(f"{line}\n" for line in _config_lines(resolved, as_json=json_lines)))
         return
     if corpus is None or model is None:
         raise typer.BadParameter("CORPUS and MODEL are needed: seqkit train CORPUS MODEL")
@@ -273,6 +274,17 @@ def _resolve(
     layers.append(assignment_layer(assignments))
     layers.append(Layer("command line", named))
     return resolve(layers, kind)
+
+
+def _config_lines(resolved: Resolved, *, as_json: bool) -> list[str]:
+    """Every setting, its value and its origin, a line each."""
+    if not as_json:
+        return resolved.lines()
+    values = flatten(resolved.config)
+    return [
+        json_line({"schema": 1, "setting": key, "value": values[key], "origin": origin})
+        for key, origin in resolved.origins.items()
+    ]
 
 
 @contextmanager

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from seqkit.data.inputs import TextFile
+from seqkit.data.inputs import TextFile, total
 from seqkit.data.manifest import Documents
+from seqkit.data.text import estimated_characters
 from seqkit.data.tokenizers import Normalization, normal_form
 
 _BLANK = " \t\r"  # what a line may hold and be blank
@@ -68,6 +69,10 @@ class DocumentText:
     documents: Documents
     normalization: Normalization
     exact: bool  # every byte is kept: `\r\n` as it is, what is no UTF-8 as surrogate escapes (PEP 383)
+
+    def estimated_characters(self) -> int | None:
+        """About how many there are, where that can be known before they are read."""
+        return total(estimated_characters(file.path) for file in self.files)
 
     def chunks(self, *, warn: bool) -> Iterator[Chunk]:
         """All of it, from the start; with warnings about odd bytes if `warn`."""

@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -71,3 +71,13 @@ def _copy(stream: BinaryIO, name: str, copy: Path) -> None:
             shutil.copyfileobj(stream, output)
     except OSError as error:
         raise output_error(f"a copy of {name}", error) from error
+
+
+def total(estimates: Iterable[int | None]) -> int | None:
+    """The sum of estimates; None when one of them is not known."""
+    known = 0
+    for estimate in estimates:
+        if estimate is None:
+            return None
+        known += estimate
+    return known

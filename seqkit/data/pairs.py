@@ -11,7 +11,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.data.inputs import TextFile, text_files
+from seqkit.data.inputs import TextFile, text_files, total
+from seqkit.data.text import estimated_lines
 from seqkit.errors import DataError, SeqkitError
 
 PairLines = tuple[list[str], list[str]]
@@ -32,6 +33,9 @@ class ParallelText(Protocol):
     def blocks(self, *, warn: bool) -> Iterator[PairLines]:
         """Sources and targets, some pairs at a time, from the start; warns of odd bytes if `warn`."""
 
+    def estimated_pairs(self) -> int | None:
+        """About how many there are, where that can be known before they are read."""
+
 
 @dataclass(frozen=True)
 class TwoSided:
@@ -47,6 +51,10 @@ class TwoSided:
                 yield from _matched((source,), (target,), warn=warn)
         else:
             yield from _matched(self.source, self.target, warn=warn)
+
+    def estimated_pairs(self) -> int | None:
+        """See `ParallelText`."""
+        return total(estimated_lines(file.path) for file in self.source)
 
 
 @dataclass(frozen=True)
@@ -66,6 +74,10 @@ class TabSeparated:
                         raise _wrong_columns(file, number, len(row))
                 before += len(rows)
                 yield [row[0] for row in rows], [row[1] for row in rows]
+
+    def estimated_pairs(self) -> int | None:
+        """See `ParallelText`."""
+        return total(estimated_lines(file.path) for file in self.files)
 
 
 def batches(text: ParallelText, *, warn: bool) -> Iterator[PairLines]:

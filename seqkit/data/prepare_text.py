@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seqkit.data.corpus import create_corpus, write_manifest
 from seqkit.data.documents import Chunk, DocumentText, split
-from seqkit.data.inputs import text_files
+from seqkit.data.inputs import text_files, total
 from seqkit.data.manifest import Documents, Manifest, TextRecord, fingerprint
 from seqkit.data.prepare_options import DEFAULT_VALID_SHARE, DEFAULT_VOCABULARY, PrepareTextOptions
 from seqkit.data.ragged import RaggedWriter, WrittenArray, id_type
@@ -96,6 +96,7 @@ class _Found:
 
 def _measure(text: DocumentText, valid_text: DocumentText, scratch: Path, on_progress: Progress) -> _Found:
     characters = dropped = 0
+    expected = total((text.estimated_characters(), valid_text.estimated_characters()))
     starts = []
     path = scratch / "ends"
     with open(path, "wb") as file:
@@ -107,7 +108,7 @@ def _measure(text: DocumentText, valid_text: DocumentText, scratch: Path, on_pro
                 file.write(places[: chunk.ends].tobytes())
                 characters += chunk.characters
                 dropped += chunk.dropped
-                on_progress("reading", characters, None)
+                on_progress("reading", characters, expected)
     ends = np.memmap(path, _PLACE_TYPE, mode="r") if path.stat().st_size else np.empty(0, _PLACE_TYPE)
     return _Found(characters, starts[1], ends, dropped)
 

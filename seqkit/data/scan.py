@@ -80,7 +80,7 @@ def scan(
     """
     fates_path, pairs_path, sources_path = (folder / name for name in ("fates", "pairs", "sources"))
     sample = PairSample(options.seed)
-    lines = 0
+    lines, expected = 0, text.estimated_pairs()
     with ExitStack() as files:
         fates_file, pairs_file, sources_file = (
             files.enter_context(open(path, "wb")) for path in (fates_path, pairs_path, sources_path)
@@ -92,7 +92,7 @@ def scan(
             sources_file.write(of_sources.tobytes())
             sample.add(of_sources, batch)
             lines += len(batch[0])
-            progress("reading", lines, None)
+            progress("reading", lines, expected)
     if lines == 0:
         raise DataError("there are no lines to prepare", hint="check the input files")
     fates = np.memmap(fates_path, np.uint8, mode="r+")

@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -23,6 +23,7 @@ from seqkit.errors import DataError, InputMissing, input_error
 from seqkit.limits import LINE_BYTES
 
 _BLOCK = 1 << 18  # bytes asked for in one read
+_SAMPLE = 1 << 20  # bytes by which the size of a text is estimated
 _SHOWN = 3  # line numbers named in a warning
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -58,6 +59,29 @@ def cut_line(raw: bytes, limit: int = LINE_BYTES) -> bytes:
 def input_name(path: str | Path) -> str:
     """How an input is called in messages."""
     return "standard input" if str(path) == "-" else str(path)
+
+
+def estimated_lines(path: str | Path) -> int | None:
+    """About how many lines a plain file has, by its first megabyte; None where that cannot be known."""
+    return _estimate(path, lambda content: content.count(b"\n") + (not content.endswith(b"\n")))
+
+
+def estimated_characters(path: str | Path) -> int | None:
+    """About how many characters a plain UTF-8 file has, by its first megabyte; None where unknown."""
+    return _estimate(path, lambda content: len(content.decode("utf-8", "replace")))
+
+
+def _estimate(path: str | Path, count: Callable[[bytes], int]) -> int | None:
+    try:
+        if not Path(path).is_file():
+            return None
+        with open(path, "rb") as stream:
+            start, size = stream.read(_SAMPLE), Path(path).stat().st_size
+    except OSError:
+        return None  # whoever reads it will say why
+    if not start or start.startswith(_GZIP):
+        return None
+    return round(count(start) * size / len(start))
 
 
 def read_lines(path: str | Path, *, name: str | None = None, warn: bool = True) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,10 +140,11 @@ class Translator:
         options: TranslateOptions | None = None,
         *,
         prefixes: Sequence[str | None] | None = None,
+        progress: Callable[[int], None] = lambda _done: None,
     ) -> list[Translation]:
         """Translate lines; one result a line, in order. An empty line is translated to an empty line.
 
-        `prefixes` are beginnings that the translations must have.
+        `prefixes` are beginnings that the translations must have; `progress` hears how many are done.
         """
         if prefixes is not None and len(prefixes) != len(lines):
             raise DataError(f"{len(lines):,} lines but {len(prefixes):,} prefixes")
@@ -156,6 +157,7 @@ class Translator:
                 results[piece.line, piece.number] = [
                     self._alternative(piece, hypothesis, options) for hypothesis in hypotheses
                 ]
+            progress(len(lines) * len(results) // len(pieces))
         parts: list[list[list[Alternative]]] = [[] for _ in lines]
         for piece in pieces:
             parts[piece.line].append(results[piece.line, piece.number])

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -259,8 +260,11 @@ class FakeTranslator:
         FakeTranslator.loaded = (str(directory), device, threads)
         return cls()
 
-    def translate(self, lines: list[str], options: SearchOptions) -> list[FakeTranslation]:
+    def translate(
+        self, lines: list[str], options: SearchOptions, *, progress: Callable[[int], None]
+    ) -> list[FakeTranslation]:
         FakeTranslator.used = options
+        progress(len(lines))
         return [FakeTranslation(line.lower()) for line in lines]
 
 

@@ -144,7 +144,7 @@ def test_precisions_agree_or_are_refused(toy_model: Path) -> None:
     assert len(results(toy_model, "--precision", "fp32")) == len(LINES)
     finished = translate(toy_model, "--precision", "int4")
     assert finished.code == ExitCode.USAGE
-    assert "auto, int8, fp32" in finished.err
+    assert "did you mean int8?" in finished.err
 
 
 def test_one_line_is_translated_without_torch(toy_model: Path) -> None:

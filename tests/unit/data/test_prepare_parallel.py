@@ -254,7 +254,7 @@ def test_progress_names_its_stages_and_reaches_the_end(tmp_path: Path) -> None:
         tmp_path / "corpus", pairs=write(tmp_path / "pairs.tsv", DISTINCT), tokenizer="byte"
     )
     prepare_parallel(options, lambda *call: calls.append(call))
-    assert calls == [("reading", 80, None), ("learning the vocabulary", 0, None), ("encoding", 80, 80)]
+    assert calls == [("reading", 80, 80), ("learning the vocabulary", 0, None), ("encoding", 80, 80)]
 
 
 PROGRAM = """
