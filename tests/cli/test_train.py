@@ -259,3 +259,13 @@ def test_the_rate_reaches_its_end_when_the_time_does(
         assert rates[-1] < 3e-4, "a tenth of the peak at most"
     else:
         assert found[-1]["step"] >= 1, "however short the time, a model comes of it"
+
+
+def test_settings_as_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "--print-config", "--json", "--set", "model.hidden_size=96"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    found = {row["setting"]: row for row in rows}
+    assert found["model.hidden_size"] == {
+        **{"schema": 1, "setting": "model.hidden_size", "value": 96, "origin": "--set"},
+    }
+    assert found["model.cell"]["value"] == "lstm"

@@ -14,7 +14,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqkit.data import text
-from seqkit.data.text import LINE_BYTES, cut_line, decode_line, read_blocks, read_lines, read_text
+from seqkit.data.text import (
+    LINE_BYTES,
+    cut_line,
+    decode_line,
+    estimated_characters,
+    estimated_lines,
+    read_blocks,
+    read_lines,
+    read_text,
+)
 from seqkit.errors import DataError, InputMissing
 
 
@@ -251,3 +260,19 @@ def test_a_damaged_file_of_text_says_how_far_it_was_read(tmp_path: Path) -> None
     with pytest.raises(DataError, match="is a damaged gzip file") as caught:
         list(read_text(path))
     assert caught.value.where == f"{path}, after line 7"
+
+
+def test_the_size_of_a_text_is_estimated(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.write_bytes(b"a\nb\r\nc")
+    assert (estimated_lines(small), estimated_characters(small)) == (3, 6)
+    large = tmp_path / "large"
+    large.write_text("ä" * 49 + "\n")
+    large.write_bytes(large.read_bytes() * 50_000)  # 99 bytes, 50 characters a line
+    assert estimated_lines(large) == pytest.approx(50_000, rel=1e-3)
+    assert estimated_characters(large) == pytest.approx(50 * 50_000, rel=1e-3)
+    (tmp_path / "packed.gz").write_bytes(gzip.compress(b"a\n" * 9))
+    (tmp_path / "empty").touch()
+    for unknown in ("packed.gz", "empty", "missing", "."):
+        assert estimated_lines(tmp_path / unknown) is None
+    assert estimated_lines("-") is None
