@@ -11,6 +11,7 @@ import typer
 
 from seqkit.cli import completion, console
 from seqkit.cli.cells import CellOptions, CellsHtml, CellsText, ShowCells, show
+from seqkit.cli.interactive import on_terminals
 from seqkit.cli.options import (
     INPUT_PANEL,
     MACHINE_PANEL,
@@ -22,7 +23,7 @@ from seqkit.cli.options import (
     Quiet,
     Threads,
 )
-from seqkit.cli.output import destination, json_line
+from seqkit.cli.output import destination, json_line, standard_output
 from seqkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -208,6 +209,9 @@ def generate(
 
     Every text ends with a newline. Several have a line "--- sample N ---" before each, unless the model's
     documents are lines: then each is a line. --json keeps them apart exactly, without an added newline.
+
+    On a terminal, without a prompt, prompts are typed; :help lists what else can be asked for. --prompt ""
+    makes one text from nothing and ends.
     """
     console.show_log(quiet=quiet)
     from seqkit.inference.generation import GenerateOptions, TextGenerator
@@ -238,6 +242,15 @@ def generate(
     if cells.text is not None:
         show(generator.loaded, "", cells)
         return
+    plain = json_lines or output is not None or samples > 1 or cells.wanted
+    if prompt is None and prompt_file is None and not plain and on_terminals():
+        from seqkit.cli.generate_interactive import generate_interactively
+
+        def write(pieces: Iterator[Piece], begun: str) -> None:
+            _write_texts(pieces, "" if no_prompt else begun, standard_output(), heads=False, terminal=True)
+
+        generate_interactively(generator, options, write, model=model, quiet=quiet)
+        return
     begun = (prompt or "") if prompt_file is None else _read(prompt_file)
     options = options.seeded()
     if seed is None and options.draws and not quiet and not json_lines:
@@ -257,7 +270,12 @@ def generate(
             _write_json(pieces, stream)
         else:
             heads = options.samples > 1 and generator.loaded.facts.documents != "line"
-            _write_texts(pieces, "" if no_prompt else begun, stream, heads=heads, terminal=terminal)
+            try:
+                _write_texts(pieces, "" if no_prompt else begun, stream, heads=heads, terminal=terminal)
+            except KeyboardInterrupt:
+                if terminal:  # the cursor is behind what was made
+                    stream.write(b"\n")
+                raise
     if cells.wanted:
         show(generator.loaded, begun + "".join(text), cells)
 
@@ -315,21 +333,16 @@ def _write_texts(
             stream.flush()
 
     sample, last = 0, ""
-    try:
-        for piece in pieces:
-            text = piece.text
-            if piece.sample != sample:
-                sample, last = piece.sample, ""
-                text = (f"--- sample {sample} ---\n" if heads else "") + prompt + text
-            if text:
-                write(text)
-                last = text
-            if piece.finished is not None and not last.endswith("\n"):
-                write("\n")
-    except KeyboardInterrupt:
-        if terminal:
-            stream.write(b"\n")
-        raise
+    for piece in pieces:
+        text = piece.text
+        if piece.sample != sample:
+            sample, last = piece.sample, ""
+            text = (f"--- sample {sample} ---\n" if heads else "") + prompt + text
+        if text:
+            write(text)
+            last = text
+        if piece.finished is not None and not last.endswith("\n"):
+            write("\n")
 
 
 def _record(made: Generated) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from seqkit.cli import console
 from seqkit.errors import OutputError, output_error
 from seqkit.files import atomic_writer
 
+# What could end a line for another tool becomes a space: one line in, one line out.
+_LINE_BREAKS = str.maketrans(dict.fromkeys("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
 # Escaped in JSON: what could end a line for another tool, and lone surrogates, which UTF-8 cannot hold.
 _ESCAPED_IN_JSON = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 
@@ -77,6 +79,11 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except OSError:  # it cannot even be looked at: opening it will say why
         return False
+
+
+def one_line(text: str) -> str:
+    """`text` with spaces for what could end a line."""
+    return text.translate(_LINE_BREAKS)
 
 
 def json_line(value: dict[str, Any]) -> str:

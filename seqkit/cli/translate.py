@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -13,6 +14,7 @@ import typer
 
 from seqkit import limits
 from seqkit.cli import completion, console
+from seqkit.cli.interactive import on_terminals
 from seqkit.cli.options import (
     MACHINE_PANEL,
     OUTPUT_PANEL,
@@ -24,7 +26,7 @@ from seqkit.cli.options import (
     Threads,
     TranslationPrecision,
 )
-from seqkit.cli.output import destination, json_line
+from seqkit.cli.output import destination, json_line, one_line
 from seqkit.errors import SeqkitError
 from seqkit.files import parse_json
 
@@ -33,9 +35,6 @@ if TYPE_CHECKING:
 
 LINES_TOGETHER = 2000  # translated before the first of them is written
 LARGEST_ATTENTION = 1_000_000  # weights that one JSON line may hold
-
-# What could end a line for another tool becomes a space: one line in, one line out.
-_LINE_BREAKS = str.maketrans(dict.fromkeys("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,13 +49,13 @@ def translate(
         ),
     ],
     file: Annotated[
-        str,
+        str | None,
         typer.Argument(
             help="Text, a sentence a line; standard input without it or with -.",
             metavar="[FILE]",
             show_default=False,
         ),
-    ] = "-",
+    ] = None,
     beam_size: Annotated[
         int | None,
         typer.Option(
@@ -198,6 +197,9 @@ def translate(
 
     With --json an input line that is a JSON object gives its "text" (and "target_prefix", if it has one); its
     other keys are passed through.
+
+    On a terminal, without FILE, sentences are typed, and :help says what else can be asked for. Where FILE is
+    -, lines are read there as from a pipe.
     """
     console.show_log(quiet=quiet)
     from dataclasses import replace
@@ -225,6 +227,20 @@ def translate(
         maximum_length=max_length,
         attention=alignments,
     )
+    if file is None and output is None and not json_lines and on_terminals():
+        from seqkit.cli.translate_interactive import translate_interactively
+
+        translate_interactively(
+            translator,
+            options,
+            model=model,
+            prefix=target_prefix,
+            scores=scores,
+            attention=alignments,
+            quiet=quiet,
+        )
+        return
+    file = "-" if file is None else file
     layout = _Layout(json_lines, n_best > 1, scores, alignments)
     if file == "-" and sys.stdin is not None and sys.stdin.isatty():
         console.note("reading sentences from the terminal, one a line; Ctrl-D ends")
@@ -263,9 +279,9 @@ def _translate_stream(
     on_progress: console.ProgressCallback,
 ) -> None:
     """Answer every block of lines as soon as it has arrived."""
-    from seqkit.data.text import read_blocks
+    from seqkit.data.text import estimated_lines, read_blocks
 
-    done = 0
+    done, expected = 0, estimated_lines(file)
     for block in read_blocks(file):
         for start in range(0, len(block), LINES_TOGETHER):
             requests = [
@@ -276,12 +292,17 @@ def _translate_stream(
                 [request.text for request in requests],
                 options,
                 prefixes=[request.prefix for request in requests],
+                progress=partial(_hear, on_progress, done, expected),
             )
             for request, translation in zip(requests, translations, strict=True):
                 done += 1
                 stream.write(_render(done, request, translation, layout))
             stream.flush()
-            on_progress("translate", done, None)
+            on_progress("translate", done, expected)
+
+
+def _hear(on_progress: console.ProgressCallback, before: int, expected: int | None, done: int) -> None:
+    on_progress("translate", before + done, expected)
 
 
 def _request(line: str, number: int, prefix: str | None, layout: _Layout) -> _Request:
@@ -321,7 +342,7 @@ def _columns(number: int, rank: int, alternative: Alternative, layout: _Layout) 
         yield from (str(number), str(rank))
     if layout.scores:
         yield f"{alternative.score:.6f}"
-    text = alternative.text.translate(_LINE_BREAKS)
+    text = one_line(alternative.text)
     yield text.replace("\t", " ") if layout.numbered or layout.scores or layout.alignments else text
     if layout.alignments:
         yield _pharaoh(alternative.alignment())
@@ -339,7 +360,7 @@ def _record(
         "schema": 1,
         "line": number,
         "source": request.text,
-        "text": alternative.text.translate(_LINE_BREAKS),
+        "text": one_line(alternative.text),
         "score": round(alternative.score, 6),
     }
     if layout.numbered:

@@ -128,7 +128,7 @@ class TextGenerator:
     ) -> list[Generated]:
         """The samples that follow a prompt: `generate("Once", length=200, temperature=0.8)`.
 
-        `changes` are fields of `GenerateOptions`.
+        `changes` are fields of `GenerateOptions`; `ConfigError` for values that they cannot have.
         """
         pieces = self.pieces(prompt, replace(options or self.options, **changes))
         return [piece.finished for piece in pieces if piece.finished is not None]
@@ -136,7 +136,7 @@ class TextGenerator:
     def stream(
         self, prompt: str = "", options: GenerateOptions | None = None, **changes: Any
     ) -> Iterator[str]:
-        """The text of one sample as it is made, without the prompt."""
+        """The text of one sample as it is made, without the prompt. `ConfigError` for several samples."""
         options = replace(options or self.options, **changes)
         if options.samples > 1:
             raise ConfigError("a stream is one sample", hint="use generate for several")

@@ -11,6 +11,7 @@ from seqkit import limits
 from seqkit.config import DecodingConfig
 from seqkit.decoding.beam import BeamOptions
 from seqkit.errors import ConfigError
+from seqkit.inference.attention_html import attention_html, text_html
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,12 @@ class Alternative:
             for target, weights in enumerate(block)
         ]
 
+    def _repr_html_(self) -> str:
+        """The text and, where attention was asked for, a heat map of it, for notebooks."""
+        weights = self.attention
+        drawn = "" if weights is None else attention_html(weights, self.source_tokens, self.tokens)
+        return text_html(self.text) + drawn
+
     def _placed(self) -> Iterator[tuple[int, int, np.ndarray]]:
         """Each block with the target and source position where it begins."""
         row = column = 0
@@ -124,6 +131,10 @@ class Translation:
     def score(self) -> float:
         """The best translation's score."""
         return self.alternatives[0].score
+
+    def _repr_html_(self) -> str:
+        """Its translations, for notebooks."""
+        return "".join(alternative._repr_html_() for alternative in self.alternatives)
 
 
 EMPTY = Alternative("", 0.0, (), ())  # of an empty line

@@ -63,6 +63,7 @@ def test_the_examples_are_found() -> None:
         "cells",
         "python",
         "python-generator",
+        "python-attention",
     ]
 
 
@@ -95,6 +96,8 @@ def test_every_example_runs_in_order(workplace: Path) -> None:
         if name == "generate":
             assert result.stdout.startswith("A man ")
             assert 200 <= len(result.stdout) <= 210
+        if name == "python-attention":
+            assert (workplace / "attention.html").read_text(encoding="utf-8").startswith("<div><bdi>")
         if name == "cells":
             assert (workplace / "cells.html").read_text().startswith("<!DOCTYPE html>")
 
