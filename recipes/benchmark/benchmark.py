@@ -27,6 +27,7 @@ from measure import Attempt, interleaved, run_case
 from report import markdown, number, put_between_markers, summary
 from results import peaks, result, row
 
+from seqkit.cli.console import duration
 from seqkit.errors import ConfigError, ExitCode, SeqkitError, suggest
 from seqkit.files import make_directory, to_json, write_atomic
 
@@ -46,6 +47,7 @@ class Session:
         self.attempts: dict[str, list[Attempt]] = {case.name: [] for case in cases}
         self.reasons: dict[str, str] = {}
         self.probes: list[Attempt] = []
+        self.place = ""  # of the present run in its group
         peers = [path for path in (HERE / "peers").rglob("*") if path.is_file() and path.suffix != ".pyc"]
         others = [path for path in HERE.glob("*.py") if path.name not in DRAWING]
         self._of_peers = fingerprint(peers)
@@ -56,9 +58,19 @@ class Session:
         cases = [case for case in self.cases.values() if case.group == group]
         ready = [case for case in cases if self._ready(case)]
         counts = {case.name: case.repeats or repeats for case in ready}
-        for repeat, case in interleaved(ready, max(counts.values(), default=0), SEED):
-            if repeat < counts[case.name] and case.name not in self.reasons:
+        began, total = time.monotonic(), sum(counts.values())
+        due = [
+            (repeat, case)
+            for repeat, case in interleaved(ready, max(counts.values(), default=0), SEED)
+            if repeat < counts[case.name]
+        ]
+        for done, (repeat, case) in enumerate(due):
+            # In words, not as a bar: one that moves would take time from what is measured.
+            left = duration((time.monotonic() - began) / done * (total - done)) if done else "unknown"
+            self.place = f"{done + 1}/{total}, left {left}"
+            if case.name not in self.reasons:
                 self._obtain(case, repeat)
+        self.place = ""
 
     def probe(self) -> None:
         """The machine's limits at this moment."""
@@ -104,7 +116,8 @@ class Session:
         attempt = run_case(case.command, threads=case.cores, limit=case.limit, log=log, silent=case.silent)
         self.finished.add(case.name, key, repeat, attempt)
         said = attempt.reason if attempt.value is None else f"{number(attempt.value)} {attempt.unit}"
-        print(f"   {case.name}: {said} ({attempt.seconds:.0f} s)", file=sys.stderr, flush=True)
+        place = f"[{self.place}] " if self.place else ""
+        print(f"   {place}{case.name}: {said} ({attempt.seconds:.0f} s)", file=sys.stderr, flush=True)
         return attempt
 
 

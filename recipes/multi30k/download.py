@@ -5,7 +5,7 @@
 
 takes train, val and every test set that exists in both languages from the public repository, or, when the
 environment variable MULTI30K (or --folder) names a folder, from the .gz or plain files there. A download that
-was cut is continued, a file that is there already is verified and kept. Python's standard library is enough.
+was cut is continued, a file that is there already is verified and kept.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
+
+from seqkit.cli import console
 
 BASE_URL = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
 LANGUAGES = ("en", "de", "fr", "cs")
@@ -337,11 +339,16 @@ def handle_status(error: urllib.error.HTTPError, url: str, partial: Path, offset
 def copy_body(response: http.client.HTTPResponse, partial: Path, *, append: bool) -> None:
     """Write a response's body as it comes; Transient when it ends early."""
     expected = response.length
+    whole = None if expected is None else expected // 1000
     received = 0
-    with partial.open("ab" if append else "wb") as stream:
+    with (
+        partial.open("ab" if append else "wb") as stream,
+        console.progress("kB", quiet=False) as on_progress,
+    ):
         for block in blocks_of(response):
             stream.write(block)
             received += len(block)
+            on_progress(partial.name.removesuffix(".part"), received // 1000, whole)
             if stream.tell() > SIZE_LIMIT:
                 raise DownloadError(
                     f"{partial.name} grows past {SIZE_LIMIT >> 20} MiB, which no file of Multi30k has",

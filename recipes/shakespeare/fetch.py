@@ -2,7 +2,7 @@
 """Fetch tiny-shakespeare, verified: python3 fetch.py OUTPUT
 
 The file that the environment variable SHAKESPEARE names is taken instead of the download. One that is there
-already is verified and kept. Python's standard library is enough.
+already is verified and kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from seqkit.cli import console
 
 URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
@@ -61,8 +63,15 @@ def download() -> bytes:
     """The bytes at the address, at most twice as many as expected; OSError after the last attempt."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with urllib.request.urlopen(URL, timeout=30) as response:
-                return bytes(response.read(2 * SIZE))
+            with (
+                urllib.request.urlopen(URL, timeout=30) as response,
+                console.progress("kB", quiet=False) as on_progress,
+            ):
+                content = b""
+                while len(content) < 2 * SIZE and (block := response.read(1 << 16)):
+                    content += block
+                    on_progress("input.txt", len(content) // 1000, SIZE // 1000)
+                return content
         except (OSError, urllib.error.URLError) as error:
             if attempt == ATTEMPTS:
                 raise OSError(str(error)) from error
