@@ -26,7 +26,7 @@ LAYERS = [
     ["arrays"],
     ["config"],
     ["files"],
-    ["errors", "limits", "printable"],
+    ["errors", "limits", "printable", "randomness"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 FORBIDDEN_MODULES = {

@@ -17,6 +17,7 @@ from seqkit.batch import Batch, Padded
 from seqkit.data.corpus import Corpus, Split
 from seqkit.data.ragged import RaggedArray
 from seqkit.data.tokenizers import END, PAD, START, Tokenizer
+from seqkit.randomness import default_rng
 
 # Pairs that are sorted by length together: sorting all of a large corpus would make batches predictable
 # and cost memory; within so many pairs hardly any padding is left.
@@ -42,7 +43,7 @@ def length_batches(
     A batch has about `batch_tokens` target positions, padding included, and every pair is in one batch.
     Both kinds of lengths include the end token: what a batch is padded to is what it is sorted by.
     """
-    random = np.random.default_rng((seed, epoch))
+    random = default_rng((seed, epoch))
     order = random.permutation(len(target_lengths))
     batches: list[np.ndarray] = []
     for start in range(0, len(order), SORT_WINDOW):
@@ -167,7 +168,7 @@ class StreamBatches:
 
     def plan(self, epoch: int) -> list[Slice]:
         """The slices of one epoch, in order."""
-        offset = int(np.random.default_rng((self.seed, epoch)).integers(len(self.values)))
+        offset = int(default_rng((self.seed, epoch)).integers(len(self.values)))
         starts = range(0, self.stream_length - self.slice_length + 1, self.slice_length)
         return [Slice(offset, start, self.slice_length, start > 0) for start in starts]
 

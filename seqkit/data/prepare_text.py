@@ -27,6 +27,7 @@ from seqkit.data.scan import Progress
 from seqkit.data.subwords import TRAINED_CHARACTERS, bounded_parts
 from seqkit.data.tokenizers import END, Tokenizer, train_tokenizer
 from seqkit.errors import DataError
+from seqkit.randomness import default_rng
 
 __all__ = ["PrepareTextOptions", "PrepareTextReport", "prepare_text"]
 
@@ -180,7 +181,7 @@ def _training(text: DocumentText, place: int, on_progress: Progress) -> Iterator
 
 def _sample(chunks: Iterable[Chunk], share: float, seed: int) -> Iterator[str]:
     """A random share of the lines that are not blank, long ones in parts."""
-    random = np.random.default_rng(seed)
+    random = default_rng(seed)
     for chunk in chunks:
         lines = [
             part

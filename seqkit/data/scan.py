@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from seqkit.data.keys import KEY_TYPE, Keys, chunks, keys_of, repeats, smallest
 from seqkit.data.pairs import PairLines, ParallelText, batches
 from seqkit.errors import DataError
+from seqkit.randomness import default_rng
 
 Progress = Callable[[str, int, int | None], None]
 Fates = NDArray[np.uint8]
@@ -170,7 +171,7 @@ class PairSample:
     """
 
     def __init__(self, seed: int, pairs: int = _SAMPLE_PAIRS, characters: int = _SAMPLE_CHARACTERS) -> None:
-        self._random = np.random.default_rng(seed)
+        self._random = default_rng(seed)
         self._limits = pairs, characters
         self._level = 1.0
         self._characters = 0

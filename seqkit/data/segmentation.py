@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from seqkit.data.vocabulary import UNKNOWN, Ids
+from seqkit.randomness import default_rng
 
 SPACE_MARK = "\u2581"  # how SentencePiece writes the space before a word
 VARIANTS = 64  # of one word
@@ -44,7 +45,7 @@ class SubwordSampler:
     def encode(self, texts: Sequence[str], strength: float, seed: int) -> list[Ids]:
         """One random segmentation of each normalised text, a function of the arguments alone."""
         words = [text.split(" ") if text else [] for text in texts]
-        draws = iter(np.random.default_rng(seed).integers(VARIANTS, size=sum(map(len, words))).tolist())
+        draws = iter(default_rng(seed).integers(VARIANTS, size=sum(map(len, words))).tolist())
         return [
             np.array([token for word in line for token in self._draw(word, strength, next(draws))], np.int32)
             for line in words

@@ -15,6 +15,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from seqkit.errors import ConfigError
+from seqkit.randomness import Generator, Philox
 
 State = TypeVar("State")
 
@@ -121,9 +122,9 @@ def _distance_from_expected(weights: np.ndarray) -> np.ndarray:
     return distance
 
 
-def random_stream(seed: int, sample: int) -> np.random.Generator:
+def random_stream(seed: int, sample: int) -> Generator:
     """The random numbers of one sample: a counter-based generator (Salmon et al. 2011), both its key."""
-    return np.random.Generator(np.random.Philox(key=np.array([seed, sample], np.uint64)))
+    return Generator(Philox(key=np.array([seed, sample], np.uint64)))
 
 
 class Repetitions:
@@ -164,7 +165,7 @@ class Sampler(Generic[State]):
         stepper: LanguageStepper[State],
         state: State,
         last: np.ndarray,
-        streams: Sequence[np.random.Generator],
+        streams: Sequence[Generator],
         options: SampleOptions,
         *,
         first_allowed: int = 0,

@@ -254,7 +254,9 @@ def _resampled_scores(
     """
     import numpy
 
-    generator = numpy.random.default_rng(SEED)
+    from seqkit.randomness import default_rng
+
+    generator = default_rng(SEED)
     table = numpy.array(counts, dtype=numpy.float64)  # (lines, counts of the metric)
     rows = (generator.integers(len(table), size=len(table)) for _ in range(resamples))
     scores = [metric._compute_score_from_stats(table[chosen].sum(axis=0)).score for chosen in rows]

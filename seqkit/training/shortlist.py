@@ -20,6 +20,7 @@ from seqkit.files import to_json
 from seqkit.model_card import write_card
 from seqkit.model_directory import CONFIG, SHORTLIST, LoadedModel
 from seqkit.models import SequenceModel
+from seqkit.randomness import default_rng
 from seqkit.shortlist import Shortlist
 from seqkit.training.events import Event, Finished
 from seqkit.training.options import TrainOptions
@@ -126,7 +127,7 @@ def _sample(corpus: Corpus, seed: int) -> Iterator[Batch]:
     split = corpus.train
     assert split.source is not None  # a translation corpus has both sides
     count = min(PAIRS, len(split))
-    chosen = np.sort(np.random.default_rng((seed, PAIRS)).choice(len(split), count, replace=False))
+    chosen = np.sort(default_rng((seed, PAIRS)).choice(len(split), count, replace=False))
     lengths = [side.lengths[chosen] + 1 for side in (split.source, split.target)]
     for index in length_batches(*lengths, batch_tokens=_BATCH_TOKENS, seed=seed, epoch=0):
         yield pair_batch(split.source.gather(chosen[index]), split.target.gather(chosen[index]))

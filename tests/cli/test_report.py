@@ -258,7 +258,7 @@ def test_what_cannot_be_reported_is_said(reported: Path, capsys: Capture) -> Non
     Path("empty.jsonl").touch()
     Path("file.txt").write_text("text\n")
     cases = {
-        "there is nothing to report yet: no validation": (
+        "there is nothing to report yet: no validation has been made": (
             65,
             ["--model", "empty.jsonl", "--report", "p.html"],
         ),

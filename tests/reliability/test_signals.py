@@ -167,3 +167,30 @@ def test_other_commands_end_soon_and_leave_nothing_half(toy_model: Path, tmp_pat
     assert out == ""
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["text"]
+
+
+def test_a_signal_while_random_generators_load_is_not_lost() -> None:
+    """numpy's modules drop what a handler raises while they load; ours lets signals wait until they have."""
+    program = """
+import os, signal, sys
+sent = []
+class Sender:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("numpy.random."):
+            sent.append(name)
+            os.kill(os.getpid(), signal.SIGTERM)
+class Ended(BaseException):
+    pass
+def end(number, frame):
+    raise Ended
+import numpy
+assert "numpy.random" not in sys.modules
+sys.meta_path.insert(0, Sender())
+signal.signal(signal.SIGTERM, end)
+try:
+    import seqkit.randomness
+except Ended:
+    print("ended", "numpy.random._generator" in sys.modules, len(sent) > 3)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("ended True True\n", "")
