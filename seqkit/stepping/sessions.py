@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,6 +50,8 @@ Arrays = Mapping[
 def _session(
     nodes: Sequence[Node], constants: Mapping[str, np.ndarray], inputs: Arrays, outputs: Arrays
 ) -> Any:
+    # Else newer releases write an identifier into the home directory and report to their maker.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
     from onnx import helper, numpy_helper
 
