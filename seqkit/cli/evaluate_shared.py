@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from seqkit.cli import console
 from seqkit.errors import ConfigError, suggest
 
+_INDENT = "    "
 FORMATS = ("text", "json", "markdown", "latex")
 _LATEX = {
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -41,20 +43,36 @@ def json_lines(results: Iterable[Mapping[str, Any]]) -> str:
     )
 
 
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Plain columns, numbers to the right: the same bytes on a terminal and in a file."""
+def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> str:
+    """Plain columns, numbers to the right; where they are wider than `width`, the last one below its row."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
+    fits = width is None or sum(widths) + 2 * (len(widths) - 1) <= width
     for first, *numbers, last in rows:
-        aligned = [number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *aligned, last]) + "\n")
-    return "".join(lines)
+        aligned = [number.rjust(wide) for number, wide in zip(numbers, widths[1:-1], strict=True)]
+        cells = [first.ljust(widths[0]), *aligned]
+        if fits:
+            lines.append("  ".join([*cells, last]))
+        else:
+            lines += ["  ".join(cells).rstrip(), *_broken(last, width or 0)]
+    return "".join(line + "\n" for line in lines)
+
+
+def _broken(signature: str, width: int) -> list[str]:
+    """A signature in indented lines that end behind one of its bars."""
+    lines = [""]
+    for part in signature.replace("|", "|\0").split("\0"):
+        if lines[-1] and len(_INDENT + lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return [_INDENT + line for line in lines]
 
 
 def table(rows: Sequence[Sequence[str]], form: str) -> str:
     """A heading and rows in the format text, markdown or latex (with booktabs); numbers to the right."""
     if form == "text":
-        return columns(rows)
+        watched = sys.stdout is not None and sys.stdout.isatty()
+        return columns(rows, shutil.get_terminal_size().columns if watched else None)
     middle = len(rows[0]) - 2
     heading, *others = rows
     if form == "markdown":

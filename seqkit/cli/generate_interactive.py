@@ -14,7 +14,7 @@ from seqkit.cli.interactive import (
     Reading,
     Settings,
     converse,
-    greeting,
+    greet,
     prompt,
 )
 from seqkit.errors import ConfigError
@@ -33,7 +33,7 @@ def generate_interactively(
     """Go on from what is typed until it ends; `write` gets a text's pieces and its prompt."""
     if not quiet:
         facts, size = generator.loaded.facts, generator.tokenizer.size
-        console.note(greeting("a generator", size, facts, {"bits_per_character": "bits per character"}))
+        greet("a generator", size, facts, {"bits_per_character": "bits per character"})
     conversation = _Conversation(generator, options, write)
     converse(prompt(model, quiet=quiet), "generate_history", conversation.commands(), conversation.answer)
 

@@ -87,8 +87,8 @@ def prompt(model: Path, *, quiet: bool) -> str:
     return f"{name}> "
 
 
-def greeting(kind: str, vocabulary: int, facts: Facts, metrics: dict[str, str]) -> str:
-    """What a model is, in a line; `metrics` are the scores worth a mention and their names for people."""
+def greet(kind: str, vocabulary: int, facts: Facts, metrics: dict[str, str]) -> None:
+    """Say what a model is; `metrics` are the scores worth a mention and their names for people."""
     parts = [kind, f"vocabulary of {vocabulary:,}"]
     if facts.step:
         parts.append(f"step {facts.step:,}")
@@ -96,7 +96,8 @@ def greeting(kind: str, vocabulary: int, facts: Facts, metrics: dict[str, str]) 
         name, value = metrics.get(str(score.get("metric"))), score.get("score")
         if name is not None and isinstance(value, float):
             parts.append(f"{name} {value:.2f} in validation")
-    return ", ".join(parts) + "; :help says more, Ctrl-D ends"
+    console.note(", ".join(parts))
+    console.note(":help says more, Ctrl-D ends")
 
 
 def converse(prompt: str, history: str, commands: Sequence[Command], answer: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqkit.cli import attention_drawing, console
-from seqkit.cli.interactive import WHOLE_NUMBER, Command, Settings, converse, greeting, prompt
+from seqkit.cli.interactive import WHOLE_NUMBER, Command, Settings, converse, greet, prompt
 from seqkit.cli.output import one_line, write_results
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def translate_interactively(
     """Translate what is typed until it ends; `scores` and `attention` are what is shown at first."""
     if not quiet:
         facts, size = translator.members[0].facts, translator.target_tokenizer.size
-        console.note(greeting("a translation model", size, facts, {"bleu": "BLEU"}))
+        greet("a translation model", size, facts, {"bleu": "BLEU"})
     conversation = _Conversation(translator, options, prefix, scores, attention)
     converse(prompt(model, quiet=quiet), "translate_history", conversation.commands(), conversation.answer)
 

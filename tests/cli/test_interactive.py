@@ -209,7 +209,7 @@ def test_texts_and_commands(generator: Path) -> None:
 
     with conversation("generate", generator, "--length", 40) as one:
         ask = one.ask
-        assert one.greeting == "a generator, vocabulary of 269; :help says more, Ctrl-D ends\r\n"
+        assert one.greeting == "a generator, vocabulary of 269\r\n:help says more, Ctrl-D ends\r\n"
         assert ask(":again") == "there is no prompt yet to go on from again"
         assert ask(":seed") == ":seed none: every text has its own"
         first = ask("ab 東")
