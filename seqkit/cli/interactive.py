@@ -95,7 +95,7 @@ def greet(kind: str, vocabulary: int, facts: Facts, metrics: dict[str, str]) -> 
     for score in facts.scores:
         name, value = metrics.get(str(score.get("metric"))), score.get("score")
         if name is not None and isinstance(value, float):
-            parts.append(f"{name} {value:.2f} in validation")
+            parts.append(f"valid {name} {value:.2f}")
     console.note(", ".join(parts))
     console.note(":help says more, Ctrl-D ends")
 

@@ -53,6 +53,7 @@ def test_the_examples_are_found() -> None:
         "prepare-text",
         "train",
         "train-text",
+        "train-report",
         "translate",
         "evaluate",
         "evaluate-model",
@@ -98,6 +99,9 @@ def test_every_example_runs_in_order(workplace: Path) -> None:
             assert 200 <= len(result.stdout) <= 210
         if name == "python-attention":
             assert (workplace / "attention.html").read_text(encoding="utf-8").startswith("<div><bdi>")
+        if name == "train-report":
+            for page in ("model/report.html", "page.html"):
+                assert "report of a translator</title>" in (workplace / page).read_text(encoding="utf-8")
         if name == "cells":
             assert (workplace / "cells.html").read_text().startswith("<!DOCTYPE html>")
 
