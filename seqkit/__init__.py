@@ -9,21 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.7.0"
-__all__ = ["TextGenerator", "Translator", "__version__"]
+__all__ = ["GenerateOptions", "TextGenerator", "TranslateOptions", "Translator", "__version__"]
 
 if TYPE_CHECKING:
-    from seqkit.inference.generation import TextGenerator
-    from seqkit.inference.translation import Translator
+    from seqkit.inference.generation import GenerateOptions, TextGenerator
+    from seqkit.inference.translation import TranslateOptions, Translator
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two when they are first asked for: `import seqkit` alone must not load torch."""
-    if name == "TextGenerator":
-        from seqkit.inference.generation import TextGenerator
+    """Import what is asked for when it is first asked for: `import seqkit` alone must not load numpy."""
+    if name in {"GenerateOptions", "TextGenerator"}:
+        from seqkit.inference import generation
 
-        return TextGenerator
-    if name == "Translator":
-        from seqkit.inference.translation import Translator
+        return getattr(generation, name)
+    if name in {"TranslateOptions", "Translator"}:
+        from seqkit.inference import translation
 
-        return Translator
+        return getattr(translation, name)
     raise AttributeError(f"module 'seqkit' has no attribute {name!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,14 +142,19 @@ class Translator:
         *,
         prefixes: Sequence[str | None] | None = None,
         progress: Callable[[int], None] = lambda _done: None,
+        **changes: Any,
     ) -> list[Translation]:
         """Translate lines; one result a line, in order. An empty line is translated to an empty line.
 
         `prefixes` are beginnings that the translations must have; `progress` hears how many are done.
+        `changes` are fields of `TranslateOptions`: `translate(lines, beam_size=1, attention=True)`.
+
+        Raises `ConfigError` for impossible options, `DataError` for another number of prefixes than lines,
+        and `ModelError` when the model's probabilities are not numbers.
         """
         if prefixes is not None and len(prefixes) != len(lines):
             raise DataError(f"{len(lines):,} lines but {len(prefixes):,} prefixes")
-        options = options or self.options
+        options = replace(options or self.options, **changes)
         pieces = self._pieces(lines, prefixes)
         work = list(batches(pieces, options.batch_tokens))
         results: dict[tuple[int, int], list[Alternative]] = {}

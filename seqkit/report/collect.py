@@ -135,12 +135,8 @@ def _sources(rows: Sequence[Row]) -> list[str]:
 
 
 def _translations(directory: Path, sentences: Sequence[str]) -> list[Translation]:
-    from dataclasses import replace
-
-    translator = Translator.load(directory)
-    options = replace(translator.options, attention=True)
-    chosen = [sentence for sentence in sentences if sentence.strip()][:MOST_SENTENCES]
-    return translator.translate([sentence[:LONGEST_SENTENCE] for sentence in chosen], options)
+    chosen = [sentence[:LONGEST_SENTENCE] for sentence in sentences if sentence.strip()][:MOST_SENTENCES]
+    return Translator.load(directory).translate(chosen, attention=True)
 
 
 def _cells(loaded: LoadedModel, rows: Sequence[Row]) -> Iterator[ColouredText]:

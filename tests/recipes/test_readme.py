@@ -155,3 +155,19 @@ def test_the_files_of_a_model_directory_are_documented(toy_model: Path) -> None:
     load(toy_model)
     for entry in toy_model.iterdir():
         assert f"`{entry.name}" in README
+
+
+def test_the_output_that_is_shown_for_prepare_is_true(tmp_path: Path) -> None:
+    """The first example of the page, whole, on a terminal's words: all but the time."""
+    block = README[README.index("$ seqkit prepare corpus") :].split("\n```", 1)[0]
+    command, _, shown = block.partition("\ncorpus corpus\n")
+    assert shown.count("\n") == 8
+    subprocess.run([sys.executable, ROOT / "data" / "captions" / "make.py", "."], cwd=tmp_path, check=True)
+    words = command.removeprefix("$ seqkit ").replace("\\\n", " ").split()
+    done = subprocess.run(
+        [sys.executable, "-m", "seqkit", *words], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    title, *rows = done.stderr.splitlines()
+    assert title == "corpus corpus"
+    expected = [" ".join(line.split()) for line in shown.splitlines() if not line.startswith("time ")]
+    assert [" ".join(row.split()) for row in rows if not row.strip().startswith("time ")] == expected

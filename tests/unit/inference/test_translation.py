@@ -382,3 +382,20 @@ def test_precisions_are_resolved_and_refused_by_name(toy_model: Path) -> None:
         load("int8", attention="additive")
     with pytest.raises(ConfigError, match="'int4' is not known"):
         load("int4")
+
+
+def test_options_are_given_as_one_object_or_by_name(toy_model: Path) -> None:
+    translator = seqkit.Translator.load(toy_model)
+    named = translator.translate(["ba di"], beam_size=2, attention=True)
+    options = replace(translator.options, beam_size=2, attention=True)
+    (whole,) = translator.translate(["ba di"], options)
+    assert isinstance(options, seqkit.TranslateOptions)
+    assert (named[0].text, named[0].score) == (whole.text, whole.score)
+    assert named[0].alternatives[0].attention is not None
+    with pytest.raises(TypeError, match="beam_width"):
+        translator.translate(["ba di"], beam_width=2)
+    assert {*seqkit.__all__} == {
+        *("GenerateOptions", "TextGenerator", "TranslateOptions", "Translator", "__version__"),
+    }
+    with pytest.raises(AttributeError, match="module 'seqkit' has no attribute 'Trainer'"):
+        seqkit.Trainer  # noqa: B018
