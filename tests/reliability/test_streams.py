@@ -21,7 +21,7 @@ STUB = """
 import seqkit.inference.translation as inference
 from seqkit.inference.translations import Alternative, Translation
 
-def translate(self, lines, options=None, *, prefixes=None):
+def translate(self, lines, options=None, *, prefixes=None, progress=None):
     return [Translation(line, (Alternative(line.upper(), 0.0, (), ()),)) for line in lines]
 
 inference.Translator.translate = translate

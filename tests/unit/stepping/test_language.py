@@ -143,7 +143,7 @@ def test_precisions() -> None:
     assert resolve("int8", "rnn") == "int8"
     with pytest.raises(ConfigError, match="--precision 'fp8' is not known") as caught:
         resolve("fp8")
-    assert caught.value.hint == "auto, fp32, bf16, int8"
+    assert caught.value.hint == "one of auto, fp32, bf16, int8"
     with pytest.raises(ConfigError, match="--precision int8 is for processors"):
         resolve("int8", on_processor=False)
 
