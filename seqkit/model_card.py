@@ -80,6 +80,7 @@ class ModelCard:
             "step": self.facts.step,
             "epoch": self.facts.epoch,
             "corpus": self.facts.corpus,
+            "size": self.facts.size,
             "scores": list(self.facts.scores),
             "shortlist": self.shortlist,
             "settings": dict(self.settings),
@@ -150,8 +151,9 @@ class ModelCard:
             else f"{value['data.streams']:,} streams, slices of {value['data.slice_length']:,} tokens"
         )
         versions = ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
+        size = f"{self.facts.size:,} {'pairs' if translates else 'characters'}, " if self.facts.size else ""
         return [
-            ["corpus", f"fingerprint {self.facts.corpus[:16]}"],
+            ["text", f"{size}corpus with the fingerprint {self.facts.corpus[:16]}"],
             ["length", f"{self.facts.step:,} steps, {self.facts.epoch:.1f} epochs to the best validation"],
             ["batch", batch],
             [

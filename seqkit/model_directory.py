@@ -73,6 +73,7 @@ class Facts:
 
     kind: Kind
     corpus: str  # fingerprint
+    size: int = 0  # of the training text, in pairs or characters; 0: versions before 0.7 did not say
     longest_source: int = 0  # tokens, of translation
     documents: str = ""  # of generation: what ends a document of the corpus
     boundary: int = 0  # of generation: the id before a text's first token
@@ -386,7 +387,9 @@ def _facts(manifest: dict[str, Any], directory: Path) -> Facts:
         raise ModelError(
             f"the manifest's facts are damaged: {error}", where=str(directory / MANIFEST)
         ) from error
-    whole = all(type(number) is int for number in (facts.longest_source, facts.boundary, facts.step))
+    whole = all(
+        type(number) is int for number in (facts.size, facts.longest_source, facts.boundary, facts.step)
+    )
     good = (whole and all(isinstance(score, dict) for score in facts.scores)) and (
         facts.longest_source > 0
         if facts.kind == "translation"

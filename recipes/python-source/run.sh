@@ -16,7 +16,7 @@ model="$work/model-$minutes-minutes-seed-$seed"
 mkdir -p "$work"
 
 step() { printf '\n== %s\n' "$*" >&2; }
-show() { printf '   $ %s\n' "$*" >&2; "$@"; }
+show() { printf '   $%s\n' "$(printf ' %q' "$@")" >&2; "$@"; }
 
 step "1. The text: sources of the standard library of $(python --version)"
 if [ ! -f "$work/train.txt" ]; then

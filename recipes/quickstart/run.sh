@@ -14,7 +14,7 @@ work="${WORK:-$here/work}"
 mkdir -p "$work"
 
 step() { printf '\n== %s\n' "$*" >&2; }
-show() { printf '   $ %s\n' "$*" >&2; "$@"; }
+show() { printf '   $%s\n' "$(printf ' %q' "$@")" >&2; "$@"; }
 
 step "1. A corpus: 20,000 English–German captions from a grammar, and 1,000 held-out ones to test on"
 if [ ! -f "$work/captions/test.de" ]; then

@@ -17,7 +17,7 @@ model="$work/$preset-seed-$seed"
 mkdir -p "$work"
 
 step() { printf '\n== %s\n' "$*" >&2; }
-show() { printf '   $ %s\n' "$*" >&2; "$@"; }
+show() { printf '   $%s\n' "$(printf ' %q' "$@")" >&2; "$@"; }
 
 step "1. The text: all of Shakespeare's dialogue in one megabyte, verified"
 python "$here/fetch.py" "$work/input.txt"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from pathlib import Path
 
 from seqkit.cli.evaluate_shared import json_lines
 from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError
+from seqkit.printable import printable_text
 
 
 def show_card(model: str, *, form: str) -> None:
@@ -18,4 +22,20 @@ def show_card(model: str, *, form: str) -> None:
             "a model's card has no form for LaTeX", where="--format", hint="text, markdown or json"
         )
     card = ModelCard.of(Path(model))
-    write_results(json_lines([card.to_dict()]) if form == "json" else card.to_markdown().split("\n", 1)[1])
+    if form == "json":
+        write_results(json_lines([card.to_dict()]))
+        return
+    page = card.to_markdown().split("\n", 1)[1]
+    if form == "text" and sys.stdout is not None and sys.stdout.isatty():
+        _show_on_terminal(page, model)
+    else:
+        write_results(page)
+
+
+def _show_on_terminal(page: str, model: str) -> None:
+    """The page with its tables drawn, and this model's name in the commands."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    named = page.replace('"MODEL"', json.dumps(model)).replace("MODEL", shlex.quote(model))
+    Console(file=sys.stdout).print(Markdown(printable_text(named), code_theme="ansi_dark"))

@@ -164,8 +164,10 @@ def _check_result(splits: dict[str, WrittenSplit], dropped: dict[str, int], foun
         )
     if found.shared_sources:
         logger.warning(
-            "%s training pairs have a source that is also in the validation files; scores there will flatter",
-            f"{found.shared_sources:,}",
+            "%s a source that is also in the validation files; scores there will flatter",
+            "1 training pair has"
+            if found.shared_sources == 1
+            else f"{found.shared_sources:,} training pairs have",
         )
 
 

@@ -69,7 +69,7 @@ def rehearse(options: TrainOptions) -> Rehearsal:
     weights = sum(parameter.numel() * 4 for parameter in run.model.parameters())
     return Rehearsal(
         kind=run.corpus.kind,
-        size=run.task.size,
+        size=run.task.facts.size,
         parameters=sum(parameter.numel() for parameter in run.model.parameters()),
         device=str(run.device),
         precision=run.precision,

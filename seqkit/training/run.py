@@ -116,20 +116,18 @@ class Run:
         if not continued and self.options.init_from is not None:
             self._initialize_from(self.options.init_from)
         self.writer = ModelWriter(self.options.model, fresh=not continued)
-        count = sum(parameter.numel() for parameter in self.model.parameters())
         yield Started(
             self.state.step,
             self.budget.total_steps,
-            count,
+            sum(parameter.numel() for parameter in self.model.parameters()),
             self.corpus.kind,
-            self.task.size,
+            self.task.facts.size,
             self.precision,
             str(self.device),
             self.threads,
             read_rows(self.metrics, METRICS),
         )
-        files = {**self.tokenizer_files, CONFIG: to_json(self.config.to_dict()), METRICS: self.metrics}
-        self._publish(files)
+        self._publish({**self.tokenizer_files, CONFIG: to_json(self.config.to_dict()), METRICS: self.metrics})
         if not continued:
             self._save()  # from here on there is something to continue from
         while not self.state.finished:

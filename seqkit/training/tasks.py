@@ -40,12 +40,11 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Task:
-    """What a run needs to know of its kind. `size` is that of the training text, in pairs or characters."""
+    """What a run needs to know of its kind."""
 
     batches: Batches
     validator: Validator
     facts: Facts
-    size: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,7 @@ def _translation(corpus: Corpus, config: Config, network: Network) -> Task:
     facts = Facts(
         kind="translation",
         corpus=corpus.fingerprint,
+        size=len(corpus.train),
         longest_source=int(lengths.max()) if len(lengths) else 1,
     )
     translator = Translator([network.loaded(config, facts)], device=network.device)
@@ -84,7 +84,6 @@ def _translation(corpus: Corpus, config: Config, network: Network) -> Task:
         PairBatches(corpus, training.batch_tokens, training.seed, config.data.subword_sampling),
         TranslationValidator(corpus, config, translator, network.device, network.precision),
         facts,
-        len(corpus.train),
     )
 
 
@@ -92,7 +91,13 @@ def _generation(corpus: Corpus, config: Config, network: Network) -> Task:
     training, text = config.training, corpus.manifest.text
     assert text is not None
     boundary = newline_id(network.target_tokenizer) if text.documents == "none" else END
-    facts = Facts(kind="generation", corpus=corpus.fingerprint, documents=text.documents, boundary=boundary)
+    facts = Facts(
+        kind="generation",
+        corpus=corpus.fingerprint,
+        size=text.train_characters,
+        documents=text.documents,
+        boundary=boundary,
+    )
 
     def write() -> list[str]:
         """Texts by the present weights; the same seed each time, so that they can be compared."""
@@ -113,7 +118,6 @@ def _generation(corpus: Corpus, config: Config, network: Network) -> Task:
         _stream_batches(corpus, config),
         TextValidator(valid, write, network.device, network.precision),
         facts,
-        text.train_characters,
     )
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from seqkit.errors import ExitCode
 from seqkit.model_card import CARD, ModelCard, write_card
 from tests.laws.runs import train
 from tests.reliability.hostile import read_manifest, write_manifest
+from tests.reliability.pseudo_terminal import everything_sent_to
 
 
 @pytest.mark.parametrize("kind", ["translation", "generation"])
@@ -27,6 +32,9 @@ def test_a_card_says_what_a_model_is(
     assert f"{sum(array.size for array in loaded.parameters.values()):,} parameters" in text
     assert f"{loaded.target_tokenizer.size:,} of kind" in text
     assert f"{loaded.facts.step:,} steps" in text
+    unit = "pairs" if kind == "translation" else "characters"
+    assert loaded.facts.size > 100
+    assert f"| text | {loaded.facts.size:,} {unit}, corpus with the fingerprint" in text
     assert ("seqkit translate MODEL" in text) == (kind == "translation")
     assert ("seqkit generate MODEL" in text) == (kind == "generation")
     for score in loaded.facts.scores:
@@ -91,3 +99,21 @@ def test_scores_that_are_none(toy_model: Path, tmp_path: Path, capfd: pytest.Cap
     write_manifest(model, manifest)
     assert cli.run(["evaluate", "--model", str(model)]) == ExitCode.BAD_DATA
     assert "the manifest's facts are damaged" in capfd.readouterr().err
+
+
+def test_a_terminal_gets_drawn_tables_and_this_models_name(toy_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "my model").symlink_to(toy_model)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqkit", "evaluate", "--model", "my model"],
+        stdout=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "NO_COLOR": "1"},
+    )
+    os.close(theirs)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", everything_sent_to(ours).decode())
+    assert process.wait() == 0
+    assert "seqkit translate 'my model'" in shown
+    assert 'seqkit.Translator.load("my model")' in shown
+    assert "MODEL" not in shown
+    assert "───" in shown  # a table's line
+    assert "| --- |" not in shown
