@@ -124,6 +124,7 @@ class TrainingDisplay:
         self.panel.total_steps = event.total_steps
         for row in event.rows:
             self.panel.take_row(row.step, self._charted(row.scores), row.parts)
+            self.panel.losses.add(row.step, row.train_loss)
         self.window_start = self.last = time.monotonic()
         if self.quiet:
             return
@@ -140,9 +141,10 @@ class TrainingDisplay:
                 continued_after_step=event.step or None,
             )
             return
-        continued = f"continuing after step {event.step:,}; " if event.step else ""
+        if event.step:
+            self._print(f"continuing after step {event.step:,}")
         self._print(
-            f"{continued}{event.parameters / 1e6:.2f} M parameters, {event.size:,} "
+            f"{event.parameters / 1e6:.2f} M parameters, {event.size:,} "
             f"{'pairs' if event.kind == 'translation' else 'characters'}, "
             f"{event.precision} on {event.device}, {event.threads} thread{'' if event.threads == 1 else 's'}"
         )
