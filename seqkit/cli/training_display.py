@@ -83,7 +83,7 @@ class TrainingDisplay:
         self.kind = kind
         self.quiet = quiet
         self.columns: list[_Column] = []  # that stand in the last header
-        self.panel = TrainingPanel(kind, _CHARTED[kind][0])
+        self.panel = TrainingPanel(_CHARTED[kind][0])
         self.terminal: Console | None = None
         self._open = ExitStack()
         self.last = self.window_start = time.monotonic()

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from seqkit.cli import console
 from seqkit.cli.chart import Curve, Points, bar, extremes, line_chart
-from seqkit.config import Kind
 from seqkit.training.events import Progress
 from seqkit.training.validation import Sample, TextSample
 
@@ -29,7 +28,6 @@ SAMPLE_LINES = 6  # of the last validation's samples
 class TrainingPanel:
     """What the display knows of the run; rich asks it to draw itself four times a second."""
 
-    kind: Kind
     score_name: str  # what the second chart shows
     total_steps: int = 0  # 0 when the budget is time
     now: Progress | None = None

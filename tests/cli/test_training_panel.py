@@ -84,8 +84,8 @@ def report(step: int, loss: float, **changes: Any) -> StepReport:
     return StepReport(**values)
 
 
-def filled(kind: Any = "translation", steps: int = 100) -> TrainingPanel:
-    panel = TrainingPanel(kind, "BLEU", total_steps=200)
+def filled(steps: int = 100) -> TrainingPanel:
+    panel = TrainingPanel("BLEU", total_steps=200)
     for step in range(1, steps + 1):
         panel.take_step(Progress(report(step, 5 - step / 50), step / 200, 10.0, 65.0, validating=False))
         if step % 20 == 0:
