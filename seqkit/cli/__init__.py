@@ -90,6 +90,8 @@ def _print_version(wanted: bool) -> None:
 
 def main() -> NoReturn:
     """The console script."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback before a command or after it
     code = run(sys.argv[1:])
     try:
         if sys.stdout is not None:
@@ -100,7 +102,24 @@ def main() -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code, with at most one error block on standard error."""
+    """Run one command line and return its exit code, with at most one error block on standard error.
+
+    Signals are handled meanwhile; afterwards they do what they did before.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        code = _outcome(arguments)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    except _Terminated:  # when the command was over
+        code = ExitCode.TERMINATED
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    return code
+
+
+def _outcome(arguments: Sequence[str]) -> int:
+    """The exit code of a command line."""
     debug = "--debug" in arguments
     command = typer.main.get_command(app)
     completion.prepare_shells()
