@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -88,6 +88,7 @@ class TrainingDisplay:
         self._open = ExitStack()
         self.last = self.window_start = time.monotonic()
         self.window_tokens = 0
+        self.warned: set[str] = set()  # what was wrong at the last validation
 
     def __enter__(self) -> Self:
         if not self.quiet and console.is_terminal():
@@ -188,8 +189,7 @@ class TrainingDisplay:
             self.panel.best = f"{best} at {row['step']:,}"
         scores = {str(score["metric"]): float(score["score"]) for score in measured.scores}
         self.panel.take_row(row["step"], self._charted(scores), row["gradient"]["parts"])
-        for warning in event.warnings:
-            console.warn(warning)
+        self._warn(event.warnings)
         if self.quiet:
             return
         timing = row["timing"]
@@ -213,6 +213,14 @@ class TrainingDisplay:
         values = " ".join(f"{column.value(event):>{column.width}}" for column in self.columns)
         self._print(values + ("  ★ best" if event.best else ""))
         self.panel.take_samples(measured.samples)
+
+    def _warn(self, warnings: Sequence[str]) -> None:
+        """Say what has begun to be wrong: what goes on from the validation before was said there."""
+        kinds = {warning.partition(":")[0]: warning for warning in warnings}
+        for kind, warning in kinds.items():
+            if kind not in self.warned:
+                console.warn(warning)
+        self.warned = set(kinds)
 
     def _charted(self, scores: Mapping[str, float]) -> float:
         return scores.get(_CHARTED[self.kind][1], math.nan)

@@ -15,10 +15,11 @@ from rich.text import Text
 
 from seqkit.cli.chart import Curve, bar, line_chart, sparkline
 from seqkit.cli.live_area import Area
+from seqkit.cli.training_display import TrainingDisplay
 from seqkit.cli.training_panel import TrainingPanel
-from seqkit.training.events import Progress
+from seqkit.training.events import Progress, Validated
 from seqkit.training.loop import StepReport
-from seqkit.training.validation import Sample, TextSample
+from seqkit.training.validation import Measured, Sample, TextSample
 
 _UP = "\x1b[1A"
 
@@ -182,3 +183,23 @@ def test_a_narrower_terminal_gets_its_broken_lines_erased() -> None:
     assert area.process_renderables([Text("once")]) == [Text("once")]
     screen.width = 200
     assert area.process_renderables([Text("wider")]) == [Text("wider")]
+
+
+def test_a_warning_is_said_when_it_begins(capfd: pytest.CaptureFixture[str]) -> None:
+    """A loss that rises for ten validations is one warning, not ten; what comes back is said again."""
+    row: dict[str, Any] = {"step": 1, "epoch": 1.0, "train_loss": 2.0, "valid_perplexity": 3.0}
+    row["gradient"] = {"norm": 1.0, "clipped_share": 0.0, "parts": {}}
+    row["timing"] = {"target_tokens_per_second": 9.0, "elapsed_seconds": 1.0}
+    display = TrainingDisplay("translation", quiet=True)
+    said = []
+    for kinds in (
+        ["over-fitting"],
+        ["over-fitting", "gradients vanish"],
+        ["over-fitting"],
+        [],
+        ["over-fitting"],
+    ):
+        warnings = [f"{kind}: by {len(said)}" for kind in kinds]
+        display.show(Validated(Measured(2.0, (), (), {}), row, False, warnings))
+        said.append(capfd.readouterr().err.removeprefix("seqkit: warning: "))
+    assert said == ["over-fitting: by 0\n", "gradients vanish: by 1\n", "", "", "over-fitting: by 4\n"]
