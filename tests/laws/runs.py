@@ -10,7 +10,7 @@ from typing import Any
 
 from seqkit import model_directory
 from seqkit.config import Config, Layer, preset_layer, resolve
-from seqkit.errors import Interrupted, ModelError
+from seqkit.errors import InputMissing, Interrupted, ModelError
 from seqkit.training.events import Event
 from seqkit.training.options import TrainOptions
 from seqkit.training.run import train_model
@@ -138,7 +138,7 @@ def state_of(model: Path) -> str:
     """What a reader finds: a whole model or none; anything else is an error."""
     try:
         model_directory.load(model)
-    except ModelError as error:
+    except (InputMissing, ModelError) as error:  # InputMissing: there is not even a directory
         if "holds no trained model yet" in error.message or not (model / "manifest.json").exists():
             return "not yet"
         raise
