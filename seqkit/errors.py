@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path
@@ -170,7 +171,8 @@ def suggest(name: str, known: Iterable[str]) -> str | None:
 def nearby(path: Path, holding: str = "") -> str | None:
     """The nearest to a path that does not exist among its neighbours, or those of them that hold a file."""
     try:
-        neighbours = [each.name for each in path.parent.iterdir() if (each / holding).exists()]
+        # False, too, where a folder may not be searched; Path.exists raises there before Python 3.14.
+        neighbours = [each.name for each in path.parent.iterdir() if os.path.exists(each / holding)]  # noqa: PTH110
     except OSError:
         return f"there is no folder {path.parent} either" if not path.parent.exists() else None
     return suggest(path.name, neighbours)

@@ -94,7 +94,7 @@ class ModelCard:
         what = (
             f"An encoder–decoder {family} with attention that translates lines of text"
             if translates
-            else f"An {family} that writes text, token by token"
+            else f"{'An' if family == 'LSTM' else 'A'} {family} that writes text, token by token"
         )
         scores = [
             [str(score.get("metric")), _number(score.get("score")), str(score.get("signature"))]

@@ -62,7 +62,7 @@ _TOKENIZERS = (
     "target.characters.json",
 )
 _FILES = (CONFIG, WEIGHTS, METRICS, SHORTLIST, *_TOKENIZERS)
-_LIMITS = {CONFIG: JSON_LIMIT, WEIGHTS: 1 << 34, METRICS: 1 << 28, SHORTLIST: 1 << 30}  # bytes
+LIMITS = {CONFIG: JSON_LIMIT, WEIGHTS: 1 << 34, METRICS: 1 << 28, SHORTLIST: 1 << 30}  # bytes
 _TOKENIZER_LIMIT = 1 << 26
 _SELF_TEST = ("A man rides a bicycle.", "Zwei Hunde, 3 Bälle: schön!", "naïve ☃ 東京 <s>")
 
@@ -175,7 +175,7 @@ def _entry(content: bytes) -> dict[str, Any]:
 def _is(path: Path, entry: object) -> bool:
     """Whether a file is the one that a manifest's entry describes."""
     try:
-        return _entry(read_regular(path, limit=_LIMITS.get(path.name, _TOKENIZER_LIMIT))) == entry
+        return _entry(read_regular(path, limit=LIMITS.get(path.name, _TOKENIZER_LIMIT))) == entry
     except SeqkitError:
         return False
 
@@ -303,7 +303,7 @@ def _checked_file(directory: Path, name: str, manifest: dict[str, Any]) -> bytes
     """A file's bytes, when they are what the manifest says."""
     path = directory / name
     try:
-        content = read_regular(path, limit=_LIMITS.get(name, _TOKENIZER_LIMIT))
+        content = read_regular(path, limit=LIMITS.get(name, _TOKENIZER_LIMIT))
     except InputMissing as error:
         raise ModelError(f"{name} is missing from the model directory", where=str(path)) from error
     except DataError as error:

@@ -118,7 +118,8 @@ def _fitting(begun: str, marks: tuple[str, ...]) -> Iterator[str]:
 
 
 def _holds(directory: Path, names: tuple[str, ...]) -> bool:
-    return all((directory / name).is_file() for name in names)
+    # False, too, where a folder may not be searched; Path.is_file raises there before Python 3.14.
+    return all(os.path.isfile(directory / name) for name in names)  # noqa: PTH113
 
 
 class _Bash(BashComplete):

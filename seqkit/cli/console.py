@@ -11,7 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from seqkit.errors import Interrupted, SeqkitError, suggest
@@ -61,15 +61,18 @@ def live_area(renderable: RenderableType) -> Iterator[Console]:
         redirect_stdout=False,
         redirect_stderr=False,
     )
-    with live:
-        screen.push_render_hook(area)
-        _live = screen
-        try:
-            yield screen
-        finally:
-            _live = None
-            live.refresh()  # the terminal may have become narrower since the last time
-            screen.pop_render_hook()
+    live.start()
+    screen.push_render_hook(area)
+    _live = screen
+    try:
+        yield screen
+    finally:
+        _live = None
+        with suppress(OSError):  # the terminal may be gone
+            live.refresh()  # or have become narrower since the last time
+        screen.pop_render_hook()
+        with suppress(OSError):
+            live.stop()
 
 
 def _write(line: str) -> None:
@@ -85,6 +88,15 @@ def _write(line: str) -> None:
 def note(text: str) -> None:
     """One line of talk."""
     _write(printable(text))
+
+
+def row(text: str, style: str = "") -> None:
+    """One line that stays above the live area, as much of it as the terminal's width holds."""
+    from rich.text import Text
+
+    assert _live is not None
+    with suppress(OSError):  # the terminal is gone: results matter more than talk
+        _live.print(Text(printable(text), style), no_wrap=True, overflow="ellipsis", soft_wrap=False)
 
 
 def warn(text: str) -> None:
@@ -156,6 +168,12 @@ def duration(seconds: float) -> str:
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def announce_input(path: str, what: str = "text") -> None:
+    """Say so before a person's typing is waited for."""
+    if path == "-" and sys.stdin is not None and sys.stdin.isatty():
+        note(f"reading {what} from the terminal; Ctrl-D ends it")
 
 
 ProgressCallback = Callable[[str, int, int | None], None]

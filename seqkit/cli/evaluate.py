@@ -330,7 +330,7 @@ def evaluate(
         _refuse_more(named, 0, "--report tells of a run")
         if model is None:
             raise ConfigError("--report needs a --model", hint="a model directory, or its metrics.jsonl")
-        report_of_record(model, report, source, as_json=form == "json", quiet=quiet)
+        report_of_record(model, report, source, form=form, quiet=quiet, device=device, threads=threads)
     elif purpose == NOVELTY:
         if model is not None:
             raise ConfigError("--novelty compares texts and needs no --model", hint="leave --model out")

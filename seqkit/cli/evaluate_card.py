@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
 
 from seqkit.cli.evaluate_shared import json_lines
-from seqkit.cli.output import write_results
+from seqkit.cli.output import draw, write_results
 from seqkit.errors import ConfigError
 from seqkit.printable import printable_text
 
@@ -34,8 +35,8 @@ def show_card(model: str, *, form: str) -> None:
 
 def _show_on_terminal(page: str, model: str) -> None:
     """The page with its tables drawn, and this model's name in the commands."""
-    from rich.console import Console
     from rich.markdown import Markdown
 
-    named = page.replace('"MODEL"', json.dumps(model)).replace("MODEL", shlex.quote(model))
-    Console(file=sys.stdout).print(Markdown(printable_text(named), code_theme="ansi_dark"))
+    quoted = {'"MODEL"': json.dumps(model, ensure_ascii=False), "MODEL": shlex.quote(model)}
+    named = re.sub(r'"MODEL"|MODEL', lambda found: quoted[found[0]], page)
+    draw(Markdown(printable_text(named), code_theme="ansi_dark"))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.evaluate_shared import announce_input, json_lines, table
+from seqkit.cli.evaluate_shared import json_lines, table
 from seqkit.cli.output import write_results
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def evaluate_novelty(corpus: str, file: str, *, form: str, quiet: bool) -> None:
     from seqkit.evaluation.text import open_text_corpus
 
     opened = open_text_corpus(corpus)
-    announce_input(file)
+    console.announce_input(file)
     text = novelty.read_generated(file, opened)
     with console.progress("characters", quiet=quiet) as update:
         report = novelty.evaluate_novelty(text, opened, progress=update)

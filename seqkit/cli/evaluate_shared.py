@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from seqkit.cli import console
 from seqkit.errors import ConfigError, suggest
 
 _INDENT = "    "
@@ -27,12 +26,6 @@ def check_format(name: str, *, as_json: bool) -> str:
     if as_json and name not in {"text", "json"}:
         raise ConfigError(f"--json and --format {name} exclude each other", hint="leave one of them out")
     return "json" if as_json else name
-
-
-def announce_input(path: str) -> None:
-    """Say so before a person's typing is waited for."""
-    if path == "-" and sys.stdin is not None and sys.stdin.isatty():
-        console.note("reading standard input; Ctrl-D ends it")
 
 
 def json_lines(results: Iterable[Mapping[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.evaluate_shared import announce_input, json_lines, table
+from seqkit.cli.evaluate_shared import json_lines, table
 from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError
 
@@ -77,7 +77,7 @@ def _score(request: TextScoring, *, quiet: bool, device: str, threads: int | Non
         set_threads(threads)
         place = resolve_device(device)
     predictors = open_predictors(request.model, request.ngram)
-    announce_input(request.text)
+    console.announce_input(request.text)
     text = predictors.encode_file(request.text)
     with console.progress("tokens", quiet=quiet) as update:
         return score_text(predictors, text, protocols, device=place, progress=update)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.evaluate_shared import announce_input, json_lines, table
+from seqkit.cli.evaluate_shared import json_lines, table
 from seqkit.cli.evaluate_worst import show_worst, worst_results
 from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError, RunFailed
@@ -227,7 +227,7 @@ def _check_fail_under(fail_under: float | None, options: MetricOptions) -> None:
 def _read(path: str) -> list[str]:
     from seqkit.data.text import read_lines
 
-    announce_input(path)
+    console.announce_input(path)
     return list(read_lines(path))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli import console
-from seqkit.cli.output import write_results
+from seqkit.cli.output import draw, write_results
 from seqkit.evaluation.worst import differences
 
 if TYPE_CHECKING:
@@ -56,11 +57,9 @@ def _plain(line: Line) -> str:
 
 def _show_on_terminal(lines: Sequence[Line]) -> None:
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
 
-    screen = Console(file=sys.stdout, markup=False, highlight=False)
-    side_by_side = screen.width >= _NARROW
+    side_by_side = shutil.get_terminal_size().columns >= _NARROW
     names = [name for name, _, _ in _parts(lines[0])]
     grid = Table("line", "chrF", *(names if side_by_side else ["texts"]), box=SIMPLE, show_lines=True)
     for line in lines:
@@ -68,7 +67,7 @@ def _show_on_terminal(lines: Sequence[Line]) -> None:
         if not side_by_side:
             texts = [_below(texts)]
         grid.add_row(f"{line.number:,}", f"{line.score:.1f}", *texts)
-    screen.print(grid)
+    draw(grid)
 
 
 def _marked(text: str, other: str | None, name: str) -> Text:

@@ -292,8 +292,7 @@ def _read(file: str) -> str:
     """The prompt in a file."""
     from seqkit.data.text import read_text
 
-    if file == "-" and sys.stdin is not None and sys.stdin.isatty():
-        console.note("reading the prompt from the terminal; Ctrl-D ends it")
+    console.announce_input(file, "the prompt")
     return "".join(read_text(file))
 
 

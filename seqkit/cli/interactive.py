@@ -84,7 +84,8 @@ def on_terminals() -> bool:
 def prompt(model: Path, *, quiet: bool) -> str:
     """What stands before the cursor: the model's name, unless talk is unwanted."""
     name = "" if quiet else console.printable(_short(model.resolve().name))
-    return f"{name}> "
+    encoding = sys.stdout.encoding  # in which Python writes the prompt
+    return f"{name}> ".encode(encoding, "backslashreplace").decode(encoding)
 
 
 def greet(kind: str, vocabulary: int, facts: Facts, metrics: dict[str, str]) -> None:

@@ -17,13 +17,14 @@ from seqkit.cli import console
 HISTORY_LINES = 1000
 LONGEST_REMEMBERED = 10_000  # characters; the history is for lines that somebody would look for
 
-_BINDINGS = (
+_READLINE = (
     "tab: complete",
     # Without these three the locale C would make commands of the bytes of what is not ASCII.
     "set input-meta on",
     "set output-meta on",
     "set convert-meta off",
 )
+_LIBEDIT = ("bind ^I rl_complete",)  # what some Pythons have in its place
 
 
 class EmptyLineInterrupt(KeyboardInterrupt):
@@ -39,7 +40,7 @@ class LineReader:
         self._completions = sorted(completions)
         if isinstance(sys.stdin, io.TextIOWrapper):
             sys.stdin.reconfigure(errors="replace")  # a byte that is no text is no reason to end
-        for binding in _BINDINGS:
+        for binding in _LIBEDIT if "libedit" in (readline.__doc__ or "") else _READLINE:
             readline.parse_and_bind(binding)
         readline.set_completer_delims(" ")
         readline.set_completer(self._complete)
@@ -83,8 +84,10 @@ class LineReader:
             return
         with suppress(OSError, UnicodeError):  # a full disk, or a locale without the character
             readline.add_history(line)
-            if self._history is not None:
+            if self._history is not None and hasattr(readline, "append_history_file"):
                 readline.append_history_file(1, self._history)
+            elif self._history is not None:  # libedit's module may have no such function
+                readline.write_history_file(self._history)
 
 
 def _interrupt(_signal_number: int, _frame: FrameType | None) -> None:

@@ -10,11 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from seqkit.cli import console
 from seqkit.errors import OutputError, output_error
 from seqkit.files import atomic_writer
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 # What could end a line for another tool becomes a space: one line in, one line out.
 _LINE_BREAKS = str.maketrans(dict.fromkeys("\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029", " "))
@@ -52,6 +55,18 @@ def write_results(text: str) -> None:
     """Results in one go, in UTF-8 whatever the locale says, and bytes of names that are none as they are."""
     stream = standard_output()
     stream.write(text.encode("utf-8", "surrogateescape"))
+    stream.flush()
+
+
+def draw(renderable: RenderableType) -> None:
+    """Something of rich's on standard output, which is a terminal, in UTF-8 as all results are."""
+    from rich.console import Console
+
+    screen = Console(file=sys.stdout, markup=False, highlight=False)
+    with screen.capture() as drawn:
+        screen.print(renderable)
+    stream = standard_output(markup=True)
+    stream.write(drawn.get().encode("utf-8", "surrogateescape"))
     stream.flush()
 
 

@@ -8,47 +8,70 @@ from typing import TYPE_CHECKING
 
 from seqkit.cli import console
 from seqkit.cli.output import destination, json_line, write_results
+from seqkit.errors import ConfigError
+from seqkit.files import write_atomic
 
 if TYPE_CHECKING:
     from seqkit.config import Resolved
-    from seqkit.report.contents import Contents
+    from seqkit.training.options import TrainOptions
 
 REPORT = "report.html"  # in the model directory
 
 
-def report_of_run(corpus: Path, model: Path, resolved: Resolved, *, quiet: bool) -> None:
+def report_of_run(options: TrainOptions, resolved: Resolved, *, quiet: bool) -> None:
     """The page of a run that is over, into the model directory."""
     from seqkit.data.corpus import Corpus
     from seqkit.report.collect import from_model
+    from seqkit.report.page import page
 
-    contents = from_model(model, resolved=resolved, corpus=Corpus.open(corpus))
-    _write(contents, model / REPORT, quiet=quiet)
+    contents = from_model(
+        options.model,
+        resolved=resolved,
+        corpus=Corpus.open(options.corpus),
+        device=options.device,
+        threads=options.threads,
+    )
+    path = options.model / REPORT
+    write_atomic(path, page(contents))  # not through a link: in a model directory all is its own
+    if not quiet:
+        console.note(f"report: {path}")
 
 
-def report_of_record(model: str, page: Path, source: str | None, *, as_json: bool, quiet: bool) -> None:
+def report_of_record(
+    model: str, path: Path, source: str | None, *, form: str, quiet: bool, device: str, threads: int | None
+) -> None:
     """The page of a model directory, or of a metrics.jsonl alone.
 
     Attention is drawn for the first lines of `source`, or for the samples of the validations.
     """
-    from seqkit.data.text import read_lines
-    from seqkit.report.collect import MOST_SENTENCES, from_metrics, from_model
-
-    path = Path(model)
-    if path.is_file():
-        contents = from_metrics(path)
-    else:
-        contents = from_model(
-            path, sentences=() if source is None else list(islice(read_lines(source), MOST_SENTENCES))
-        )
-    _write(contents, page, quiet=quiet or as_json)
-    if as_json:
-        write_results(json_line({"schema": 1, "report": str(page), "validations": len(contents.rows)}) + "\n")
-
-
-def _write(contents: Contents, path: Path, *, quiet: bool) -> None:
+    from seqkit.report.collect import from_metrics, from_model
     from seqkit.report.page import page
 
+    if form not in {"text", "json"}:
+        raise ConfigError(f"a report is a page of HTML, so --format {form} says nothing", where="--format")
+    record = Path(model)
+    if record.is_file():
+        if source is not None:
+            raise ConfigError("--source needs the model itself, not its record", hint="name the directory")
+        contents = from_metrics(record)
+    else:
+        sentences = () if source is None else _first_lines(record, source)
+        contents = from_model(record, sentences=sentences, device=device, threads=threads)
     with destination(path) as stream:
         stream.write(page(contents))
-    if not quiet:
+    if form == "json":
+        write_results(json_line({"schema": 1, "report": str(path), "validations": len(contents.rows)}) + "\n")
+    elif not quiet:
         console.note(f"report: {path}")
+
+
+def _first_lines(model: Path, source: str) -> list[str]:
+    """The lines of a text whose translations are shown."""
+    from seqkit import model_directory
+    from seqkit.data.text import read_lines
+    from seqkit.report.collect import MOST_SENTENCES
+
+    if model_directory.read_facts(model).kind != "translation":
+        raise ConfigError("--source is for a translator, and this is a generator", hint="leave --source out")
+    console.announce_input(source, "sentences")
+    return list(islice(read_lines(source), MOST_SENTENCES))

@@ -251,7 +251,7 @@ def train(
     if json_lines:
         write_results(json_line(_summary(model, finished)) + "\n")
     if report:
-        report_of_run(corpus, model, resolved, quiet=quiet)
+        report_of_run(options, resolved, quiet=quiet)
     if not quiet:
         _print_summary(model, finished, display.course())
 

@@ -143,8 +143,8 @@ class TrainingDisplay:
             )
             return
         if event.step:
-            self._print(f"continuing after step {event.step:,}")
-        self._print(
+            console.row(f"continuing after step {event.step:,}")
+        console.row(
             f"{event.parameters / 1e6:.2f} M parameters, {event.size:,} "
             f"{'pairs' if event.kind == 'translation' else 'characters'}, "
             f"{event.precision} on {event.device}, {event.threads} thread{'' if event.threads == 1 else 's'}"
@@ -211,7 +211,7 @@ class TrainingDisplay:
             return
         self._print_header()
         values = " ".join(f"{column.value(event):>{column.width}}" for column in self.columns)
-        self._print(values + ("  ★ best" if event.best else ""))
+        console.row(values + ("  ★ best" if event.best else ""))
         self.panel.take_samples(measured.samples)
 
     def _warn(self, warnings: Sequence[str]) -> None:
@@ -231,14 +231,7 @@ class TrainingDisplay:
         columns = _fitting(self.kind, self.terminal.width)
         if columns != self.columns:
             self.columns = columns
-            self._print(" ".join(f"{column.title:>{column.width}}" for column in columns), style="bold")
-
-    def _print(self, text: str, style: str | None = None) -> None:
-        from rich.text import Text
-
-        assert self.terminal is not None
-        line = Text(console.printable(text), style=style or "")
-        self.terminal.print(line, no_wrap=True, overflow="ellipsis", soft_wrap=False)
+            console.row(" ".join(f"{column.title:>{column.width}}" for column in columns), style="bold")
 
 
 def _number(value: float | None) -> float:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHART_HEIGHT = 4  # lines
 WIDEST = 120  # columns: longer lines are no easier to read
-SMALLEST_SCREEN = 16  # lines: a lower one gets no charts
+SMALLEST_SCREEN = 40, 16  # columns, lines: a smaller one gets no charts
 VANISHED = 1e-4  # a gradient whose bar is empty, as a share of the largest
 _FRESH = 0.02  # the part of a new step in what is smoothed
 SAMPLE_LINES = 6  # of the last validation's samples
@@ -78,10 +78,12 @@ class TrainingPanel:
         # The last column stays free: terminals that wrap early would break the area.
         width = min(options.max_width - 1, WIDEST)
         lines = [*self._head(self.now, width), self._health(self.now)]
-        if terminal.height >= SMALLEST_SCREEN:
-            if options.encoding.startswith("utf"):  # braille dots and nothing else
+        columns, height = SMALLEST_SCREEN
+        if terminal.height >= height:
+            # The charts are braille dots and nothing else.
+            if options.max_width >= columns and options.encoding.startswith("utf"):
                 lines += self._charts(self.now, width)
-            lines += self._samples
+            lines += [sample.copy() for sample in self._samples]
         for line in lines:
             line.truncate(width, overflow="ellipsis")
             yield line

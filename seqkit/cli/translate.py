@@ -242,8 +242,7 @@ def translate(
         return
     file = "-" if file is None else file
     layout = _Layout(json_lines, n_best > 1, scores, alignments)
-    if file == "-" and sys.stdin is not None and sys.stdin.isatty():
-        console.note("reading sentences from the terminal, one a line; Ctrl-D ends")
+    console.announce_input(file, "sentences")
     # A bar would be drawn into results that go to the same terminal.
     silent = quiet or file == "-" or (output is None and sys.stdout is not None and sys.stdout.isatty())
     with destination(output) as stream, console.progress("lines", quiet=silent) as on_progress:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product
 from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
+from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -56,6 +57,15 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
 }
+
+
+@contextmanager
+def _own_style() -> Iterator[None]:
+    """matplotlib as it comes, in the report's style: what its user prefers elsewhere changes no page."""
+    with rc_context():
+        rcdefaults()
+        rcParams.update(_STYLE)
+        yield
 
 
 def curves(contents: Contents) -> dict[str, str]:
@@ -111,7 +121,7 @@ def text_charts(sides: Sequence[TextSide]) -> dict[str, str]:
 
 
 def _lengths(sides: Sequence[TextSide]) -> str:
-    with rc_context(_STYLE):
+    with _own_style():
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
         longest = max(int(np.quantile(side.lengths, 0.995)) for side in sides if len(side.lengths))
@@ -134,7 +144,7 @@ def _chart(
     rank: bool = False,
 ) -> str:
     """A line a series, with a dot at each point unless they are `rank`s."""
-    with rc_context(_STYLE):
+    with _own_style():
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
         for (name, (xs, ys)), (line, colour) in zip(series.items(), _LINES, strict=False):

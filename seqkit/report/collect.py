@@ -12,9 +12,10 @@ from seqkit.config import Kind, Resolved
 from seqkit.data.corpus import Corpus
 from seqkit.data.ragged import RaggedArray
 from seqkit.data.tokenizers import SPECIALS, Tokenizer
-from seqkit.errors import DataError, input_error
+from seqkit.errors import DataError
 from seqkit.evaluation.cell_relations import FEWEST_POSITIONS, relate_cells
 from seqkit.evaluation.cells import CellActivations, cell_activations
+from seqkit.files import read_regular
 from seqkit.inference.translation import Translator
 from seqkit.inference.translations import Translation
 from seqkit.model_card import ModelCard
@@ -27,7 +28,6 @@ LONGEST_SENTENCE = 300  # characters
 CELLS = 4  # that colour the text
 CELL_TEXT = 1500  # characters
 FREQUENT = 30  # tokens that are named
-METRICS_LIMIT = 1 << 28  # bytes
 
 
 def from_metrics(path: Path) -> Contents:
@@ -42,15 +42,21 @@ def from_model(
     resolved: Resolved | None = None,
     corpus: Corpus | None = None,
     sentences: Sequence[str] = (),
+    device: str = "auto",
+    threads: int | None = None,
 ) -> Contents:
     """A report of a model directory.
 
     `resolved` says where each setting came from; without it a setting is the default or is not. With the
     `corpus` of the run its text is described. Attention is drawn for `sentences`, or for the samples.
     """
-    rows = _rows(directory / METRICS)
     loaded = model_directory.load(directory)
+    rows = _rows(directory / METRICS)
     kind = loaded.facts.kind
+    translations: Sequence[Translation] = ()
+    if kind == "translation":
+        translator = Translator.load(directory, device=device, threads=threads)
+        translations = translator.translate(_shortened(sentences or _sources(rows)), attention=True)
     return Contents(
         title=str(directory),
         kind=kind,
@@ -58,7 +64,7 @@ def from_model(
         facts=_facts(directory),
         settings=[Setting(*one) for one in (resolved or Resolved.recorded(loaded.config, kind)).settings()],
         statistics=None if corpus is None else statistics(corpus),
-        translations=_translations(directory, sentences or _sources(rows)) if kind == "translation" else (),
+        translations=translations,
         cells=list(_cells(loaded, rows)) if kind == "generation" else (),
     )
 
@@ -101,12 +107,7 @@ def _side(name: str, array: RaggedArray, tokenizer: Tokenizer) -> TextSide:
 
 
 def _rows(path: Path) -> tuple[Row, ...]:
-    try:
-        with open(path, "rb") as stream:
-            content = stream.read(METRICS_LIMIT)
-    except OSError as error:
-        raise input_error(path, error) from error
-    rows = read_rows(content, str(path))
+    rows = read_rows(read_regular(path, limit=model_directory.LIMITS[METRICS]), str(path))
     if not rows:
         raise DataError(
             "there is nothing to report yet: no validation has been made",
@@ -134,9 +135,8 @@ def _sources(rows: Sequence[Row]) -> list[str]:
     return list(dict.fromkeys(sample["source"] for sample in rows[-1].samples if "source" in sample))
 
 
-def _translations(directory: Path, sentences: Sequence[str]) -> list[Translation]:
-    chosen = [sentence[:LONGEST_SENTENCE] for sentence in sentences if sentence.strip()][:MOST_SENTENCES]
-    return Translator.load(directory).translate(chosen, attention=True)
+def _shortened(sentences: Sequence[str]) -> list[str]:
+    return [sentence[:LONGEST_SENTENCE] for sentence in sentences if sentence.strip()][:MOST_SENTENCES]
 
 
 def _cells(loaded: LoadedModel, rows: Sequence[Row]) -> Iterator[ColouredText]:

@@ -17,11 +17,10 @@ from seqkit.evaluation.worst import differences
 from seqkit.printable import printable, printable_text
 from seqkit.report.charts import curves, shares, text_charts
 from seqkit.report.contents import ColouredText, Contents, Statistics
-from seqkit.report.style import STYLE
+from seqkit.report.style import LEVELS, STYLE
 from seqkit.training.rows import metric_title
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-_SHADES = 8  # on either side of none, as in the style sheet
 _PERCENTILES = (50, 95, 100)
 _SHARES = (0.5, 0.9, 0.99)  # of a text, that so many tokens make up
 
@@ -193,7 +192,7 @@ def _cells(texts: Sequence[ColouredText]) -> Iterator[str]:
 
 
 def _shade(value: float) -> str:
-    level = round(min(1.0, abs(value)) * _SHADES)
+    level = round(min(1.0, abs(value)) * LEVELS)
     return f"{'n' if value < 0 else 'p'}{level}"
 
 

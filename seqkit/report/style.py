@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-_LEVELS = 8  # shades on either side of none
+LEVELS = 8  # shades on either side of none
 
 SHADES = "\n".join(
-    f".{sign}{level} {{ background: rgb(var(--{name}) / {level / _LEVELS:.1%}) }}"
+    f".{sign}{level} {{ background: rgb(var(--{name}) / {level / LEVELS:.1%}) }}"
     for sign, name in (("n", "minus"), ("p", "plus"))
-    for level in range(1, _LEVELS + 1)
+    for level in range(1, LEVELS + 1)
 )
 
 STYLE = (

@@ -55,7 +55,7 @@ def _row(value: Any, where: str) -> Row:
     try:
         gradient, timing, scores = value["gradient"], value["timing"], value["scores"]
         return Row(
-            step=int(value["step"]),
+            step=int(_number(value["step"])),
             epoch=_number(value["epoch"]),
             train_loss=_number(value["train_loss"]),
             valid_nats=_number(value["valid_nats"]),

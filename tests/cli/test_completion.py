@@ -8,12 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from seqkit import cli
+from seqkit.cli import completion
 from seqkit.config import PRESETS, describe
-from seqkit.errors import ExitCode
+from seqkit.errors import ExitCode, nearby
 from tests.conftest import Finished
 
 SHELLS = ("bash", "zsh", "fish")
@@ -193,6 +195,21 @@ def test_a_folder_that_cannot_be_read_is_silent(
 
     monkeypatch.setattr(Path, "iterdir", refused)
     assert ask(shell, "seqkit translate mo") == (0, [], "")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_neighbour_that_may_not_be_searched_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("lost+found").mkdir()
+    look = os.stat
+
+    def refused(path: Any, **options: Any) -> os.stat_result:
+        if "lost+found/" in os.fspath(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert "model" in completion.models("")
+    assert nearby(Path("modle"), "manifest.json") == "did you mean model?"
 
 
 @pytest.mark.usefixtures("folder")

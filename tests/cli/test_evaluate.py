@@ -415,7 +415,8 @@ def test_the_worst_lines_on_a_terminal(
     for name in ("NO_COLOR", "LINES"):
         monkeypatch.delenv(name, raising=False)
     Path("hyp").write_text(HYPOTHESES.replace("Hund", "Hu\x1b[2Jnd", 1))
-    screen = Screen(io.BytesIO())
+    Path("ref").write_text(REFERENCE.replace("Hund", "Hünd 東京", 1))
+    screen = Screen(io.BytesIO(), encoding="latin-1")
     monkeypatch.setattr(sys, "stdout", screen)
     assert cli.run(["evaluate", "--reference", "ref", "hyp", "--show-worst", "1", "--metric", "chrf"]) == 0
     screen.flush()
@@ -426,6 +427,7 @@ def test_the_worst_lines_on_a_terminal(
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert max(len(line) for line in plain.splitlines()[2:]) <= columns
     assert ("hypothesis" in plain) == (columns == 120)
+    assert "東京" in plain  # in UTF-8, as all results
 
 
 class Screen(io.TextIOWrapper):

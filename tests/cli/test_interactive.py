@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
+import readline
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import pytest
 from rich.cells import cell_len
 
 from seqkit.cli import interactive
+from seqkit.cli.line_reader import LineReader
 from seqkit.inference.generation import TextGenerator
 from seqkit.inference.translation import Translator
 from tests.cli.conversation import CTRL_C, CTRL_D, TAB, UP, Conversation, conversation
@@ -279,6 +282,24 @@ def test_lines_are_read_as_from_a_pipe_where_that_is_asked_for(toy_model: Path) 
     assert process.wait() == 0
     assert "reading sentences from the terminal" in seen
     assert ":help" not in seen
+
+
+def test_a_terminal_that_lacks_the_characters_of_a_name() -> None:
+    with open("latin", "w", encoding="latin-1") as terminal, redirect_stdout(terminal):
+        assert interactive.prompt(Path("ä"), quiet=False) == "ä> "
+        assert interactive.prompt(Path("モデル"), quiet=True) == "> "
+        assert interactive.prompt(Path("モデル"), quiet=False) == "\\u30e2\\u30c7\\u30eb> "
+
+
+def test_a_line_editor_that_cannot_append_keeps_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delattr(readline, "append_history_file")
+    monkeypatch.setattr("builtins.input", lambda _prompt: "ba di")
+    readline.clear_history()
+    assert LineReader("> ", "some_history", []).read() == "ba di"
+    assert (HISTORY / "some_history").read_text() == "ba di\n"
+    readline.clear_history()
 
 
 def test_a_python_without_a_line_editor_is_a_filter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,19 +101,23 @@ def test_scores_that_are_none(toy_model: Path, tmp_path: Path, capfd: pytest.Cap
     assert "the manifest's facts are damaged" in capfd.readouterr().err
 
 
-def test_a_terminal_gets_drawn_tables_and_this_models_name(toy_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "my model").symlink_to(toy_model)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_terminal_gets_drawn_tables_and_this_models_name(
+    toy_model: Path, tmp_path: Path, encoding: str
+) -> None:
+    (tmp_path / "MY MODEL ä").symlink_to(toy_model)
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "seqkit", "evaluate", "--model", "my model"],
+        [sys.executable, "-m", "seqkit", "evaluate", "--model", "MY MODEL ä"],
         stdout=theirs,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "NO_COLOR": "1"},
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "NO_COLOR": "1", "PYTHONIOENCODING": encoding},
     )
     os.close(theirs)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", everything_sent_to(ours).decode())
     assert process.wait() == 0
-    assert "seqkit translate 'my model'" in shown
-    assert 'seqkit.Translator.load("my model")' in shown
-    assert "MODEL" not in shown
-    assert "───" in shown  # a table's line
+    assert "seqkit translate 'MY MODEL ä'" in shown
+    assert 'seqkit.Translator.load("MY MODEL ä")' in shown
+    assert shown.count("MODEL") == shown.count("MY MODEL ä")
+    assert "───" in shown or "---" in shown  # a table's line
     assert "| --- |" not in shown
+    assert "An encoder–decoder LSTM" in shown  # in UTF-8, as all results

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import rc_context, rcParams
 
 from seqkit.cli import run
 from seqkit.data.corpus import Corpus
 from seqkit.errors import DataError
 from seqkit.inference.translation import TranslateOptions, Translator
 from seqkit.printable import printable_text
+from seqkit.report.charts import curves
+from seqkit.report.contents import Contents
 from seqkit.training.rows import read_rows
 from tests.conftest import toy_assignments
 
@@ -233,6 +238,44 @@ def test_nothing_in_a_page_can_act_or_be_loaded(reported: Path) -> None:
     assert "http" not in content.replace('http-equiv="Content', "").replace("http://www.w3.org/", "")
 
 
+def test_its_charts_are_the_same_whatever_matplotlib_is_told_elsewhere(reported: Path) -> None:
+    rows = read_rows((reported / "metrics.jsonl").read_bytes(), "metrics.jsonl")
+    contents = Contents("title", "translation", rows)
+    before = curves(contents)
+    with rc_context({"lines.linewidth": 9.0, "axes.grid": True, "text.usetex": True}):
+        assert curves(contents) == before
+        assert rcParams["text.usetex"]  # what was preferred is again
+
+
+def test_links_and_pipes_in_a_model_directory_are_refused(reported: Path, capsys: Capture) -> None:
+    model, record = Path("model"), Path("model/metrics.jsonl")
+    shutil.copytree(reported, model)
+    words = ["evaluate", "--model", "model", "--report", "p.html"]
+    record.rename("elsewhere")
+    record.symlink_to("../elsewhere")
+    assert run(words) == 65
+    assert "metrics.jsonl is a link, which is refused here" in capsys.readouterr().err
+    record.unlink()
+    os.mkfifo(record)
+    assert run(words) == 65
+    assert "metrics.jsonl is not a regular file" in capsys.readouterr().err
+    assert not Path("p.html").exists()
+
+
+def test_training_writes_its_report_through_no_link(toy_corpus: Path) -> None:
+    words = ["train", str(toy_corpus), "model", "--steps", "2", "--threads", "1", "--report"]
+    precious = Path("precious.txt")
+    precious.write_text("precious\n")
+    assert run([*words, *toy_assignments()]) == 0
+    page = Path("model/report.html")
+    page.unlink()
+    page.symlink_to("../precious.txt")
+    assert run([*words, *toy_assignments()]) == 0  # it is finished already, and says so
+    assert precious.read_text() == "precious\n"
+    assert not page.is_symlink()
+    assert page_at(page).records("validations")
+
+
 def test_values_that_are_no_numbers_leave_gaps(reported: Path) -> None:
     rows = metrics(reported)
     rows[1]["valid_nats"] = rows[1]["valid_perplexity"] = None
@@ -244,7 +287,8 @@ def test_values_that_are_no_numbers_leave_gaps(reported: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"step": None}, {"scores": 3}, {"gradient": {}}, {"samples": [1]}, {"timing": []}]
+    "change",
+    [{"step": None}, {"step": 10**400}, {"scores": 3}, {"gradient": {}}, {"samples": [1]}, {"timing": []}],
 )
 def test_a_line_that_is_none_of_ours_is_named(reported: Path, change: dict[str, object]) -> None:
     lines = (reported / "metrics.jsonl").read_bytes().splitlines(keepends=True)
@@ -254,7 +298,7 @@ def test_a_line_that_is_none_of_ours_is_named(reported: Path, change: dict[str, 
     assert caught.value.where == "metrics.jsonl:2"
 
 
-def test_what_cannot_be_reported_is_said(reported: Path, capsys: Capture) -> None:
+def test_what_cannot_be_reported_is_said(reported: Path, toy_generator: Path, capsys: Capture) -> None:
     Path("empty.jsonl").touch()
     Path("file.txt").write_text("text\n")
     cases = {
@@ -269,7 +313,20 @@ def test_what_cannot_be_reported_is_said(reported: Path, capsys: Capture) -> Non
             *(2, ["--model", str(reported), "--report", "p.html", "--reference", "file.txt"]),
         ),
         "no/p.html": (73, ["--model", str(reported), "--report", "no/p.html"]),
-        "cannot read nowhere": (66, ["--model", "nowhere", "--report", "p.html"]),
+        "there is no model directory nowhere": (66, ["--model", "nowhere", "--report", "p.html"]),
+        "a report is a page of HTML, so --format latex says nothing": (
+            *(2, ["--model", str(reported), "--report", "p.html", "--format", "latex"]),
+        ),
+        "--source needs the model itself, not its record": (
+            *(2, ["--model", "file.txt", "--report", "p.html", "--source", "file.txt"]),
+        ),
+        "--source is for a translator, and this is a generator": (
+            *(2, ["--model", str(toy_generator), "--report", "p.html", "--source", "file.txt"]),
+        ),
+        "--device 'zebra' is not known": (
+            2,
+            ["--model", str(reported), "--report", "p.html", "--device", "zebra"],
+        ),
     }
     for message, (code, words) in cases.items():
         assert run(["evaluate", *words]) == code, message

@@ -131,6 +131,21 @@ def test_the_charts_reach_as_far_as_the_run_has_come() -> None:
         assert max(columns) == pytest.approx(width / 2, abs=2)  # half of the budget is used
 
 
+@pytest.mark.parametrize("width", [2, 10, 22, 23, 39])
+def test_the_narrowest_terminal_ends_no_run(width: int) -> None:
+    lines = drawn(filled(), width)
+    assert len(lines) == 3
+    assert all(len(line) < width for line in lines)
+
+
+def test_what_was_cut_is_whole_again_on_a_wider_terminal() -> None:
+    panel = filled()
+    panel.take_samples([TextSample("a line of sixty characters, " + "x" * 32)])
+    before = drawn(panel, 100)
+    assert drawn(panel, 40) != before
+    assert drawn(panel, 100) == before
+
+
 def test_a_low_screen_has_no_charts_and_an_old_encoding_no_braille() -> None:
     assert len(drawn(filled(), 80, height=10)) == 3
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")

@@ -80,6 +80,30 @@ def test_prepare_and_train(hostile_corpus: Path) -> None:
     assert_harmless(trained, "\\x1b]0;OWNED\\x07", "\\x9b31m", "\\u202e")
 
 
+def test_a_run_outlives_its_terminal(toy_corpus: Path, tmp_path: Path) -> None:
+    """The window is closed on a job that ignores SIGHUP: what it would say is lost, and nothing else."""
+    ours, theirs = pty.openpty()
+    words = ["train", toy_corpus, tmp_path / "model", "--steps", "60", "--threads", "1", "--json"]
+    with open(tmp_path / "out", "wb") as out:
+        process = subprocess.Popen(
+            [
+                *("sh", "-c", 'trap "" HUP; exec "$@"', "sh", sys.executable, "-m", "seqkit"),
+                *map(str, words),
+                *toy_assignments(training__validate_every=10, training__checkpoint_every=10),
+            ],
+            stdout=out,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
+        )
+    os.close(theirs)
+    seen = b""
+    while b"BLEU" not in seen:  # the head of the rows
+        seen += os.read(ours, 1 << 16)
+    os.close(ours)
+    assert process.wait(120) == 0
+    assert json.loads((tmp_path / "out").read_bytes())["step"] == 60
+
+
 def test_a_misaligned_line_is_shown_not_sent(hostile_corpus: Path) -> None:
     with open(hostile_corpus / "s2", "wb") as stream:
         stream.write((hostile_corpus / "s").read_bytes() + f"ba {PAYLOAD}\n".encode())
