@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -99,10 +100,9 @@ def browser(folder: Path) -> Iterator[Browser]:
     read_answers, write_answers = os.pipe()
 
     def place() -> None:  # the protocol's ends are file descriptors 3 and 4
-        os.dup2(read_commands, 13)
-        os.dup2(write_answers, 14)
-        os.dup2(13, 3)
-        os.dup2(14, 4)
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 5) for end in (read_commands, write_answers)]
+        os.dup2(ends[0], 3)
+        os.dup2(ends[1], 4)
 
     process = subprocess.Popen(
         [CHROMIUM, *_FLAGS, f"--user-data-dir={folder}"],

@@ -12,7 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+# The same draws on every run, however slow the machine: what fails once fails again.
+# HYPOTHESIS_PROFILE=default draws at random, to search for more.
+hypothesis.settings.register_profile(
+    "repeatable",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+# What a person has set for terminals is none of the tests'.
+for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "PYTHONWARNINGS", "PYTHONUNBUFFERED"):
+    os.environ.pop(name, None)
 
 # Set before torch is imported anywhere: one thread is as fast for toys, and exact on busy machines.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -83,6 +84,9 @@ def _write(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
     except (OSError, ValueError):  # standard error is closed or full: results matter more than talk
         return
+    except RuntimeError:  # a signal's handler speaks, and the signal came in the middle of another line
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), f"{line}\n".encode(errors="replace"))
 
 
 def note(text: str) -> None:

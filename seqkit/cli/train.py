@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -296,8 +296,7 @@ def _signals() -> Iterator[list[int]]:
         if cell[0]:
             os._exit(128 + number)
         cell[0] = number
-        with suppress(RuntimeError):  # the signal came in the middle of another line
-            console.note(f"{signal.Signals(number).name}: saving; once more to leave at once")
+        console.note(f"{signal.Signals(number).name}: saving; once more to leave at once")
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

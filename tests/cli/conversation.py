@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import os
 import pty
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Conversation:
 
     def __init__(self, words: list[str], environment: dict[str, str], prompt: str) -> None:
         self._ours, self._theirs = pty.openpty()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end in a character
         self.prompt = prompt
         self.greeting = self.seen = ""
         self.process = subprocess.Popen(
@@ -67,7 +69,7 @@ class Conversation:
         """Ctrl-C as a person presses it, not within a microsecond of a key; what is shown until the prompt.
 
         Python's readline misses a signal that comes between a key and its waiting for the next one: who sees
-        nothing happen presses again.
+        nothing happen for long presses again.
         """
         deadline = time.monotonic() + PATIENCE
         time.sleep(0.05)
@@ -75,8 +77,17 @@ class Conversation:
             self.press(CTRL_C)
             with suppress(AssertionError):
                 while self.prompt not in self.seen:
-                    self._read(time.monotonic() + 2)
+                    self._read(time.monotonic() + 10)
         return self.until(self.prompt)
+
+    def end_by(self, act: Callable[[], object]) -> int:
+        """Do what ends it, again only if it has not for long; its exit code."""
+        while self.process.poll() is None:
+            time.sleep(0.05)
+            act()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+        return self.end()
 
     def end(self) -> int:
         """Read on until it has ended; its exit code."""
@@ -99,7 +110,7 @@ class Conversation:
     def _read(self, deadline: float) -> None:
         ready, _, _ = select.select([self._ours], [], [], max(0.0, deadline - time.monotonic()))
         assert ready, f"nothing more is shown after {self.seen[-2000:]!r}"
-        self.seen += os.read(self._ours, 1 << 16).decode(errors="replace")
+        self.seen += self._decoder.decode(os.read(self._ours, 1 << 16))
 
 
 # A terminal that a new session opens is its own; the one that it inherits has to be taken.

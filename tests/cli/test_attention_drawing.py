@@ -34,7 +34,7 @@ def test_tokens_downwards_and_in_bands_where_they_do_not() -> None:
     assert list(draw(np.eye(4), source, ["A", "B", "C", "D"], 8, BLOCKS)) == [*first, "", *second]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(tokens, tokens, st.integers(20, 200), st.sampled_from([BLOCKS, ASCII]))
 def test_no_line_is_wider_than_the_window(
     source: list[str], target: list[str], width: int, pens: Palette

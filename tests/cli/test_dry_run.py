@@ -31,9 +31,9 @@ def test_what_it_says_is_what_a_run_needs(
     assert found["kind"] == kind
     assert found["steps"] == 20
     assert found["better_preset"] == "tiny"
-    assert 0 < found["seconds"] < 60
+    assert found["seconds"] > 0
     assert found["tokens_per_second"] > 0
-    assert 50e6 < found["peak_memory"] < 4e9
+    assert found["peak_memory"] > 50e6  # of this process, whatever it did before
     assert cli.run([*words, "--quiet"]) == ExitCode.OK
     loaded = model_directory.load(model)
     assert found["parameters"] == sum(array.size for array in loaded.parameters.values())

@@ -8,7 +8,6 @@ import readline
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -138,11 +137,8 @@ def test_interrupts(translating: Conversation) -> None:
         assert translating.interrupt() == "\r\nCtrl-D or :quit ends\r\n"
         assert translating.ask("ba")  # and the next is the first of a row again
     translating.interrupt()
-    while translating.process.poll() is None:
-        time.sleep(0.05)
-        translating.press(CTRL_C)
-        time.sleep(0.3)
-    assert (translating.end(), translating.seen) == (130, "\r\n")
+    assert translating.end_by(lambda: translating.press(CTRL_C)) == 130
+    assert translating.seen == "\r\n"
 
 
 def test_the_end_of_the_input_ends_it(generator: Path) -> None:
@@ -150,10 +146,7 @@ def test_the_end_of_the_input_ends_it(generator: Path) -> None:
         one.press(CTRL_D)
         assert (one.end(), one.seen) == (0, "\r\n")
     with conversation("generate", generator) as one:
-        while one.process.poll() is None:  # see `Conversation.interrupt` for why once may not do
-            one.process.terminate()
-            time.sleep(0.3)
-        assert one.end() == 143
+        assert one.end_by(one.process.terminate) == 143
 
 
 def session(model: Path, *lines: bytes, **environment: str | None) -> list[str]:
@@ -270,9 +263,12 @@ def test_what_is_asked_for_in_whole_is_no_conversation(generator: Path, words: l
     seen = everything_sent_to(ours).decode()
     assert process.wait() == 0
     assert ":help" not in seen
+    assert seen or "--output" in words
 
 
-def test_lines_are_read_as_from_a_pipe_where_that_is_asked_for(toy_model: Path) -> None:
+def test_lines_are_read_as_from_a_pipe_where_that_is_asked_for(
+    toy_model: Path, translator: Translator
+) -> None:
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "seqkit", "translate", str(toy_model), "-", "--threads", "1"]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
@@ -281,6 +277,7 @@ def test_lines_are_read_as_from_a_pipe_where_that_is_asked_for(toy_model: Path) 
     seen = everything_sent_to(ours).decode()
     assert process.wait() == 0
     assert "reading sentences from the terminal" in seen
+    assert translator.translate(["ba"])[0].text in seen.splitlines()
     assert ":help" not in seen
 
 

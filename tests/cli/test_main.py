@@ -153,6 +153,29 @@ def test_control_characters_are_shown_not_sent(text: str, shown: str) -> None:
     assert console.printable(text) == shown
 
 
+INTERRUPTED = """
+import io, os, signal, sys
+from seqkit.cli import console
+signal.signal(signal.SIGUSR1, lambda number, frame: console.note("said by a handler"))
+class Raw(io.RawIOBase):
+    def writable(self):
+        return True
+    def fileno(self):
+        return 2
+    def write(self, content):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return os.write(2, content)
+sys.stderr = io.TextIOWrapper(io.BufferedWriter(Raw()))
+console.note("said before")
+"""
+
+
+def test_a_signal_in_the_middle_of_a_line_is_answered() -> None:
+    """Python's streams refuse a handler's line while they write another."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True)
+    assert sorted(done.stderr.splitlines()) == ["said before", "said by a handler"]
+
+
 def test_durations() -> None:
     assert [console.duration(seconds) for seconds in (0.4, 59, 61, 3661)] == [
         "0 s",

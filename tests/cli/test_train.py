@@ -14,6 +14,8 @@ import pytest
 
 from seqkit.cli import run
 from seqkit.config import resolve
+from seqkit.training import budget as budget_module
+from seqkit.training import run as run_module
 from tests.conftest import Finished, toy_assignments
 from tests.laws.runs import tiny_config, train
 
@@ -228,19 +230,32 @@ def test_minutes_are_respected(seqkit: Callable[..., Finished], toy_corpus: Path
     seconds = time.monotonic() - began
     assert result.code == 0, result.err
     summary = json.loads(result.out)
-    assert summary["seconds"] < 6 + 5
-    assert seconds < summary["seconds"] + 5, "what it says of the time is true"
+    assert summary["seconds"] < 6 + 30
+    assert summary["seconds"] < seconds < summary["seconds"] + 30, "what it says of the time is true"
     assert summary["step"] >= 1
     assert summary["seconds"] > 3, "it uses the time that it is given"
     rows = [json.loads(line) for line in (tmp_path / "model" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["step"] == summary["step"]
 
 
+class Clock:
+    """Stands in for `time`, on a machine that never pauses: a little passes whenever it is looked at."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def monotonic(self) -> float:
+        self.now += 0.002
+        return self.now
+
+
 @pytest.mark.parametrize(("minutes", "validations"), [(0.06, 3), (0.0001, 1)])
 def test_the_rate_reaches_its_end_when_the_time_does(
-    toy_corpus: Path, tmp_path: Path, minutes: float, validations: int
+    toy_corpus: Path, tmp_path: Path, minutes: float, validations: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began = time.monotonic()
+    clock = Clock()
+    for module in (budget_module, run_module):
+        monkeypatch.setattr(module, "time", clock)
     config = tiny_config(
         training__steps=0,
         training__minutes=minutes,
@@ -249,7 +264,6 @@ def test_the_rate_reaches_its_end_when_the_time_does(
         training__warmup=0.0,
     )
     train(toy_corpus, tmp_path / "model", config)
-    assert time.monotonic() - began < 60 * minutes + 5
     found = [json.loads(line) for line in (tmp_path / "model" / "metrics.jsonl").read_text().splitlines()]
     rates = [row["timing"]["learning_rate"] for row in found]
     assert len(found) >= validations

@@ -108,7 +108,7 @@ FRAGMENTS = [
 NASTY = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=4), max_size=12).map(b"".join)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(content=NASTY, layout=st.sampled_from([(), ("--json",), ("--scores",), ("--json", "--alignments")]))
 def test_as_many_lines_as_came_whatever_the_bytes(
     toy_model: Path, content: bytes, layout: tuple[str, ...]

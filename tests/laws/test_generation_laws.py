@@ -163,7 +163,7 @@ GENERATORS = {
 
 
 @pytest.mark.parametrize("kind", sorted(GENERATORS))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(prompt=st.text(st.characters(), max_size=30), seed=st.integers(0, 2**64 - 1))
 def test_any_prompt_works(kind: str, prompt: str, seed: int) -> None:
     (made,) = GENERATORS[kind].generate(prompt, length=20, seed=seed)

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ from tests.laws.runs import assert_same, left_behind, state_of
 def command(corpus: Path, model: Path, *more: str, **changes: object) -> list[str]:
     settings = {"training__checkpoint_every": 5, "training__validate_every": 20, **changes}
     return ["train", str(corpus), str(model), "--threads", "1", *toy_assignments(**settings), *more]
+
+
+@contextmanager
+def process_of(words: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that ends with its test at the latest: a failed one shall not wait for it, nor leave it."""
+    with subprocess.Popen(words, text=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def start(arguments: list[str], log: Path) -> int:
@@ -69,7 +80,7 @@ def train_through_kills(arguments: list[str], log: Path, model: Path, delays: It
         code = wait(child, next(delays))
         if code is None:
             os.kill(child, signal.SIGKILL)
-            code = wait(child, 10)
+            code = wait(child, 60)
             state_of(model)
         if code == 0:
             return kills
@@ -106,9 +117,7 @@ def test_signals_end_a_process_in_good_order(toy_corpus: Path, tmp_path: Path) -
     model = tmp_path / "model"
     arguments = command(toy_corpus, model, "--steps", "400", training__validation_sentences=5)
     for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-        with subprocess.Popen(
-            [sys.executable, "-m", "seqkit", *arguments], stderr=subprocess.PIPE, text=True
-        ) as process:
+        with process_of([sys.executable, "-m", "seqkit", *arguments], stderr=subprocess.PIPE) as process:
             begun = first_line(process, " train ")
             assert ("continued_after_step=" in begun) == (number == signal.SIGTERM)
             first_line(process, " validation ")

@@ -46,7 +46,7 @@ def drawn(name: str, length: int, seed: int, rows: int = 16) -> Any:
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(length=st.integers(min_value=2, max_value=50), seed=SEEDS)
 def test_adding_asks_for_the_sum_of_the_two_marked_numbers(length: int, seed: int) -> None:
     examples = drawn("adding", length, seed)
@@ -59,7 +59,7 @@ def test_adding_asks_for_the_sum_of_the_two_marked_numbers(length: int, seed: in
         assert examples.targets[row].item() == pytest.approx(numbers[row][marks[row] == 1].sum().item())
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(length=st.integers(min_value=10, max_value=60), seed=SEEDS)
 def test_order_asks_which_of_x_and_y_came_first_and_second(length: int, seed: int) -> None:
     examples = drawn("order", length, seed)
@@ -72,7 +72,7 @@ def test_order_asks_which_of_x_and_y_came_first_and_second(length: int, seed: in
         assert target == [2 * (sequence[first] - 4) + (sequence[second] - 4)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(length=st.integers(min_value=6, max_value=40), seed=SEEDS)
 def test_copy_asks_each_symbol_that_many_steps_after_it_was_seen(length: int, seed: int) -> None:
     examples = drawn("copy", length, seed)
@@ -85,7 +85,7 @@ def test_copy_asks_each_symbol_that_many_steps_after_it_was_seen(length: int, se
         assert sequence[5:] == [8] * (length - 6) + [9] + [8] * 5  # a pause, the signal, blanks to answer at
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(length=st.integers(min_value=5, max_value=30), seed=SEEDS)
 def test_recall_asks_for_the_value_that_followed_the_key(length: int, seed: int) -> None:
     examples = drawn("recall", length, seed)

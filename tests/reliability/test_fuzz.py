@@ -102,10 +102,7 @@ def test_past_findings(name: str, content: bytes, tmp_path: Path) -> None:
 def test_any_bytes(name: str, examples: int, tmp_path: Path) -> None:
     @settings(
         max_examples=examples,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
-        database=None,
-        derandomize=True,
     )
     @given(content=ANYTHING)
     def check(content: bytes) -> None:
@@ -114,7 +111,7 @@ def test_any_bytes(name: str, examples: int, tmp_path: Path) -> None:
     check()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     value=st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5)),
     place=st.integers(0),

@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from seqkit.errors import ExitCode
 from tests.laws.runs import assert_same
-from tests.laws.test_resume_processes import command, first_line, start, wait
+from tests.laws.test_resume_processes import command, first_line, process_of, start, wait
 
-WITHIN = 10.0  # seconds from a signal to the end
+WITHIN = 60.0  # seconds from a signal to the end, on a machine that does much else
 STEPS = "60"
 CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
@@ -45,10 +46,10 @@ def test_at_random_moments_everything_is_saved(
             patience *= 1.3
             if code is None:
                 os.kill(child, number)
-                sent = time.monotonic()
                 code = wait(child, WITHIN)
-                assert code is not None, f"still running {WITHIN} seconds after {number.name}"
-                assert time.monotonic() - sent < WITHIN
+                if code is None:
+                    os.kill(child, signal.SIGKILL)
+                    pytest.fail(f"still running {WITHIN} seconds after {number.name}")
             if code == ExitCode.OK:
                 break
             # In its first moments a process has no handler yet and dies of the signal; nothing is lost.
@@ -62,15 +63,14 @@ def test_at_random_moments_everything_is_saved(
 
 def started(
     corpus: Path, model: Path, *before: str, environment: dict[str, str] | None = None
-) -> subprocess.Popen[str]:
+) -> AbstractContextManager[subprocess.Popen[str]]:
     """A long run in a process of its own, behind other commands."""
     run = command(corpus, model, "--steps", "4000", training__validate_every=20)
-    return subprocess.Popen(
+    return process_of(
         [*before, sys.executable, "-m", "seqkit", *run],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        text=True,
         env=environment,
     )
 
@@ -90,18 +90,14 @@ def test_a_second_signal_stops_at_once(toy_corpus: Path, tmp_path: Path) -> None
         "main()\n"
     )
     run = arguments(toy_corpus, tmp_path / "model")
-    with subprocess.Popen(
-        [sys.executable, "-c", endless, *run], stderr=subprocess.PIPE, text=True
-    ) as process:
+    with process_of([sys.executable, "-c", endless, *run], stderr=subprocess.PIPE) as process:
         first_line(process, "in a step")
         process.send_signal(signal.SIGINT)
         assert "SIGINT: saving; once more to leave at once" in first_line(process, "SIGINT")
         time.sleep(0.3)
         assert process.poll() is None
-        sent = time.monotonic()
         process.send_signal(signal.SIGINT)
-        assert process.wait(WITHIN) == ExitCode.INTERRUPTED
-        assert time.monotonic() - sent < 2
+        assert process.wait(30) == ExitCode.INTERRUPTED  # half of what the step would take
 
 
 @pytest.mark.parametrize("behind", ["ignored", "nohup", "timeout", "cron"])
@@ -157,9 +153,8 @@ def test_other_commands_end_soon_and_leave_nothing_half(toy_model: Path, tmp_pat
         "evaluate": ["evaluate", "--model", str(toy_model), "--source", str(text), "--reference", str(text)],
         "prepare": ["prepare", str(output), "--source", str(text), "--target", str(text), "--keep-identical"],
     }[name]
-    with subprocess.Popen(
-        [sys.executable, "-m", "seqkit", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    run = [sys.executable, "-m", "seqkit", *words]
+    with process_of(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         at_work(process)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=WITHIN)

@@ -62,7 +62,7 @@ def documents_of(chunks: Iterable[Chunk | None]) -> list[str]:
 
 
 @pytest.mark.parametrize("documents", DOCUMENTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(files=contents, block=st.integers(1, LIMIT))
 def test_documents_are_those_of_the_text(
     tmp_path_factory: pytest.TempPathFactory, documents: Documents, files: list[str], block: int
@@ -76,7 +76,7 @@ def test_documents_are_those_of_the_text(
     assert sum(chunk.ends for chunk in chunks) == ends
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     files=contents,
     block=st.integers(1, LIMIT),

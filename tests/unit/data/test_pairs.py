@@ -112,7 +112,7 @@ def test_batches_hold_all_pairs_in_order_and_few_characters(
     assert max(sum(map(len, part[0])) for part in parts) <= 50 + 40
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(st.text("ab", max_size=30), st.text("cd", max_size=30)), max_size=40),
     block=st.integers(1, 40),
@@ -155,7 +155,7 @@ def sentences(seed: int, count: int) -> tuple[list[str], list[str]]:
     return source, target
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 1000), place=st.integers(0, 399), gap=st.integers(1, 5), side=st.booleans())
 def test_the_place_of_missing_lines_is_found(seed: int, place: int, gap: int, side: bool) -> None:
     sides = sentences(seed, 400)

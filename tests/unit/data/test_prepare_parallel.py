@@ -114,7 +114,7 @@ def test_every_filter_can_be_turned_off(options: dict[str, Any], kept: Pairs, tm
 short = st.text(st.sampled_from("ab "), max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     pairs=st.lists(st.tuples(short, short), max_size=30),
     size=st.one_of(st.integers(1, 4), st.floats(0.05, 0.6)),

@@ -36,7 +36,7 @@ def read(folder: Path, written: WrittenArray) -> RaggedArray:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(batches=st.lists(st.lists(st.lists(st.integers(0, 65535), max_size=6), max_size=5), max_size=4))
 def test_sequences_come_back(
     tmp_path_factory: pytest.TempPathFactory, batches: list[list[list[int]]]
@@ -122,7 +122,7 @@ def test_a_folder_that_is_not_there_is_an_output_error(tmp_path: Path) -> None:
         RaggedWriter(tmp_path / "nowhere", "part", "<u2")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     sequences=st.lists(st.lists(st.integers(0, 65535), max_size=6), max_size=6),
     cuts=st.lists(st.integers(0, 36), max_size=5),

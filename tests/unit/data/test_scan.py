@@ -12,7 +12,7 @@ from seqkit.data.keys import KEY_TYPE, keys_of, repeats, smallest
 from seqkit.data.scan import PairSample
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     values=st.lists(st.integers(0, 12), min_size=1, max_size=60),
     chunk=st.integers(1, 9),

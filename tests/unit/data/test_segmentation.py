@@ -31,14 +31,14 @@ UNIGRAM = trained("unigram")
 word_like = st.text(st.sampled_from("Hundläuferstßaq▁ 漢\ufdd0"), max_size=30)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(line=st.one_of(word_like, st.lists(st.sampled_from(WORDS)).map("".join)))
 def test_dropping_no_merge_is_plain_bpe(line: str) -> None:
     (sampled,) = BPE._sampler.encode([line], 0.0, 1)
     assert sampled.tolist() == BPE.encode([line])[0].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(line=st.lists(st.sampled_from(WORDS)).map(" ".join))
 def test_a_cold_lattice_is_the_best_segmentation(line: str) -> None:
     (sampled,) = UNIGRAM._sampler.encode([line], 200.0, 1)

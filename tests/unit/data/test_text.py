@@ -73,7 +73,7 @@ def test_a_line_ends_at_the_newline_byte_only(content: bytes, expected: list[str
     assert lines_of(content, tmp_path) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     content=st.lists(st.sampled_from([b"a", b"\n", b"\r", b"\r\n", b"\xc3\xa9", b"\xe2\x80", b"\xff"])).map(
         b"".join
@@ -216,7 +216,7 @@ def test_a_whole_text_keeps_its_newlines(content: bytes, expected: list[str], tm
     assert exact.encode("utf-8", "surrogateescape") == content
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=st.text("a \r\n\u00e9漢", max_size=40), raw=st.binary(max_size=10), blocks=st.data())
 def test_reads_may_end_anywhere_in_a_text(
     tmp_path_factory: pytest.TempPathFactory, content: str, raw: bytes, blocks: st.DataObject

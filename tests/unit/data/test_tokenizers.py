@@ -67,7 +67,7 @@ any_text = st.text(st.characters() | st.sampled_from("▁ \t\n\r\0<s>▅⁇\ufdd
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=st.lists(any_text, max_size=5))
 def test_decoding_gives_back_the_normalized_text(
     kind: TokenizerKind, normalization: Normalization, lines: list[str]
@@ -82,7 +82,7 @@ def test_decoding_gives_back_the_normalized_text(
 
 
 @pytest.mark.parametrize("kind", SUBWORDS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lines=st.lists(any_text, max_size=5), strength=st.floats(0.01, 1), seed=st.integers(0, 2**63))
 def test_a_random_segmentation_is_of_the_same_text(
     kind: TokenizerKind, lines: list[str], strength: float, seed: int
@@ -110,7 +110,7 @@ def test_normal_forms() -> None:
 
 
 @pytest.mark.parametrize("normalization", ["nfc", "nfkc"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(line=st.text())
 def test_normalizing_twice_changes_nothing(normalization: Normalization, line: str) -> None:
     tokenizer = trained("byte", normalization)
@@ -270,7 +270,7 @@ def test_a_damaged_model_is_one_error(kind: TokenizerKind, damage: Any) -> None:
         load_tokenizer(damage(trained(kind).to_bytes()), "tokenizer.spm")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(position=st.integers(0, 10_000), value=st.integers(0, 255))
 def test_a_flipped_byte_is_loaded_or_refused_in_words(position: int, value: int) -> None:
     content = bytearray(trained("bpe").to_bytes())

@@ -47,7 +47,7 @@ def text_of(tokenizer: Tokenizer, ids: np.ndarray) -> str:
 
 @pytest.mark.parametrize("of_texts", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(text=any_text)
 def test_the_bytes_of_the_ids_are_the_text(kind: TokenizerKind, of_texts: bool, text: str) -> None:
     tokenizer = trained(kind, of_texts=of_texts)
@@ -68,7 +68,7 @@ def test_what_looks_special_is_plain_text(kind: TokenizerKind) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("e\u0301\ufb01\u00a0 \n")))
 def test_a_normal_form_keeps_spaces_and_newlines(
     kind: TokenizerKind, normalization: Normalization, text: str
@@ -79,7 +79,7 @@ def test_a_normal_form_keeps_spaces_and_newlines(
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 # Marks that combine with what is before them, jamo that make a syllable, and what falls apart into spaces.
 @given(lines=st.lists(any_text | st.text(" a\u0301\u0338\u1100\u1161\u11a8\u00a8\u3000\ufdfa"), max_size=5))
 def test_many_lines_are_normalised_as_one_by_one(normalization: Normalization, lines: list[str]) -> None:
@@ -87,7 +87,7 @@ def test_many_lines_are_normalised_as_one_by_one(normalization: Normalization, l
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(texts=st.lists(any_text, max_size=4))
 def test_many_texts_are_encoded_as_one_by_one(kind: TokenizerKind, texts: list[str]) -> None:
     tokenizer = trained(kind)
@@ -97,7 +97,7 @@ def test_many_texts_are_encoded_as_one_by_one(kind: TokenizerKind, texts: list[s
 
 @pytest.mark.parametrize("kind", ["char", "byte"])
 @given(texts=st.lists(any_text, max_size=4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_characters_can_be_cut_anywhere(kind: TokenizerKind, texts: list[str]) -> None:
     tokenizer = trained(kind)
     parts = [token for ids in tokenizer.encode_texts(texts) for token in ids.tolist()]

@@ -181,7 +181,7 @@ def test_early_ends_do_not_crowd_out_the_right_one() -> None:
     assert second.score == pytest.approx((5 * math.log(0.98) + math.log(0.02)) / (11 / 6))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(languages, st.integers(1, 4), alphas, st.integers(0, 2))
 def test_a_wide_beam_is_brute_force(language: Language, longest: int, alpha: float, shortest: int) -> None:
     size = language.start**longest  # no fewer than there are sentences
@@ -192,7 +192,7 @@ def test_a_wide_beam_is_brute_force(language: Language, longest: int, alpha: flo
         assert {tuple(tokens) for tokens in tokens_of(found)} == {tokens for _, tokens in expected}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(languages, st.integers(0, 6))
 def test_a_beam_of_one_is_greedy_search(language: Language, longest: int) -> None:
     for number, found in enumerate(language.search(BeamOptions(beam_size=1), longest)):
@@ -207,7 +207,7 @@ def test_a_beam_of_one_is_greedy_search(language: Language, longest: int) -> Non
             assert found == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(languages, st.integers(1, 6), st.integers(1, 6), alphas)
 def test_scores_are_those_of_the_whole_sentence(
     language: Language, size: int, longest: int, alpha: float
@@ -222,7 +222,7 @@ def test_scores_are_those_of_the_whole_sentence(
             assert hypothesis.score == pytest.approx(sum(expected) / penalty, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(languages, st.integers(2, 6), st.integers(1, 5))
 def test_n_best_are_sorted_distinct_and_a_beginning_of_more(
     language: Language, size: int, longest: int
@@ -262,7 +262,7 @@ def test_the_maximum_length_is_kept_sentence_by_sentence(size: int) -> None:
     assert found[1][0].log_probabilities.tolist() == pytest.approx([math.log(0.01)])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(gapless, st.integers(1, 5), st.lists(st.integers(1, 4), max_size=3))
 def test_a_prefix_is_kept_and_scored(language: Language, size: int, prefix: list[int]) -> None:
     prefix = [token for token in prefix if token < language.start]
@@ -276,7 +276,7 @@ def test_a_prefix_is_kept_and_scored(language: Language, size: int, prefix: list
         )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.data())
 def test_the_sentences_of_a_batch_do_not_see_each_other(seed: int, size: int, data: st.DataObject) -> None:
     together = random_language(seed, 4, 5)

@@ -147,7 +147,7 @@ counts = st.lists(st.integers(1, 50), min_size=1, max_size=9)
         ("typical", kept_by_typical),
     ],
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(counts=counts, strength=st.floats(0.01, 0.99), k=st.integers(1, 9))
 def test_restrictions_against_brute_force(
     name: str, kept: Callable[..., set[int]], counts: list[int], strength: float, k: int

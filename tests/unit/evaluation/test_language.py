@@ -57,7 +57,7 @@ def test_the_stream_is_what_steps_give(cell: str, tied: str) -> None:
     assert nats == pytest.approx(stepped_nats(model, TEXT.tolist(), 7), rel=1e-5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 150), st.integers(1, 200))
 def test_slices_with_carried_state_are_one_pass(length: int, slice_length: int) -> None:
     model = small_model()
@@ -66,7 +66,7 @@ def test_slices_with_carried_state_are_one_pass(length: int, slice_length: int) 
     assert cut == (pytest.approx(whole[0], rel=1e-5), length)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(1, 60), st.integers(1, 80), st.integers(1, 64), st.integers(1, 40))
 def test_a_window_is_a_stream_of_its_own(length: int, window: int, together: int, slice_length: int) -> None:
     model = small_model()

@@ -131,7 +131,7 @@ some_tokens = st.lists(
 some_stops = st.lists(st.text(characters, min_size=1, max_size=4), max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tokens=some_tokens, length=st.integers(1, 30), stops=some_stops, together=st.integers(1, 20))
 def test_a_text_ends_where_its_definition_says(
     tokens: list[int], length: int, stops: list[str], together: int

@@ -277,7 +277,7 @@ def test_the_pieces_of_a_line_are_translated_like_lines(translator: Translator) 
     assert best.attention[: rows[1], columns[1] :].max() == 0.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     words=st.lists(st.sampled_from(["ba", "unheard", "x", "東京", "Satz."]), min_size=1, max_size=60),
     longest=st.integers(1, 20),

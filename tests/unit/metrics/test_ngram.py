@@ -37,7 +37,7 @@ def probability(seen: list[int], context: list[int], token: int, order: int) -> 
     return value
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(texts, texts, orders)
 def test_it_agrees_with_dictionaries(training: list[int], text: list[int], order: int) -> None:
     found = NgramModel(np.array(training, np.uint16), order, uniform()).nats(np.array(text), np.array([1]))
@@ -47,7 +47,7 @@ def test_it_agrees_with_dictionaries(training: list[int], text: list[int], order
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(texts, texts, orders)
 def test_the_adaptive_model_counts_each_id_after_it_is_scored(
     training: list[int], text: list[int], order: int
@@ -60,7 +60,7 @@ def test_the_adaptive_model_counts_each_id_after_it_is_scored(
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(texts, st.lists(st.integers(0, SYMBOLS - 1), max_size=6), orders)
 def test_probabilities_sum_to_one(training: list[int], context: list[int], order: int) -> None:
     model = NgramModel(np.array(training), order, uniform())
@@ -68,7 +68,7 @@ def test_probabilities_sum_to_one(training: list[int], context: list[int], order
     assert np.exp(-np.array(nats)).sum() == pytest.approx(1, abs=1e-12)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(texts, st.integers(1, 6))
 def test_blocks_do_not_matter(text: list[int], block: int) -> None:
     model = NgramModel(np.array([0, 1, 0, 2, 0, 1, 3, 3]), 3, uniform())

@@ -28,7 +28,6 @@ def cut(text: str, size: int) -> Iterator[str]:
     return (text[start : start + size] for start in range(0, len(text), size))
 
 
-@settings(deadline=None)
 @given(texts, texts, st.text("ab \u00e9", max_size=80), st.integers(1, 9))
 def test_lengths_agree_with_a_search_of_every_substring(
     first: str, second: str, training: str, size: int
@@ -45,7 +44,6 @@ def test_lengths_agree_with_a_search_of_every_substring(
         )
 
 
-@settings(deadline=None)
 @given(texts, st.text("ab", max_size=120), st.sampled_from([8, 16, 32]), st.integers(1, 40))
 def test_pieces_change_nothing_up_to_the_longest_match(
     text: str, training: str, longest: int, query: int
@@ -61,7 +59,6 @@ def test_pieces_change_nothing_up_to_the_longest_match(
         assert found.new_words == whole.new_words
 
 
-@settings(deadline=None)
 @given(texts, st.text("ab \u00e9", max_size=80), st.integers(1, 6))
 def test_measures_follow_from_substrings(text: str, training: str, length: int) -> None:
     (found,) = measure_novelty([text], [training])
@@ -127,7 +124,7 @@ def test_characters_beyond_the_basic_plane_and_lone_surrogates_count_as_one() ->
     assert found.lengths.tolist() == [3, 2, 1]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 1000))
 def test_repetitive_text_is_no_trap(seed: int) -> None:
     training = "a" * 5000 + str(seed) + "ab" * 3000

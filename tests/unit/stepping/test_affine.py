@@ -27,7 +27,7 @@ def values_of(rows: int, inputs: int, grid: Grid) -> np.ndarray:
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
 @pytest.mark.parametrize("exact", [True, False])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=st.integers(1, 70), inputs=st.integers(1, 90), size=st.integers(1, 40), data=st.data())
 def test_a_map_is_that_of_the_rounded_weights(
     precision: Any, exact: bool, rows: int, inputs: int, size: int, data: st.DataObject

@@ -11,7 +11,7 @@ from seqkit.data.tokenizers import END
 from seqkit.stepping.selection import CLASSES, NEVER, best_columns, log_normalizers, restrict
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.integers(1, 7),
     classes=st.integers(1, 40),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seqkit.stepping.sessions import SCALED, WHOLE, product_session
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     inputs=st.sampled_from([1, 3, 127, 128, 300]),
     outputs=st.sampled_from([1, 2, 64, 129]),

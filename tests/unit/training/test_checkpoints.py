@@ -25,6 +25,7 @@ from seqkit.training import checkpoints
 from seqkit.training.checkpoints import Checkpoint, load_newest, locked, save
 from seqkit.training.optim import build_optimizer
 from tests.conftest import toy_assignments
+from tests.laws.test_resume_processes import process_of
 
 FILES = [
     "state.json",
@@ -204,9 +205,7 @@ def test_one_run_at_a_time_and_a_dead_one_lets_go(
     training = tmp_path / "model" / "training"
     training.mkdir(parents=True)
     command = ["train", str(toy_corpus), str(tmp_path / "model"), "--steps", "1", "--threads", "1"]
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(training / "lock")], stdout=subprocess.PIPE, text=True
-    ) as holder:
+    with process_of([sys.executable, "-c", HOLD, str(training / "lock")], stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         assert run([*command, *toy_assignments()]) == ExitCode.LOCKED == 75
