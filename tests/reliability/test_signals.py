@@ -146,12 +146,15 @@ def at_work(process: subprocess.Popen[str]) -> None:
 def test_other_commands_end_soon_and_leave_nothing_half(toy_model: Path, tmp_path: Path, name: str) -> None:
     """An output that is not whole does not appear."""
     text = tmp_path / "text"
-    text.write_bytes(b"".join(b"ba di fu go ke lo mi %d\n" % number for number in range(300_000)))
+    text.write_bytes(b"".join(b"ba di fu go ke lo mi %d\n" % number for number in range(100_000)) * 30)
     output = tmp_path / "out"
     words = {
         "translate": ["translate", str(toy_model), str(text), "--output", str(output), "--threads", "1"],
         "evaluate": ["evaluate", "--model", str(toy_model), "--source", str(text), "--reference", str(text)],
-        "prepare": ["prepare", str(output), "--source", str(text), "--target", str(text), "--keep-identical"],
+        "prepare": [
+            *("prepare", str(output), "--source", str(text), "--target", str(text)),
+            *("--keep-identical", "--keep-duplicates"),
+        ],
     }[name]
     run = [sys.executable, "-m", "seqkit", *words]
     with process_of(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
