@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -71,7 +72,13 @@ def _translate(terminal: Terminal, _epochs: float) -> None:
         ":quit",
     ):
         terminal.type(line + "\n")
-        terminal.wait(lambda lines: lines[-1] in {"model>", "$"})
+        terminal.wait(partial(_answered, line))
+
+
+def _answered(typed: str, lines: list[str]) -> bool:
+    """Whether a line has been taken in, and the next one is waited for."""
+    taken = any(line.startswith(f"model> {typed[:40]}") for line in lines)
+    return taken and lines[-1] in {"model>", "$"}
 
 
 def _evaluate(terminal: Terminal, _epochs: float) -> None:

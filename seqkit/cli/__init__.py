@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -93,11 +93,11 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback before a command or after it
     code = run(sys.argv[1:])
-    try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError:  # reported by then; the interpreter's own last flush must not fail again
-        _discard_output()
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:  # reported by then, or talk; the interpreter's own last flush must not fail again
+            _discard(stream)
     sys.exit(code)
 
 
@@ -185,13 +185,13 @@ def _terminate(_signal_number: int, _frame: FrameType | None) -> None:
 
 def _die_of_closed_pipe() -> int:
     """End as `cat` does when its reader leaves: by SIGPIPE, without a word."""
-    _discard_output()
+    _discard(sys.stdout)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.kill(os.getpid(), signal.SIGPIPE)
     return ExitCode.PIPE_CLOSED  # only where SIGPIPE is blocked
 
 
-def _discard_output() -> None:
-    """Point standard output at the null device, so that what is left in its buffer cannot fail."""
+def _discard(stream: TextIO) -> None:
+    """Point a stream at the null device, so that what is left in its buffer cannot fail."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, sys.stdout.fileno())
+    os.dup2(null, stream.fileno())

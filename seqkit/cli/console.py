@@ -77,6 +77,8 @@ def live_area(renderable: RenderableType) -> Iterator[Console]:
 
 
 def _write(line: str) -> None:
+    if sys.stderr is None:  # `2>&-`; print would say it to standard output
+        return
     try:
         if _live is not None:
             _live.print(line)

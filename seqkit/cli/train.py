@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -341,7 +340,6 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
     if finished.already:
         console.note("it stays as it is; --restart begins again")
     console.note(f"next: {_next_command(finished.kind, model)}")
-    sys.stderr.flush()
 
 
 def _score_row(kind: Kind, score: dict[str, Any]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ import pytest
 import seqkit as package
 from seqkit.cli import console, run
 from seqkit.errors import ExitCode
-from tests.conftest import Finished
+from tests.conftest import Finished, toy_assignments
 
 COMMANDS = ["prepare", "train", "translate", "evaluate"]
 
@@ -128,13 +128,26 @@ def test_a_lack_of_memory_names_what_takes_less(
     assert "--batch-tokens" in error
 
 
-def test_closed_standard_error_is_no_reason_to_fail(toy_model: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["translate", "MODEL"],
+        ["evaluate", "--reference", "text", "text", "--metric", "bleu", "--json"],
+        ["train", "CORPUS", "model", "--steps", "2", "--threads", "1", "--json", *toy_assignments()],
+    ],
+    ids=lambda words: words[0],
+)
+def test_closed_standard_error_is_no_reason_to_fail_or_to_talk_elsewhere(
+    toy_model: Path, toy_corpus: Path, words: list[str]
+) -> None:
+    Path("text").write_text("ba di\n")
+    names = {"MODEL": str(toy_model), "CORPUS": str(toy_corpus)}
     result = subprocess.run(
-        ["bash", "-c", 'echo "ba di" | "$0" -m seqkit translate "$1" 2>&-', sys.executable, str(toy_model)],
+        ["bash", "-c", '"$0" -m seqkit "$@" < text 2>&-', sys.executable, *(names.get(w, w) for w in words)],
         capture_output=True,
         check=False,
     )
-    assert result.returncode == 0
+    assert result.returncode == 0, result.stdout
     assert result.stdout.count(b"\n") == 1
 
 
