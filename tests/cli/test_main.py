@@ -137,13 +137,17 @@ def test_a_lack_of_memory_names_what_takes_less(
     ],
     ids=lambda words: words[0],
 )
-def test_closed_standard_error_is_no_reason_to_fail_or_to_talk_elsewhere(
-    toy_model: Path, toy_corpus: Path, words: list[str]
+@pytest.mark.parametrize("where", ["2>&-", "2>/dev/full"])
+def test_a_lost_standard_error_is_no_reason_to_fail_or_to_talk_elsewhere(
+    toy_model: Path, toy_corpus: Path, words: list[str], where: str
 ) -> None:
     Path("text").write_text("ba di\n")
     names = {"MODEL": str(toy_model), "CORPUS": str(toy_corpus)}
     result = subprocess.run(
-        ["bash", "-c", '"$0" -m seqkit "$@" < text 2>&-', sys.executable, *(names.get(w, w) for w in words)],
+        [
+            *("bash", "-c", f'"$0" -m seqkit "$@" < text {where}', sys.executable),
+            *(names.get(word, word) for word in words),
+        ],
         capture_output=True,
         check=False,
     )
