@@ -32,7 +32,7 @@ FREQUENT = 30  # tokens that are named
 
 def from_metrics(path: Path) -> Contents:
     """A report of a metrics.jsonl alone. Raises `InputMissing` and `DataError`."""
-    rows = _rows(path)
+    rows = _rows(path.resolve())  # what a user names may be a link
     return Contents(title=str(path), kind=_kind_of(rows), rows=rows)
 
 

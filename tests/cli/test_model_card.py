@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,15 @@ def test_a_card_says_what_a_model_is(
     assert card["scores"] == list(loaded.facts.scores)
     assert card["settings"]["model.hidden_size"] == loaded.config.model.hidden_size
     assert card["versions"].keys() >= {"seqkit", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"), [("lstm", "An LSTM"), ("gru", "A GRU"), ("rnn", "A tanh network")]
+)
+def test_a_generator_s_kind_of_network_is_named(toy_generator: Path, cell: str, words: str) -> None:
+    card = ModelCard.of(toy_generator)
+    page = replace(card, settings={**card.settings, "model.cell": cell}).to_markdown()
+    assert f"\n{words} that writes text" in page
 
 
 def test_every_table_of_the_page_is_whole(toy_model: Path) -> None:
