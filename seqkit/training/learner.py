@@ -48,7 +48,7 @@ class Learner:
     """A network with all that a training step reads and changes.
 
     `carried` is the state that a generator's streams go on with: where the last step left it, or None at a
-    text's beginning.
+    text's beginning. `most_parts` is how many parts a step was taken in at most, for want of memory.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Learner:
         self.optimizer = build_optimizer(model.parameters(), training)
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.carried: DecoderState | None = None
+        self.most_parts = 1
         self.average: WeightAverage | None = None
         if training.ema > 0 or training.optimizer == "nt-asgd":
             self.average = WeightAverage(model)

@@ -154,7 +154,9 @@ def _gradients(learner: Learner, batches: list[Batch], seed: int) -> list[Loss]:
                 hint="take a smaller --preset, or free some memory and run the same command again",
             )
         parts *= 2
-        _LOG.warning("out of memory: this step's sentences are taken in %d parts", parts)
+        if parts > learner.most_parts:  # said when it begins and when it gets worse, not at every step
+            learner.most_parts = parts
+            _LOG.warning("out of memory: a step's sentences are taken in %d parts", parts)
 
 
 def _accumulate(learner: Learner, batches: list[Batch], parts: int) -> list[Loss]:

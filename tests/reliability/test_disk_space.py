@@ -13,8 +13,8 @@ import pytest
 
 from seqkit.errors import ExitCode
 from seqkit.training.checkpoints import load_newest
+from tests.laws.processes import command
 from tests.laws.runs import assert_same
-from tests.laws.test_resume_processes import command
 
 SIZE = 1 << 20  # bytes that there are, for a run that needs several times as much
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import TOY_TEXT_SETTINGS
+from tests.laws.processes import command, start, train_through_kills, wait
 from tests.laws.runs import assert_same
-from tests.laws.test_resume_processes import command, start, train_through_kills, wait
 
 KILLS = 15  # of each kind
 STEPS = "60"

@@ -17,8 +17,8 @@ import pytest
 from seqkit import Translator, model_directory
 from seqkit.cli import run
 from seqkit.errors import ExitCode, ModelError
+from tests.laws.processes import command, first_line, process_of, start, wait
 from tests.laws.runs import assert_same
-from tests.laws.test_resume_processes import command, first_line, process_of, start, wait
 
 
 def trainer(corpus: Path, model: Path, **changes: object) -> AbstractContextManager[subprocess.Popen[str]]:

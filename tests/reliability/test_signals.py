@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from seqkit.errors import ExitCode
+from tests.laws.processes import command, first_line, process_of, start, wait
 from tests.laws.runs import assert_same
-from tests.laws.test_resume_processes import command, first_line, process_of, start, wait
 
 WITHIN = 60.0  # seconds from a signal to the end, on a machine that does much else
 STEPS = "60"

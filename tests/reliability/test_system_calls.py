@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from seqkit.errors import ExitCode
+from tests.laws.processes import command
 from tests.laws.runs import assert_same
-from tests.laws.test_resume_processes import command
 
 STRACE = shutil.which("strace")
 CALLS = ("fsync", "rename", "mkdir", "write")

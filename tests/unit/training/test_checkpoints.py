@@ -25,7 +25,7 @@ from seqkit.training import checkpoints
 from seqkit.training.checkpoints import Checkpoint, load_newest, locked, save
 from seqkit.training.optim import build_optimizer
 from tests.conftest import toy_assignments
-from tests.laws.test_resume_processes import process_of
+from tests.laws.processes import process_of
 
 FILES = [
     "state.json",

@@ -85,14 +85,16 @@ def test_streams_carry_their_state_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(trainer.learner.carried.layers[0][0]) == given[0]
 
 
-def test_it_is_said_once_a_split(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_said_when_it_begins_and_when_it_gets_worse(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     trainer = Trainer(make(), **PLAIN)
     short_of_memory(trainer.model, monkeypatch, MemoryError(), 2)
-    list(trainer.steps([[batch_of(pairs(8, seed=1))]]))
-    assert [record.getMessage() for record in caplog.records] == [
-        "out of memory: this step's sentences are taken in 2 parts",
-        "out of memory: this step's sentences are taken in 4 parts",
-    ]
+    said = []
+    for sentences in (8, 8, 3, 16):
+        caplog.clear()
+        list(trainer.steps([[batch_of(pairs(sentences, seed=1))]]))
+        said.append([record.getMessage().removeprefix("out of memory: ") for record in caplog.records])
+    parts = "a step's sentences are taken in {} parts".format
+    assert said == [[parts(2), parts(4)], [], [], [parts(8)]]
 
 
 def test_what_cannot_be_helped_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
