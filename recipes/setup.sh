@@ -1,4 +1,5 @@
-# Sourced by the recipes and the tests: puts `seqkit` on the PATH, installing it where that is needed.
+# Sourced by the recipes and the tests: puts `seqkit` on the PATH, installing it where that is needed, and
+# brings what recipes say their steps with.
 #
 #   . recipes/setup.sh [dev]      with `dev` also what the tests need
 #
@@ -36,6 +37,36 @@ seqkit_setup() {
     python -m pip install --quiet --disable-pip-version-check -c "$seqkit_root/constraints.txt" \
         -e "$seqkit_root${seqkit_extra:+[$seqkit_extra]}" >&2
     echo "$wanted" >"$stamp"
+}
+
+# A heading.
+step() { printf '\n== %s\n' "$*" >&2; }
+
+# Words of a command line as they can be typed.
+typed() {
+    local word line=""
+    for word; do
+        case $word in
+            "" | *[!A-Za-z0-9_./,:=+%@-]*) word=$(printf %q "$word") ;;
+        esac
+        line+=" $word"
+    done
+    printf '   $%s\n' "$line" >&2
+}
+
+# A command, shown and run.
+show() {
+    typed "$@"
+    "$@"
+}
+
+# The end of a recipe, for those who go on: go_on FOLDER COMMAND …
+go_on() {
+    step "That is all. To go on by hand, in any shell:"
+    typed . "$VIRTUAL_ENV/bin/activate"
+    typed cd "$1"
+    shift
+    typed "$@"
 }
 
 seqkit_setup

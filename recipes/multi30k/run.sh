@@ -10,10 +10,6 @@ usage_error() {
     exit 2
 }
 
-step() {
-    printf '\n== %s\n' "$1" >&2
-}
-
 [ $# -eq 2 ] || usage_error "two languages are needed, $# given"
 source_language=$1
 target_language=$2
@@ -31,41 +27,39 @@ preset=${PRESET:-small}
 vocabulary=${VOCABULARY:-4000}
 work=${WORK:-$here/work}
 pair=$source_language-$target_language
-data=$work/data
-corpus=$work/$pair/corpus-$vocabulary
-run=$work/$pair/$preset-$minutes-minutes-seed-$seed
-model=$run/model
+corpus=$pair/corpus-$vocabulary
+run=$pair/$preset-$minutes-minutes-seed-$seed
 
-step "1/5 set-up: seqkit and what it needs"
 set -- # a sourced file would see our arguments
 # shellcheck source=/dev/null
 source "$here/../setup.sh"
-mkdir -p -- "$work/$pair" "$run"
+mkdir -p -- "$work"
+work=$(cd -- "$work" && pwd)
 
-step "2/5 data: $pair, each file verified (MULTI30K=FOLDER takes it from a folder)"
-python3 "$here/download.py" "$source_language" "$target_language" --output "$data"
+step "1. The data: $pair, each file verified (MULTI30K=FOLDER takes it from a folder)"
+python3 "$here/download.py" "$source_language" "$target_language" --output "$work/data"
+show cd "${work#"$PWD"/}"
+mkdir -p -- "$run"
 
-step "3/5 prepare: raw text to a tokenizer and token arrays in $corpus"
-if [ -f "$corpus/corpus.json" ]; then
-    echo "there already" >&2
-else
-    seqkit prepare "$corpus" --overwrite --vocab-size "$vocabulary" \
-        --source "$data/train.$source_language" --target "$data/train.$target_language" \
-        --valid-source "$data/val.$source_language" --valid-target "$data/val.$target_language"
+step "2. prepare: raw text to a tokenizer and token arrays"
+if [ ! -f "$corpus/corpus.json" ]; then
+    show seqkit prepare "$corpus" --overwrite --vocab-size "$vocabulary" \
+        --source "data/train.$source_language" --target "data/train.$target_language" \
+        --valid-source "data/val.$source_language" --valid-target "data/val.$target_language"
 fi
 
-step "4/5 train: preset $preset, $minutes minutes, seed $seed (an interrupted run continues, a finished one stays)"
-seqkit train "$corpus" "$model" --preset "$preset" --minutes "$minutes" --seed "$seed"
+step "3. train: preset $preset, $minutes minutes, seed $seed (an interrupted run continues, a finished one stays)"
+show seqkit train "$corpus" "$run/model" --preset "$preset" --minutes "$minutes" --seed "$seed"
 
-step "5/5 translate and score every test set: beam 5; cased, detokenised (sacreBLEU 13a)"
-for reference in "$data"/test_*."$target_language"; do
+step "4. translate and score every test set: beam 5; cased, detokenised (sacreBLEU 13a)"
+for reference in data/test_*."$target_language"; do
     name=$(basename -- "$reference" ".$target_language")
-    text=$data/$name.$source_language
+    text=data/$name.$source_language
     [ -f "$text" ] || continue
     hypotheses=$run/$name.$target_language
-    seqkit translate "$model" "$text" --beam-size 5 --output "$hypotheses" --quiet
+    show seqkit translate "$run/model" "$text" --beam-size 5 --output "$hypotheses" --quiet
     printf '%s\n' "$name"
-    seqkit evaluate "$hypotheses" --reference "$reference" --metric bleu,chrf,ter --protocol cased --quiet
+    show seqkit evaluate "$hypotheses" --reference "$reference" --metric bleu,chrf,ter --protocol cased --quiet
 done | tee "$run/scores.txt"
 
-printf '\nScores and translations are in %s\nTo translate text of your own: seqkit translate %q FILE\n' "$run" "$model" >&2
+go_on "$work" seqkit translate "$run/model"

@@ -12,35 +12,36 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 work="${WORK:-$here/work}"
 minutes="${MINUTES:-5}"
 seed="${SEED:-1}"
-model="$work/model-$minutes-minutes-seed-$seed"
+model="model-$minutes-minutes-seed-$seed"
 mkdir -p "$work"
-
-step() { printf '\n== %s\n' "$*" >&2; }
-show() { printf '   $%s\n' "$(printf ' %q' "$@")" >&2; "$@"; }
+work="$(cd "$work" && pwd)"
 
 step "1. The text: sources of the standard library of $(python --version)"
-if [ ! -f "$work/train.txt" ]; then
-    show python "$here/collect.py" "$work" --megabytes "${MEGABYTES:-4}"
+show cd "${work#"$PWD"/}"
+if [ ! -f train.txt ]; then
+    show python "$here/collect.py" . --megabytes "${MEGABYTES:-4}"
 fi
 
 step "2. prepare: characters; what occurs less than ten times is spelt in bytes"
-if [ ! -f "$work/corpus/corpus.json" ]; then
-    show seqkit prepare "$work/corpus" --text "$work/train.txt" --valid-text "$work/valid.txt" --min-count 10
+if [ ! -f corpus/corpus.json ]; then
+    show seqkit prepare corpus --text train.txt --valid-text valid.txt --min-count 10
 fi
 
 step "3. train: $minutes minutes, seed $seed (an interrupted run continues, a finished one stays)"
-show seqkit train "$work/corpus" "$model" --preset small --minutes "$minutes" --seed "$seed" \
+show seqkit train corpus "$model" --preset small --minutes "$minutes" --seed "$seed" \
     --config "$here/config.toml"
 
 step "4. evaluate: bits per character on files that it never saw"
-show seqkit evaluate --model "$model" --text "$work/valid.txt" --ngram "$work/corpus"
+show seqkit evaluate --model "$model" --text valid.txt --ngram corpus
 
 step "5. generate: what it takes for Python"
 show seqkit generate "$model" --prompt "def " --length 800 --temperature 0.7 --seed 1
 
 step "6. look inside: the cells that follow brackets, quotes, the place in the line …"
-head -c 8000 "$work/valid.txt" >"$work/look.txt"
-seqkit generate "$model" --cells-text "$work/look.txt" --show-cells auto --cells-html "$work/cells.html" --quiet \
-    >"$work/cells.txt"
-sed '/^$/q' "$work/cells.txt"
+head -c 8000 valid.txt >look.txt
+show seqkit generate "$model" --cells-text look.txt --show-cells auto --cells-html cells.html --quiet \
+    >cells.txt
+sed '/^$/q' cells.txt
 printf '\nThe text coloured by each cell: %s and %s\n' "$work/cells.txt" "$work/cells.html" >&2
+
+go_on "$work" seqkit generate "$model"

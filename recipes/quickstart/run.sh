@@ -9,45 +9,44 @@
 # translates. A second run finds all that done. WORK=FOLDER keeps its files elsewhere.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+# shellcheck source=/dev/null
 . "$here/../setup.sh"
 work="${WORK:-$here/work}"
 mkdir -p "$work"
-
-step() { printf '\n== %s\n' "$*" >&2; }
-show() { printf '   $%s\n' "$(printf ' %q' "$@")" >&2; "$@"; }
+work="$(cd "$work" && pwd)"
 
 step "1. A corpus: 20,000 English–German captions from a grammar, and 1,000 held-out ones to test on"
-if [ ! -f "$work/captions/test.de" ]; then
-    show python "$here/../../data/captions/make.py" "$work/captions"
+show cd "${work#"$PWD"/}"
+if [ ! -f captions/test.de ]; then
+    show python "$seqkit_root/data/captions/make.py" captions
 fi
-head -n 2 "$work/captions/train.en" | sed 's/^/     /' >&2
-head -n 2 "$work/captions/train.de" | sed 's/^/     /' >&2
+head -n 2 captions/train.en | sed 's/^/     /' >&2
+head -n 2 captions/train.de | sed 's/^/     /' >&2
 
 step "2. prepare: learn a subword vocabulary and turn the text into arrays of token ids"
-if [ ! -f "$work/corpus/corpus.json" ]; then
-    show seqkit prepare "$work/corpus" --source "$work/captions/train.en" --target "$work/captions/train.de" \
-        --valid-source "$work/captions/valid.en" --valid-target "$work/captions/valid.de" --vocab-size 1000
+if [ ! -f corpus/corpus.json ]; then
+    show seqkit prepare corpus --source captions/train.en --target captions/train.de \
+        --valid-source captions/valid.en --valid-target captions/valid.de --vocab-size 1000
 fi
 
 step "3. train: an encoder–decoder LSTM with attention; interrupt it if you like, it continues where it stopped"
-show seqkit train "$work/corpus" "$work/model" --preset tiny --epochs "${EPOCHS:-5}"
+show seqkit train corpus model --preset tiny --epochs "${EPOCHS:-5}"
 
 step "4. evaluate: BLEU on the 1,000 captions that were held out (their combinations of words are new)"
-show seqkit evaluate --model "$work/model" --source "$work/captions/test.en" --reference "$work/captions/test.de" \
-    --metric bleu,chrf
+show seqkit evaluate --model model --source captions/test.en --reference captions/test.de --metric bleu,chrf
 
 step "5. a generator: the English captions, character by character, for a minute"
-if [ ! -f "$work/text/corpus.json" ]; then
-    show seqkit prepare "$work/text" --text "$work/captions/train.en" --documents line
+if [ ! -f text/corpus.json ]; then
+    show seqkit prepare text --text captions/train.en --documents line
 fi
-show seqkit train "$work/text" "$work/generator" --preset tiny --minutes "${MINUTES:-1}"
-show seqkit generate "$work/generator" --prompt "Two " --samples 5 --temperature 0.8 --seed 1
+show seqkit train text generator --preset tiny --minutes "${MINUTES:-1}"
+show seqkit generate generator --prompt "Two " --samples 5 --temperature 0.8 --seed 1
 
 step "6. translate: your turn"
 if [ -t 0 ]; then
     echo "   Type an English caption, such as: Two young women are waiting in front of the station." >&2
     echo "   (Ctrl-D ends. Words that the grammar does not know are guessed.)" >&2
-    seqkit translate "$work/model"
-else
-    show seqkit translate "$work/model"
 fi
+show seqkit translate model
+
+go_on "$work" seqkit translate model

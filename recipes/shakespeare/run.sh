@@ -13,28 +13,29 @@ here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 work="${WORK:-$here/work}"
 preset="${PRESET:-small}"
 seed="${SEED:-1}"
-model="$work/$preset-seed-$seed"
+model="$preset-seed-$seed"
 mkdir -p "$work"
-
-step() { printf '\n== %s\n' "$*" >&2; }
-show() { printf '   $%s\n' "$(printf ' %q' "$@")" >&2; "$@"; }
+work="$(cd "$work" && pwd)"
 
 step "1. The text: all of Shakespeare's dialogue in one megabyte, verified"
 python "$here/fetch.py" "$work/input.txt"
+show cd "${work#"$PWD"/}"
 
 step "2. prepare: characters; the last tenth is for validation, as nanoGPT splits it"
-if [ ! -f "$work/corpus/corpus.json" ]; then
-    show seqkit prepare "$work/corpus" --text "$work/input.txt"
+if [ ! -f corpus/corpus.json ]; then
+    show seqkit prepare corpus --text input.txt
 fi
 
 step "3. train: preset $preset, seed $seed (an interrupted run continues, a finished one stays)"
 # shellcheck disable=SC2086
-show seqkit train "$work/corpus" "$model" --preset "$preset" --seed "$seed" ${BUDGET:-}
+show seqkit train corpus "$model" --preset "$preset" --seed "$seed" ${BUDGET:-}
 
 step "4. evaluate: the whole validation text, static and dynamic, beside a 5-gram model of the same training text"
-tail -c 111540 "$work/input.txt" >"$work/valid.txt"
-show seqkit evaluate --model "$model" --text "$work/valid.txt" --dynamic --window 64 --ngram "$work/corpus"
+tail -c 111540 input.txt >valid.txt
+show seqkit evaluate --model "$model" --text valid.txt --dynamic --window 64 --ngram corpus
 
 step "5. generate: a thousand characters, and how much of them is copied"
-show seqkit generate "$model" --prompt "ROMEO:" --length 1000 --temperature 0.8 --seed 1 | tee "$work/sample.txt"
-show seqkit evaluate --novelty "$work/corpus" "$work/sample.txt"
+show seqkit generate "$model" --prompt "ROMEO:" --length 1000 --temperature 0.8 --seed 1 | tee sample.txt
+show seqkit evaluate --novelty corpus sample.txt
+
+go_on "$work" seqkit generate "$model"

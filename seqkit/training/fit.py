@@ -38,7 +38,7 @@ def advice(train_nats: float | None, losses: Sequence[float]) -> str | None:
         return f"under-fitting: validation loss was still falling ({losses[-1]:.3f}); a longer budget helps"
     if train_nats > losses[-1]:
         return (
-            f"under-fitting: training loss ({train_nats:.3f}) is no lower than validation loss "
-            f"({losses[-1]:.3f}); a larger model, less model.dropout or a longer budget helps"
+            f"no over-fitting: training loss ({train_nats:.3f}) is no lower than validation loss "
+            f"({losses[-1]:.3f}); a larger model, less model.dropout or a longer budget may do better"
         )
     return None

@@ -102,7 +102,7 @@ def test_a_validation_reads_the_whole_text_once(toy_text_corpus: Path, tmp_path:
     finished = events[-1]
     assert isinstance(finished, Finished)
     assert finished.advice is not None
-    assert finished.advice.startswith("under-fitting")
+    assert finished.advice.startswith("no over-fitting")
 
 
 def test_a_short_text_gets_fewer_streams_and_says_so(tmp_path: Path, warnings: list[str]) -> None:

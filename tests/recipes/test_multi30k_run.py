@@ -46,7 +46,10 @@ class Recipe:
         programs.mkdir()
         (programs / "seqkit").write_text(SEQKIT)
         (programs / "seqkit").chmod(0o755)
-        (self.folder / "setup.sh").write_text(f"[ $# -eq 0 ]\nexport PATH='{programs}':\"$PATH\"\n")
+        setup, call = (RECIPE.parent / "setup.sh").read_text().rsplit("\n", 2)[:2]
+        assert call == "seqkit_setup"
+        stub = f"[ $# -eq 0 ]\nexport VIRTUAL_ENV=/venv PATH='{programs}':\"$PATH\"\n"
+        (self.folder / "setup.sh").write_text(f"{setup}\n{stub}")
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         names = ("MINUTES", "SEED", "PRESET", "WORK", "MULTI30K")
@@ -75,16 +78,15 @@ def test_the_steps_in_order(recipe: Recipe) -> None:
     done = recipe.run("en", "de")
     assert done.returncode == 0, done.stderr
     work = recipe.folder / "multi30k" / "work"
-    data, corpus = work / "data", work / "en-de" / "corpus-4000"
-    run = work / "en-de" / "small-20-minutes-seed-1"
+    data, corpus, run = "data", "en-de/corpus-4000", "en-de/small-20-minutes-seed-1"
     prepare, train, *tests = recipe.called()
     assert prepare == [
-        *["prepare", str(corpus), "--overwrite", "--vocab-size", "4000"],
+        *["prepare", corpus, "--overwrite", "--vocab-size", "4000"],
         *["--source", f"{data}/train.en", "--target", f"{data}/train.de"],
         *["--valid-source", f"{data}/val.en", "--valid-target", f"{data}/val.de"],
     ]
     settings = ["--preset", "small", "--minutes", "20", "--seed", "1"]
-    assert train == ["train", str(corpus), f"{run}/model", *settings]
+    assert train == ["train", corpus, f"{run}/model", *settings]
     assert [call[0] for call in tests] == ["translate", "evaluate"] * 2
     assert tests[2][:3] == ["translate", f"{run}/model", f"{data}/test_2017_flickr.en"]
     assert f"{run}/test_2017_flickr.de" in tests[2]
@@ -93,7 +95,13 @@ def test_the_steps_in_order(recipe: Recipe) -> None:
     ]
     scores = "test_2016_flickr\nbleu 40.00 signature\ntest_2017_flickr\nbleu 40.00 signature\n"
     assert done.stdout == scores
-    assert (run / "scores.txt").read_text() == scores
+    assert (work / run / "scores.txt").read_text() == scores
+    folder = str(work).replace(" ", "\\ ")
+    assert f"   $ cd {folder}\n" in done.stderr
+    assert f"   $ seqkit train {' '.join(train[1:])}\n" in done.stderr
+    assert done.stderr.endswith(
+        f"   $ . /venv/bin/activate\n   $ cd {folder}\n   $ seqkit translate {run}/model\n"
+    )
 
 
 def test_settings_from_the_environment(recipe: Recipe, tmp_path: Path) -> None:
@@ -101,8 +109,9 @@ def test_settings_from_the_environment(recipe: Recipe, tmp_path: Path) -> None:
     variables = {"MINUTES": "0.5", "SEED": "7", "PRESET": "tiny", "VOCABULARY": "900", "WORK": str(work)}
     assert recipe.run("fr", "cs", **variables).returncode == 0
     train = recipe.called()[1]
+    assert (work / "fr-cs/tiny-0.5-minutes-seed-7/model").is_dir()
     assert train == [
-        *["train", f"{work}/fr-cs/corpus-900", f"{work}/fr-cs/tiny-0.5-minutes-seed-7/model"],
+        *["train", "fr-cs/corpus-900", "fr-cs/tiny-0.5-minutes-seed-7/model"],
         *["--preset", "tiny", "--minutes", "0.5", "--seed", "7"],
     ]
 
@@ -122,7 +131,7 @@ def test_a_failure_ends_the_script_with_its_code(recipe: Recipe, failing: str) -
     done = recipe.run("en", "de", FAIL=failing)
     assert done.returncode == 75
     assert [call[0] for call in recipe.called()] == STEPS[: STEPS.index(failing) + 1]
-    assert "Scores and translations are in" not in done.stderr
+    assert "That is all" not in done.stderr
 
 
 @pytest.mark.parametrize(

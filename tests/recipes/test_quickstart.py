@@ -43,6 +43,12 @@ def test_the_quickstart_runs_and_runs_again(tmp_path: Path) -> None:
     assert second.returncode == 0, second.stderr
     assert "finished already" in second.stderr
     assert (work / "model/weights.safetensors").read_bytes() == weights
+    by_hand = [
+        ". " + f"{sys.prefix}/bin/activate",
+        "cd " + str(work).replace(" ", "\\ "),
+        "seqkit translate model",
+    ]
+    assert second.stderr.endswith("".join(f"   $ {line}\n" for line in by_hand))
 
 
 @pytest.mark.slow

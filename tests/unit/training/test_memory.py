@@ -85,7 +85,9 @@ def test_streams_carry_their_state_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(trainer.learner.carried.layers[0][0]) == given[0]
 
 
-def test_it_is_said_when_it_begins_and_when_it_gets_worse(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_said_when_it_begins_and_when_it_gets_worse(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     trainer = Trainer(make(), **PLAIN)
     short_of_memory(trainer.model, monkeypatch, MemoryError(), 2)
     said = []
