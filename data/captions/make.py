@@ -78,14 +78,14 @@ def write_corpus(corpus: Corpus, directory: Path) -> None:
 
 
 def summary(pairs: Sequence[Pair]) -> str:
-    """Counts of a split: pairs, words a sentence and different words on either side."""
-    return f"{len(pairs):>9,} pairs; English {_counts(pairs, 0)}; German {_counts(pairs, 1)}"
+    """Counts of a split: pairs, and on either side words a sentence and different ones in all."""
+    return f"{len(pairs):>6,} pairs of {_counts(pairs, 0)} English, {_counts(pairs, 1)} German words"
 
 
 def _counts(pairs: Sequence[Pair], side: int) -> str:
     words = [word for pair in pairs for word in pair[side].rstrip(".").replace(",", "").split()]
     different = {word.lower() for word in words}
-    return f"{len(words) / len(pairs):.1f} words a sentence, {len(different):,} different"
+    return f"{len(words) / len(pairs):.1f} ({len(different):,} different)"
 
 
 if __name__ == "__main__":

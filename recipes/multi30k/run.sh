@@ -36,7 +36,7 @@ source "$here/../setup.sh"
 mkdir -p -- "$work"
 work=$(cd -- "$work" && pwd)
 
-step "1. The data: $pair, each file verified (MULTI30K=FOLDER takes it from a folder)"
+step "1. The data: $pair, verified (MULTI30K=FOLDER takes it from a folder)"
 python3 "$here/download.py" "$source_language" "$target_language" --output "$work/data"
 show cd "${work#"$PWD"/}"
 mkdir -p -- "$run"
@@ -48,10 +48,10 @@ if [ ! -f "$corpus/corpus.json" ]; then
         --valid-source "data/val.$source_language" --valid-target "data/val.$target_language"
 fi
 
-step "3. train: preset $preset, $minutes minutes, seed $seed (an interrupted run continues, a finished one stays)"
+step "3. train: preset $preset, $minutes minutes, seed $seed; interrupted, it continues"
 show seqkit train "$corpus" "$run/model" --preset "$preset" --minutes "$minutes" --seed "$seed"
 
-step "4. translate and score every test set: beam 5; cased, detokenised (sacreBLEU 13a)"
+step "4. translate and score every test set: beam 5, cased, detokenised"
 for reference in data/test_*."$target_language"; do
     name=$(basename -- "$reference" ".$target_language")
     text=data/$name.$source_language

@@ -27,7 +27,7 @@ if [ ! -f corpus/corpus.json ]; then
     show seqkit prepare corpus --text train.txt --valid-text valid.txt --min-count 10
 fi
 
-step "3. train: $minutes minutes, seed $seed (an interrupted run continues, a finished one stays)"
+step "3. train: $minutes minutes, seed $seed; interrupted, it continues"
 show seqkit train corpus "$model" --preset small --minutes "$minutes" --seed "$seed" \
     --config "$here/config.toml"
 
@@ -37,7 +37,7 @@ show seqkit evaluate --model "$model" --text valid.txt --ngram corpus
 step "5. generate: what it takes for Python"
 show seqkit generate "$model" --prompt "def " --length 800 --temperature 0.7 --seed 1
 
-step "6. look inside: the cells that follow brackets, quotes, the place in the line …"
+step "6. look inside: the cells that follow brackets, quotes, the place in a line"
 head -c 8000 valid.txt >look.txt
 show seqkit generate "$model" --cells-text look.txt --show-cells auto --cells-html cells.html --quiet \
     >cells.txt

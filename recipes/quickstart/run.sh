@@ -15,7 +15,7 @@ work="${WORK:-$here/work}"
 mkdir -p "$work"
 work="$(cd "$work" && pwd)"
 
-step "1. A corpus: 20,000 English–German captions from a grammar, and 1,000 held-out ones to test on"
+step "1. A corpus: 20,000 English–German captions, and 1,000 others to test on"
 show cd "${work#"$PWD"/}"
 if [ ! -f captions/test.de ]; then
     show python "$seqkit_root/data/captions/make.py" captions
@@ -23,16 +23,16 @@ fi
 head -n 2 captions/train.en | sed 's/^/     /' >&2
 head -n 2 captions/train.de | sed 's/^/     /' >&2
 
-step "2. prepare: learn a subword vocabulary and turn the text into arrays of token ids"
+step "2. prepare: a vocabulary of subwords, and the text as arrays of their numbers"
 if [ ! -f corpus/corpus.json ]; then
     show seqkit prepare corpus --source captions/train.en --target captions/train.de \
         --valid-source captions/valid.en --valid-target captions/valid.de --vocab-size 1000
 fi
 
-step "3. train: an encoder–decoder LSTM with attention; interrupt it if you like, it continues where it stopped"
+step "3. train: an encoder–decoder LSTM with attention; Ctrl-C and again: it goes on"
 show seqkit train corpus model --preset tiny --epochs "${EPOCHS:-5}"
 
-step "4. evaluate: BLEU on the 1,000 captions that were held out (their combinations of words are new)"
+step "4. evaluate: BLEU on the 1,000 other captions, whose combinations are new"
 show seqkit evaluate --model model --source captions/test.en --reference captions/test.de --metric bleu,chrf
 
 step "5. a generator: the English captions, character by character, for a minute"
@@ -44,7 +44,7 @@ show seqkit generate generator --prompt "Two " --samples 5 --temperature 0.8 --s
 
 step "6. translate: your turn"
 if [ -t 0 ]; then
-    echo "   Type an English caption, such as: Two young women are waiting in front of the station." >&2
+    echo "   Type an English caption: Two young women are waiting in front of the station." >&2
     echo "   (Ctrl-D ends. Words that the grammar does not know are guessed.)" >&2
 fi
 show seqkit translate model

@@ -21,16 +21,16 @@ step "1. The text: all of Shakespeare's dialogue in one megabyte, verified"
 python "$here/fetch.py" "$work/input.txt"
 show cd "${work#"$PWD"/}"
 
-step "2. prepare: characters; the last tenth is for validation, as nanoGPT splits it"
+step "2. prepare: characters; the last tenth is for validation, as nanoGPT has it"
 if [ ! -f corpus/corpus.json ]; then
     show seqkit prepare corpus --text input.txt
 fi
 
-step "3. train: preset $preset, seed $seed (an interrupted run continues, a finished one stays)"
+step "3. train: preset $preset, seed $seed; interrupted, it continues"
 # shellcheck disable=SC2086
 show seqkit train corpus "$model" --preset "$preset" --seed "$seed" ${BUDGET:-}
 
-step "4. evaluate: the whole validation text, static and dynamic, beside a 5-gram model of the same training text"
+step "4. evaluate: the validation text, static and dynamic, beside a 5-gram model"
 tail -c 111540 input.txt >valid.txt
 show seqkit evaluate --model "$model" --text valid.txt --dynamic --window 64 --ngram corpus
 

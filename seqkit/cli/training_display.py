@@ -36,7 +36,7 @@ class _Column:
 _FIRST = [
     _Column("step", 8, lambda event: f"{event.row['step']:,}"),
     _Column("epoch", 6, lambda event: f"{event.row['epoch']:.1f}", 2),
-    _Column("train", 6, lambda event: f"{_number(event.row['train_loss']):.3f}"),
+    _Column("train", 6, lambda event: f"{_number(event.row['train_nats']):.3f}"),
     _Column("valid", 6, lambda event: f"{event.measured.loss:.3f}"),
 ]
 _SCORES: dict[Kind, list[_Column]] = {
@@ -125,7 +125,7 @@ class TrainingDisplay:
         self.panel.total_steps = event.total_steps
         for row in event.rows:
             self.panel.take_row(row.step, self._charted(row.scores), row.parts)
-            self.panel.losses.add(row.step, row.train_loss)
+            self.panel.losses.add(row.step, row.train_nats)
         self.window_start = self.last = time.monotonic()
         if self.quiet:
             return
@@ -198,7 +198,7 @@ class TrainingDisplay:
                 "validation",
                 step=row["step"],
                 epoch=f"{row['epoch']:.2f}",
-                train_loss=f"{_number(row['train_loss']):.4f}",
+                train_nats=f"{_number(row['train_nats']):.4f}",
                 valid_nats=f"{measured.loss:.4f}",
                 perplexity=f"{_number(row['valid_perplexity']):.3f}",
                 **{name: format(measured.metric(name), form) for name, form in _LOGGED[self.kind].items()},

@@ -48,7 +48,7 @@ class TrainingPanel:
         fresh = max(_FRESH, 1 / self._steps)  # at the beginning the mean
         self.clipped += fresh * (report.clipped - self.clipped)
         if report.finite:
-            loss = report.objective / max(report.positions, 1)
+            loss = report.nats / max(report.positions, 1)
             self.loss = self.loss + fresh * (loss - self.loss) if math.isfinite(self.loss) else loss
             self.losses.add(report.step, self.loss)
 

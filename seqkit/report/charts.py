@@ -77,7 +77,7 @@ def curves(contents: Contents) -> dict[str, str]:
     def series(values: Mapping[str, Sequence[float]]) -> dict[str, Points]:
         return {name: (steps, found) for name, found in values.items() if any(map(math.isfinite, found))}
 
-    loss = {"training": [row.train_loss for row in rows], "validation": [row.valid_nats for row in rows]}
+    loss = {"training": [row.train_nats for row in rows], "validation": [row.valid_nats for row in rows]}
     scores = {metric_title(name): [row.scores.get(name, math.nan) for row in rows] for name in names}
     parts = {name: [row.parts.get(name, math.nan) for row in rows] for name in contents.part_names()}
     gates = {name: [row.gates.get(name, math.nan) for row in rows] for name in rows[-1].gates}

@@ -103,7 +103,7 @@ def _validations(contents: Contents) -> Iterator[str]:
         [
             str(row.step),
             f"{row.epoch:.2f}",
-            _number(row.train_loss),
+            _number(row.train_nats),
             _number(row.valid_nats),
             *(_number(row.scores.get(name, math.nan)) for name in scores),
             f"{row.learning_rate:.3e}",

@@ -22,7 +22,7 @@ class Row:
 
     step: int
     epoch: float
-    train_loss: float
+    train_nats: float  # as validation's, without label smoothing; with dropout
     valid_nats: float
     scores: Mapping[str, float]
     signatures: Mapping[str, str]
@@ -57,7 +57,7 @@ def _row(value: Any, where: str) -> Row:
         return Row(
             step=int(_number(value["step"])),
             epoch=_number(value["epoch"]),
-            train_loss=_number(value["train_loss"]),
+            train_nats=_number(value["train_nats"]),
             valid_nats=_number(value["valid_nats"]),
             scores={str(score["metric"]): _number(score["score"]) for score in scores},
             signatures={str(score["metric"]): str(score["signature"]) for score in scores},

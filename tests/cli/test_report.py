@@ -117,7 +117,7 @@ def test_the_numbers_of_a_run_stand_in_its_report(reported: Path) -> None:
         assert float(found["BLEU"]) == pytest.approx(scores["bleu"], abs=1e-4)
         assert float(found["chrF"]) == pytest.approx(scores["chrf"], abs=1e-4)
         assert float(found["validation"]) == pytest.approx(row["valid_nats"], abs=1e-4)
-        assert float(found["training"]) == pytest.approx(row["train_loss"], abs=1e-4)
+        assert float(found["training"]) == pytest.approx(row["train_nats"], abs=1e-4)
         assert float(found["learning rate"]) == pytest.approx(row["timing"]["learning_rate"], rel=1e-3)  # type: ignore[index]
     last = [row for row in rows if row["best"]][-1]
     assert page.definitions["best"].startswith(f"step {last['step']}")

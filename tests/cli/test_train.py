@@ -172,8 +172,12 @@ def test_what_is_said_where(shell: Shell, toy_corpus: Path, tmp_path: Path) -> N
         ("4", "yes"),
         ("8", validations[1]["best"]),
     ]
-    for row in validations:
-        assert float(row["valid_nats"]) > 0
+    kept = [json.loads(line) for line in (model / "metrics.jsonl").read_text().splitlines()]
+    for row, whole in zip(validations, kept, strict=True):
+        assert float(row["valid_nats"]) == pytest.approx(whole["valid_nats"], abs=1e-4)
+        # Comparable with it: without label smoothing, which training's own objective has.
+        assert float(row["train_nats"]) == pytest.approx(whole["train_nats"], abs=1e-4)
+        assert abs(whole["train_loss"] - whole["train_nats"]) > 1e-3
         assert float(row["learning_rate" if "learning_rate" in row else "gradient_norm"]) > 0
     assert "Training is finished: the budget is used up." in err
     assert f"seqkit translate {model}" in err

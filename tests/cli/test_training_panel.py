@@ -72,7 +72,7 @@ def test_a_curve_stays_small_and_keeps_its_ends() -> None:
 
 def report(step: int, loss: float, **changes: Any) -> StepReport:
     values: dict[str, Any] = {
-        **{"step": step, "epoch": step / 50, "objective": 100 * loss, "nats": 100 * loss, "positions": 100},
+        **{"step": step, "epoch": step / 50, "objective": 900.0, "nats": 100 * loss, "positions": 100},
         **{
             "source_positions": 100,
             "learning_rate": 1e-3,
@@ -202,7 +202,7 @@ def test_a_narrower_terminal_gets_its_broken_lines_erased() -> None:
 
 def test_a_warning_is_said_when_it_begins(capfd: pytest.CaptureFixture[str]) -> None:
     """A loss that rises for ten validations is one warning, not ten; what comes back is said again."""
-    row: dict[str, Any] = {"step": 1, "epoch": 1.0, "train_loss": 2.0, "valid_perplexity": 3.0}
+    row: dict[str, Any] = {"step": 1, "epoch": 1.0, "train_nats": 2.0, "valid_perplexity": 3.0}
     row["gradient"] = {"norm": 1.0, "clipped_share": 0.0, "parts": {}}
     row["timing"] = {"target_tokens_per_second": 9.0, "elapsed_seconds": 1.0}
     display = TrainingDisplay("translation", quiet=True)
