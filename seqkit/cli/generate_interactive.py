@@ -70,11 +70,11 @@ class _Conversation:
             self._settings.change("seed", argument, _SEED)
         seed = self._settings.options.seed
         if seed is not None:
-            console.note(f":seed {seed}")
+            console.note(f"seed is {seed}")
         elif self._last_seed is None:
-            console.note(":seed none: every text has its own")
+            console.note("seed is none: every text has its own")
         else:
-            console.note(f":seed none: every text has its own, the last one's was {self._last_seed}")
+            console.note(f"seed is none: every text has its own, the last one's was {self._last_seed}")
 
     def _again(self, _argument: str) -> None:
         if self._last_prompt is None:

@@ -60,7 +60,7 @@ class Settings(Generic[Options]):
             if text:
                 self.change(name, text, reading)
             value = getattr(self.options, _field(name))
-            console.note(f":{name} {'none' if value is None else value}")
+            console.note(f"{name} is {'none' if value is None else value}")
 
         return Command(name, argument, help, run)
 

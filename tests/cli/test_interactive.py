@@ -64,7 +64,7 @@ def test_sentences_and_commands(translating: Conversation, translator: Translato
     assert ask("ba di fu") == f"{best.score:.4f}  {best.text}"
     assert ask(":scores") == "scores are hidden"
 
-    assert ask(":n-best 3") == ":n-best 3"
+    assert ask(":n-best 3") == "n-best is 3"
     (three,) = translator.translate(["ba di fu"], replace(own, n_best=3))
     assert ask("ba di fu").split("\n") == [
         f"{rank}  {one.score:.4f}  {one.text}" for rank, one in enumerate(three.alternatives, 1)
@@ -72,13 +72,13 @@ def test_sentences_and_commands(translating: Conversation, translator: Translato
     assert ask(":n-best 9") == (
         ":n-best 9 needs a beam at least as large, but :beam-size is 5; try :beam-size 9"
     )
-    assert ask(":n-best") == ":n-best 3"
-    assert ask(":n-best 1") == ":n-best 1"
-    assert ask(":beam-size 1") == ":beam-size 1"
+    assert ask(":n-best") == "n-best is 3"
+    assert ask(":n-best 1") == "n-best is 1"
+    assert ask(":beam-size 1") == "beam-size is 1"
     assert ask("ba di fu") == f"{translator.translate(['ba di fu'], replace(own, beam_size=1))[0].text}"
     assert ask(":beam-size many") == ":beam-size takes a whole number, not many"
     assert ask(":beam-size 0") == ":beam-size 0 must be from 1 to 1,000"
-    assert ask(":beam-size 5") == ":beam-size 5"
+    assert ask(":beam-size 5") == "beam-size is 5"
 
     assert ask(":nbest 3") == "there is no :nbest; did you mean :n-best?"
     assert ask(":zzz") == "there is no :zzz; :help lists the commands"
@@ -96,7 +96,7 @@ def test_sentences_and_commands(translating: Conversation, translator: Translato
 def test_tab_completes_commands(translating: Conversation) -> None:
     translating.press(b":n" + TAB)
     translating.until(":n-best")
-    assert translating.ask(b" 2") == ":n-best 2"
+    assert translating.ask(b" 2") == "n-best is 2"
     assert translating.ask(b":sc" + TAB) == "scores are shown"
     translating.press(b"ba :s" + TAB + b"x")
     assert translating.until("x") == "ba :s\x07"  # a bell: no line begins there
@@ -207,28 +207,28 @@ def test_texts_and_commands(generator: Path) -> None:
         ask = one.ask
         assert one.greeting == "a generator, vocabulary of 269\r\n:help says more, Ctrl-D ends\r\n"
         assert ask(":again") == "there is no prompt yet to go on from again"
-        assert ask(":seed") == ":seed none: every text has its own"
+        assert ask(":seed") == "seed is none: every text has its own"
         first = ask("ab 東")
-        _, _, seed = ask(":seed").partition(":seed none: every text has its own, the last one's was ")
-        assert ask(f":seed {seed}") == f":seed {seed}"
+        _, _, seed = ask(":seed").partition("seed is none: every text has its own, the last one's was ")
+        assert ask(f":seed {seed}") == f"seed is {seed}"
         assert ask(":again") == first
-        assert ask(":seed 3") == ":seed 3"
+        assert ask(":seed 3") == "seed is 3"
         assert ask("ab 東") == ask(":again") == text("ab 東", seed=3) != first
         assert ask("") == text("", seed=3)
         assert ask("::a") == text(":a", seed=3)
-        assert ask(":temperature 0.2") == ":temperature 0.2"
-        assert ask(":top-p 0.9") == ":top-p 0.9"
+        assert ask(":temperature 0.2") == "temperature is 0.2"
+        assert ask(":top-p 0.9") == "top-p is 0.9"
         assert ask("ab") == text("ab", seed=3, temperature=0.2, top_p=0.9)
-        assert ask(":seed none") == (":seed none: every text has its own, the last one's was 3")
+        assert ask(":seed none") == "seed is none: every text has its own, the last one's was 3"
         assert ask(":temperature -1") == ":temperature -1.0 must be from 0 to 100"
         assert ask(":temperature hot") == ":temperature takes a number, not hot"
         assert ask(":seed x") == ":seed takes a whole number or none, not x"
         assert ask(":length 1.5") == ":length takes a whole number, not 1.5"
-        assert ask(":length 100000000") == ":length 100000000"
+        assert ask(":length 100000000") == "length is 100000000"
         one.press(b"ab\r")
         one.until("ab\r\nab")  # the second is the text's
         assert one.interrupt().endswith("^C\r\n")
-        assert ask(":length 0") == ":length 0"
+        assert ask(":length 0") == "length is 0"
         assert ask("ab") == "ab"
 
 
