@@ -60,6 +60,9 @@ show() {
     "$@"
 }
 
+# Of a step that was done before.
+there_already() { echo "   there already" >&2; }
+
 # The end of a recipe, for those who go on: go_on FOLDER COMMAND …
 go_on() {
     step "That is all. To go on by hand, in any shell:"

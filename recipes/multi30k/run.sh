@@ -46,6 +46,8 @@ if [ ! -f "$corpus/corpus.json" ]; then
     show seqkit prepare "$corpus" --overwrite --vocab-size "$vocabulary" \
         --source "data/train.$source_language" --target "data/train.$target_language" \
         --valid-source "data/val.$source_language" --valid-target "data/val.$target_language"
+else
+    there_already
 fi
 
 step "3. train: preset $preset, $minutes minutes, seed $seed; interrupted, it continues"

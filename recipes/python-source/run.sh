@@ -20,11 +20,15 @@ step "1. The text: sources of the standard library of $(python --version)"
 show cd "${work#"$PWD"/}"
 if [ ! -f train.txt ]; then
     show python "$here/collect.py" . --megabytes "${MEGABYTES:-4}"
+else
+    there_already
 fi
 
 step "2. prepare: characters; what occurs less than ten times is spelt in bytes"
 if [ ! -f corpus/corpus.json ]; then
     show seqkit prepare corpus --text train.txt --valid-text valid.txt --min-count 10
+else
+    there_already
 fi
 
 step "3. train: $minutes minutes, seed $seed; interrupted, it continues"

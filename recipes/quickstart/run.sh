@@ -19,6 +19,8 @@ step "1. A corpus: 20,000 English–German captions, and 1,000 others to test on
 show cd "${work#"$PWD"/}"
 if [ ! -f captions/test.de ]; then
     show python "$seqkit_root/data/captions/make.py" captions
+else
+    there_already
 fi
 head -n 2 captions/train.en | sed 's/^/     /' >&2
 head -n 2 captions/train.de | sed 's/^/     /' >&2
@@ -27,6 +29,8 @@ step "2. prepare: a vocabulary of subwords, and the text as arrays of their numb
 if [ ! -f corpus/corpus.json ]; then
     show seqkit prepare corpus --source captions/train.en --target captions/train.de \
         --valid-source captions/valid.en --valid-target captions/valid.de --vocab-size 1000
+else
+    there_already
 fi
 
 step "3. train: an encoder–decoder LSTM with attention; Ctrl-C and again: it goes on"
@@ -38,6 +42,8 @@ show seqkit evaluate --model model --source captions/test.en --reference caption
 step "5. a generator: the English captions, character by character, for a minute"
 if [ ! -f text/corpus.json ]; then
     show seqkit prepare text --text captions/train.en --documents line
+else
+    there_already
 fi
 show seqkit train text generator --preset tiny --minutes "${MINUTES:-1}"
 show seqkit generate generator --prompt "Two " --samples 5 --temperature 0.8 --seed 1

@@ -24,6 +24,8 @@ show cd "${work#"$PWD"/}"
 step "2. prepare: characters; the last tenth is for validation, as nanoGPT has it"
 if [ ! -f corpus/corpus.json ]; then
     show seqkit prepare corpus --text input.txt
+else
+    there_already
 fi
 
 step "3. train: preset $preset, seed $seed; interrupted, it continues"
