@@ -112,12 +112,14 @@ class Session:
         found = self.finished.find(case.name, key, repeat)
         if found is not None:
             return found
+        place = f"   [{self.place}] {case.name}" if self.place else f"   {case.name}"
+        if sys.stderr.isatty():  # it stands there until the result's line, which is longer, takes its place
+            print(f"{place} …", end="\r", file=sys.stderr, flush=True)
         log = self.folder / "logs" / f"{_file_name(case.name)}.log"
         attempt = run_case(case.command, threads=case.cores, limit=case.limit, log=log, silent=case.silent)
         self.finished.add(case.name, key, repeat, attempt)
         said = attempt.reason if attempt.value is None else f"{number(attempt.value)} {attempt.unit}"
-        place = f"[{self.place}] " if self.place else ""
-        print(f"   {place}{case.name}: {said} ({attempt.seconds:.0f} s)", file=sys.stderr, flush=True)
+        print(f"{place}: {said} ({attempt.seconds:.0f} s)", file=sys.stderr, flush=True)
         return attempt
 
 

@@ -30,6 +30,7 @@ from seqkit.config import (
     preset_layer,
     resolve,
 )
+from seqkit.errors import ConfigError
 from seqkit.training.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -218,7 +219,9 @@ def train(
         write_results("".join(f"{line}\n" for line in _config_lines(resolved, as_json=json_lines)))
         return
     if corpus is None or model is None:
-        raise typer.BadParameter("CORPUS and MODEL are needed: seqkit train CORPUS MODEL")
+        raise ConfigError(
+            "train needs two directories: seqkit train CORPUS MODEL", hint="seqkit train --help"
+        )
     if dry_run:
         options = TrainOptions(
             corpus, model, resolved.config, device=device, threads=threads, init_from=init_from

@@ -105,7 +105,7 @@ def test_both_directories_are_needed(shell: Shell, toy_corpus: Path) -> None:
     for arguments in ([], [toy_corpus]):
         code, _, err = shell(*arguments)
         assert code == 2
-        assert "CORPUS and MODEL are needed" in err
+        assert "train needs two directories: seqkit train CORPUS MODEL" in err
 
 
 def test_directories_that_will_not_do(shell: Shell, toy_corpus: Path, tmp_path: Path) -> None:

@@ -236,6 +236,22 @@ def test_wrong_groups_and_options(tmp_path: Path) -> None:
     assert recipe(tmp_path, "--fast").returncode == 2
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_shows_what_runs(
+    terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    benchmark, case = load_module("benchmark"), Case("latency", "beam 5", "seqkit", ("true",))
+    monkeypatch.setattr(benchmark, "run_case", lambda *_, **__: Attempt(8.0, "ms", 3.0))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    session = benchmark.Session(tmp_path, cases.plan(quick=True, cores=1), [case])
+    session.run_group("latency", 2)
+    first, second, end = capsys.readouterr().err.split("\n")
+    announced, result = "   [1/2, left unknown] latency: beam 5: seqkit", ": 8.00 ms (3 s)"
+    assert first == (f"{announced} …\r" if terminal else "") + f"{announced}{result}"
+    assert second.endswith(f"latency: beam 5: seqkit{result}")
+    assert end == ""
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_stopped_takes_its_case_with_it(number: int, code: int, tmp_path: Path) -> None:
     command = [sys.executable, str(RECIPE / "benchmark.py"), str(tmp_path), "--quick", "--cores", "1"]
