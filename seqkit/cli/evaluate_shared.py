@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from seqkit.errors import ConfigError, suggest
@@ -37,17 +38,19 @@ def json_lines(results: Iterable[Mapping[str, Any]]) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], width: int | None = None) -> str:
-    """Plain columns, numbers to the right; where they are wider than `width`, the last one below its row."""
+    """Plain columns, numbers to the right; where they are wider than `width`, the last one below its rows."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     fits = width is None or sum(widths) + 2 * (len(widths) - 1) <= width
-    for first, *numbers, last in rows:
+    for (first, *numbers, last), following in zip_longest(rows, rows[1:]):
         aligned = [number.rjust(wide) for number, wide in zip(numbers, widths[1:-1], strict=True)]
         cells = [first.ljust(widths[0]), *aligned]
         if fits:
             lines.append("  ".join([*cells, last]))
         else:
-            lines += ["  ".join(cells).rstrip(), *_broken(last, width or 0)]
+            lines.append("  ".join(cells).rstrip())
+            if following is None or following[-1] != last:  # once for all rows that share it
+                lines += _broken(last, width or 0)
     return "".join(line + "\n" for line in lines)
 
 

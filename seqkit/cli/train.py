@@ -7,9 +7,10 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -333,7 +334,7 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
                 f"{finished.step:,} ({finished.epoch:.1f} epochs) in {console.duration(finished.seconds)}",
             ),
             ("best", f"step {finished.best_step:,}, by {finished.metric}"),
-            *[_score_row(finished.kind, score) for score in finished.scores],
+            *_score_rows(finished),
             *course,
             ("model", str(model)),
         ],
@@ -345,12 +346,19 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
     console.note(f"next: {_next_command(finished.kind, model)}")
 
 
-def _score_row(kind: Kind, score: dict[str, Any]) -> tuple[str, str]:
+def _score_rows(finished: Finished) -> Iterator[tuple[str, str]]:
+    """The scores with their signatures; one that several share stands once, below them."""
     from seqkit.training.rows import metric_title
 
-    digits = 2 if kind == "translation" else 4
-    title = f"valid {metric_title(str(score['metric']))}"
-    return title, f"{float(score['score']):.{digits}f}  ({score['signature']})"
+    digits = 2 if finished.kind == "translation" else 4
+    for signature, group in groupby(finished.scores, key=lambda score: str(score["signature"])):
+        scores = list(group)
+        for score in scores:
+            value = f"{float(score['score']):.{digits}f}"
+            alone = f"  ({signature})" if len(scores) == 1 else ""
+            yield f"valid {metric_title(str(score['metric']))}", value + alone
+        if len(scores) > 1:
+            yield "signature", signature
 
 
 def _next_command(kind: Kind, model: Path) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from seqkit import cli
-from seqkit.cli.evaluate_shared import table
+from seqkit.cli.evaluate_shared import columns, table
 from seqkit.errors import ExitCode, InputMissing
 from seqkit.evaluation.worst import differences
 
@@ -371,6 +371,35 @@ def test_tables_for_papers(shell: Shell) -> None:
     assert lines[-1] == r"\end{tabular}"
     assert "|" not in latex
     assert all(line.endswith(r" \\") and line.count(" & ") == 2 for line in (lines[2], *lines[4:-2]))
+
+
+SCORES = [
+    ["metric", "score", "signature"],
+    ["bits", "1.00", "protocol:stream|unit:char"],
+    ["nats", "0.69", "protocol:stream|unit:char"],
+    ["bits", "12.00", "protocol:window|unit:char"],
+]
+
+
+def test_a_table_that_fits_has_a_signature_a_row() -> None:
+    whole = "metric  score  signature\nbits     1.00  protocol:stream|unit:char\n"
+    assert columns(SCORES[:2]) == whole
+    width = len("bits     1.00  protocol:stream|unit:char")
+    assert columns(SCORES, width) == columns(SCORES) != columns(SCORES, width - 1)
+
+
+def test_on_a_narrow_terminal_a_signature_stands_once_below_the_rows_that_share_it() -> None:
+    assert columns(SCORES, 24).splitlines() == [
+        "metric  score",
+        "    signature",
+        "bits     1.00",
+        "nats     0.69",
+        "    protocol:stream|",
+        "    unit:char",
+        "bits    12.00",
+        "    protocol:window|",
+        "    unit:char",
+    ]
 
 
 def test_special_characters_of_latex_are_escaped() -> None:

@@ -39,6 +39,7 @@ def test_a_log_says_how_it_goes(
     assert all("bits_per_character=" in line and "bleu" not in line for line in validations)
     assert any("under-fitting: validation loss was still falling" in line for line in lines)
     assert lines[-1] == f"next: seqkit generate {tmp_path / 'model'} --length 1000"
+    assert [line.split()[0] for line in lines if "protocol:stream|" in line] == ["signature"]
     loaded = model_directory.load(tmp_path / "model")
     assert loaded.facts.kind == "generation"
     assert {score["metric"] for score in loaded.facts.scores} == {
