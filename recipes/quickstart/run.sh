@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # From nothing to a translator and a generator of your own, in a few minutes on two cores:
 #
-#   bash recipes/quickstart/run.sh                     everything; at the end it translates what you type
-#   echo "A dog runs." | bash recipes/quickstart/run.sh    … or what is piped in
+#   bash recipes/quickstart/run.sh                               everything; at the end it translates what you type
+#   echo "A dog is running." | bash recipes/quickstart/run.sh    … or what is piped in
 #
 # It makes a corpus of English–German captions, trains a small translator on it, scores it on sentences that it
 # has never seen, trains a character-level generator on the English side for a minute, lets it write, and

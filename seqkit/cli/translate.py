@@ -184,7 +184,7 @@ def translate(
 
     Examples:
         # a sentence
-        echo "A dog runs on the beach." | seqkit translate model
+        echo "A dog is running on the beach." | seqkit translate model
 
         # a file; greedy search is the fastest
         seqkit translate model captions.en --output captions.de --beam-size 1
@@ -193,7 +193,7 @@ def translate(
         seqkit translate model captions.en --n-best 3 --scores
 
         # JSON objects in and out
-        echo '{"id": 7, "text": "A dog runs."}' | seqkit translate model --json
+        echo '{"id": 7, "text": "A dog is eating."}' | seqkit translate model --json
 
     With --json an input line that is a JSON object gives its "text" (and "target_prefix", if it has one); its
     other keys are passed through.
