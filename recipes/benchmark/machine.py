@@ -94,44 +94,39 @@ def _onnx_products(shape: tuple[int, int, int], threads: int) -> dict[str, Calla
     """ONNX Runtime's products, fp32 and uint8 x int8; none where it is not installed."""
     try:
         import onnxruntime
-        from onnx import TensorProto, helper, numpy_helper
     except ImportError:
         return {}
     import numpy as np
 
+    from seqkit.stepping.onnx_model import Node, model_bytes
+
     rows, inner, columns = shape
     random = np.random.default_rng(1)
-    kinds = {
+    kinds: dict[str, tuple[str, Any, Any, type[Any]]] = {
         "fp32 onnx": (
             "MatMul",
             random.standard_normal((rows, inner), np.float32),
             random.standard_normal((inner, columns), np.float32),
-            TensorProto.FLOAT,
-            TensorProto.FLOAT,
+            np.float32,
         ),
         "int8 onnx": (
             "MatMulInteger",
             random.integers(0, 255, (rows, inner), np.uint8),
             random.integers(-127, 127, (inner, columns)).astype(np.int8),
-            TensorProto.UINT8,
-            TensorProto.INT32,
+            np.int32,
         ),
     }
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     works: dict[str, Callable[[], object]] = {}
-    for name, (operator, left, right, given, made) in kinds.items():
-        graph = helper.make_graph(
-            [helper.make_node(operator, ["left", "right"], ["result"])],
-            "product",
-            [helper.make_tensor_value_info("left", given, [rows, inner])],
-            [helper.make_tensor_value_info("result", made, [rows, columns])],
-            [numpy_helper.from_array(right, "right")],
+    for name, (operator, left, right, made) in kinds.items():
+        model = model_bytes(
+            [Node(operator, ("left", "right"), "result")],
+            {"right": right},
+            {"left": (left.dtype.type, (rows, inner))},
+            {"result": (made, (rows, columns))},
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         works[name] = _onnx_product(session, left)
     return works
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from seqkit.stepping.grid import Grid
-from seqkit.stepping.sessions import SCALED, WHOLE, product_session
+from seqkit.stepping.sessions import product_session, scaled_product, whole_product
 
 
 class Affine:
@@ -28,12 +28,11 @@ class Affine:
         """`weight` is (M, K), `bias` (M,); the M outputs are cut into so many equal `groups`."""
         largest = np.abs(weight).max(axis=1)  # (M,)
         step = np.where(largest > 0, largest, 1) / grid.weight_levels  # (M,)
-        kind = np.int8 if grid.value_type is np.uint8 else grid.value_type
-        self._whole = np.rint(weight / step[:, None]).astype(kind)  # (M, K)
+        whole = np.rint(weight / step[:, None])  # (M, K)
+        self._whole = np.add(whole, grid.weight_offset, out=whole).astype(grid.weight_type)
         self._scale = grouped((step[None] / grid.activation_levels).astype(np.float32), groups)
         self._bias = None if bias is None else grouped(bias[None].astype(np.float32), groups)
         self._grid = grid
-        self._offset = np.array(grid.offset, np.uint8)
         self.outputs, self.inputs = weight.shape
         self.groups = groups
 
@@ -57,13 +56,13 @@ class Affine:
         return out
 
     def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of a map in one group with a bias: whole weights (M, K), their scales (M,), the bias (M,)."""
+        """Of a map in one group with a bias: weights on the grid (M, K), their scales (M,), the bias (M,)."""
         assert self._bias is not None
         return self._whole, self._scale[0, 0], self._bias[0, 0]
 
     def _bind_scaled(self, values: np.ndarray, out: np.ndarray) -> Callable[[], None]:
         """Everything but the bias."""
-        in_bytes, alone = self._grid.value_type is np.uint8, len(values) == 1
+        in_bytes, alone = self._grid.in_bytes, len(values) == 1
         if in_bytes and not alone:
             return _bound(self._many, values, list(out))
         sums = np.empty((len(values), self.outputs), self._grid.sum_type)
@@ -84,19 +83,19 @@ class Affine:
     def _many(self) -> Any:
         """What multiplies and scales, group by group."""
         weights, scales = grouped(self._whole.T, self.groups), self._scale[:, 0]
-        constants: dict[str, np.ndarray] = {"one": np.ones(1, np.float32), "offset": self._offset}
+        constants = {"one": np.ones(1, np.float32), **self._grid.offsets}
         products = []
         for number in range(self.groups):
-            constants |= {f"weight{number}": weights[number], f"scale{number}": scales[number]}
-            inputs = ["values", f"weight{number}", "one", f"scale{number}", "offset"]
-            products.append((SCALED, inputs, f"out{number}"))
+            weight, scale = f"weight{number}", f"scale{number}"
+            constants |= {weight: weights[number], scale: scales[number]}
+            products.append(scaled_product(weight, scale, f"out{number}"))
         return product_session(products, constants, self.inputs, np.float32)
 
     @cached_property
     def _one(self) -> Any:
         """What multiplies alone: of one row that is faster, and its sums are in one piece anyway."""
-        constants = {"weight": self._whole.T, "offset": self._offset}
-        product = (WHOLE, ("values", "weight", "offset"), "out0")
+        constants = {"weight": self._whole.T, **self._grid.offsets}
+        product = whole_product("weight", "out0")
         return product_session([product], constants, self.inputs, np.int32)
 
 

@@ -8,16 +8,30 @@ from typing import Any
 
 import numpy as np
 
-# Operators: the sums, and the sums times a scale; the latter is ONNX Runtime's own.
-WHOLE, SCALED = "MatMulInteger", "MatMulIntegerToFloat"
-ROWS, SWAP = "Gather", "Transpose"  # rows of a matrix by number; the last two axes of three exchanged
+from seqkit.stepping.onnx_model import OWN, Arrays, Node, model_bytes
 
-_ATTRIBUTES: dict[str, dict[str, Any]] = {SWAP: {"perm": (0, 2, 1)}}
-_OWN = "com.microsoft"  # the name of ONNX Runtime's own operators
-# The oldest versions that have the operators, so that every supported runtime reads them.
-_FORMAT, _VERSIONS = 8, {"": 13, _OWN: 1}
+# Both products take `values` and the constants `offset` and `weight_offset` (`grid.Grid.offsets`).
 
-Node = tuple[str, Sequence[str], str]  # an operator, the names of what it takes and of what it makes
+
+def whole_product(weight: str, sums: str) -> Node:
+    """(values - offset) (weight - weight_offset), in whole numbers."""
+    return Node("MatMulInteger", ("values", weight, "offset", "weight_offset"), sums)
+
+
+def scaled_product(weight: str, scale: str, out: str) -> Node:
+    """The same, times a scale a column; the constant `one` is the values' scale."""
+    inputs = ("values", weight, "one", scale, "offset", "weight_offset")
+    return Node("MatMulIntegerToFloat", inputs, out, domain=OWN)
+
+
+def rows_of(matrix: str, numbers: str, rows: str) -> Node:
+    """Rows of a matrix by their numbers."""
+    return Node("Gather", (matrix, numbers), rows)
+
+
+def swapped(values: str, out: str) -> Node:
+    """The last two axes of three exchanged."""
+    return Node("Transpose", (values,), out, axes=(0, 2, 1))
 
 
 def product_session(
@@ -27,7 +41,7 @@ def product_session(
 
     They take `values` and `constants`; each makes a matrix (N, M) of a `kind`.
     """
-    made = {output: (kind, ("rows", None)) for _, _, output in products}
+    made: Arrays = {product.output: (kind, ("rows", None)) for product in products}
     return _session(products, constants, {"values": (np.uint8, ("rows", inputs))}, made)
 
 
@@ -42,48 +56,16 @@ def array_session(
     return _session(nodes, constants, taken, made)
 
 
-Arrays = Mapping[
-    str, tuple[type[np.generic], tuple[str | int | None, ...] | None]
-]  # type, and shape if known
-
-
 def _session(
     nodes: Sequence[Node], constants: Mapping[str, np.ndarray], inputs: Arrays, outputs: Arrays
 ) -> Any:
     # Else newer releases write an identifier into the home directory and report to their maker.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
-    from onnx import helper, numpy_helper
 
-    taken, made = (
-        [
-            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), shape)
-            for name, (kind, shape) in side.items()
-        ]
-        for side in (inputs, outputs)
-    )
-    graph = helper.make_graph(
-        [
-            helper.make_node(
-                operator,
-                names,
-                [output],
-                domain=_OWN if operator == SCALED else "",
-                **_ATTRIBUTES.get(operator, {}),
-            )
-            for operator, names, output in nodes
-        ],
-        "products",
-        taken,
-        made,
-        [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()],
-    )
-    versions = [helper.make_opsetid(domain, number) for domain, number in _VERSIONS.items()]
-    model = helper.make_model(graph, opset_imports=versions, ir_version=_FORMAT)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # a step is too short to be shared
     options.log_severity_level = 3
     options.enable_cpu_mem_arena = options.enable_mem_pattern = False
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    model = model_bytes(nodes, constants, inputs, outputs)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -19,7 +19,7 @@ from seqkit.stepping.affine import Affine
 from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation, Rows
 from seqkit.stepping.grid import Grid
 from seqkit.stepping.selection import CLASSES, NEVER, best_columns
-from seqkit.stepping.sessions import ROWS, SWAP, WHOLE, array_session
+from seqkit.stepping.sessions import array_session, rows_of, swapped, whole_product
 
 _EXPONENTIALS = np.float32(1 << 24)  # the largest term of a softmax
 # A column that one sentence's rows alone are multiplied with takes as long as so many rows of a shared one.
@@ -36,13 +36,14 @@ class CandidateLayer:
     def __init__(self, output: Affine, grid: Grid) -> None:
         self._whole, self._scale, self._bias = output.parts()
         self._grid = grid
-        if grid.value_type is np.uint8:
-            cut = [(ROWS, ("whole", "ids"), "rows"), (SWAP, ("rows",), "columns")]
-            self._cut = array_session(cut, {"whole": self._whole}, {"ids": np.int64}, {"columns": np.int8})
+        if grid.in_bytes:
+            cut = [rows_of("whole", "ids", "rows"), swapped("rows", "columns")]
+            kinds = {"columns": grid.weight_type}
+            self._cut = array_session(cut, {"whole": self._whole}, {"ids": np.int64}, kinds)
             self._product = array_session(
-                [(WHOLE, ("values", "columns", "offset"), "sums")],
-                {"offset": np.array(grid.offset, np.uint8)},
-                {"values": np.uint8, "columns": np.int8},
+                [whole_product("columns", "sums")],
+                grid.offsets,
+                {"values": grid.value_type, **kinds},
                 {"sums": np.int32},
             )
 
@@ -50,7 +51,7 @@ class CandidateLayer:
         """The layer's columns for candidates (B, C); None where the whole layer takes less time."""
         if beam_size * len(self._whole) < _OWN_COLUMN * tokens.shape[1]:
             return None
-        if self._grid.value_type is np.uint8:
+        if self._grid.in_bytes:
             (weights,) = self._cut.run(None, {"ids": tokens})
         else:
             weights = self._whole[tokens].transpose(0, 2, 1)
@@ -59,7 +60,7 @@ class CandidateLayer:
     def bind(self, values: np.ndarray, columns: Columns, logits: np.ndarray) -> Callable[[], None]:
         """The call that makes logits (B, k, C) of what is in `values` (B, k, E) then."""
         sums = np.empty(logits.shape, self._grid.sum_type)
-        if self._grid.value_type is np.uint8:
+        if self._grid.in_bytes:
             binding = self._product.io_binding()
             for name, array in (("values", values), ("columns", columns.weights)):
                 binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)

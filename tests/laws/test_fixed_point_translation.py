@@ -13,9 +13,10 @@ from seqkit.config import ModelConfig
 from seqkit.data.tokenizers import END, START
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
 from seqkit.models import build_encoder_decoder
-from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation, unsupported
+from seqkit.stepping.grid import Kernel
 from seqkit.stepping.torch_translation import ModelStepper
+from tests.kernels import EVERY_KERNEL, take
 
 SIZE = 70
 NETWORKS: list[dict[str, Any]] = [
@@ -133,19 +134,18 @@ def test_a_sentence_is_translated_the_same_in_any_company(settings: dict[str, An
     assert_equal_to_the_bit(search(fixed, [*sources[:7], long], beam_size)[:7], together[:7])
 
 
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
 @pytest.mark.parametrize("settings", NETWORKS[:6], ids=name_of)
-def test_processors_that_cannot_add_up_bytes_say_the_same(
-    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_every_kernel_says_the_same_to_the_bit(
+    kernel: Kernel, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = sentences(12)
-    expected = search(FixedPointTranslation([both(settings)[1]]), sources, 3)
-    monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda: False)
+    expected = search(FixedPointTranslation([both(settings)[1]], with_attention=True), sources, 3)
+    take(kernel, monkeypatch)
     model = both(settings)[1]
-    assert model.grid.value_type is np.float32
-    found = search(FixedPointTranslation([model]), sources, 3)
-    for some, more in zip(found, expected, strict=True):
-        assert [one.tokens.tolist() for one in some] == [one.tokens.tolist() for one in more]
-        assert [one.score for one in some] == pytest.approx([one.score for one in more], abs=1e-4)
+    assert model.grid.in_bytes == (kernel != "float")
+    found = search(FixedPointTranslation([model], with_attention=True), sources, 3)
+    assert_equal_to_the_bit(found, expected)
 
 
 def test_an_ensemble_averages_probabilities() -> None:

@@ -15,9 +15,10 @@ from seqkit.batch import Batch, Padded
 from seqkit.data.tokenizers import END
 from seqkit.inference import generation
 from seqkit.inference.generation import Generated, GenerateOptions, TextGenerator
-from seqkit.stepping import grid as whole_numbers
+from seqkit.stepping.grid import Kernel
 from seqkit.stepping.torch_language import TorchStepper
 from tests.generators import small_generator
+from tests.kernels import EVERY_KERNEL, take
 
 CELLS = ["lstm", "gru", "rnn"]
 RESTRICTED = {"temperature": 0.8, "top_k": 30, "top_p": 0.95, "min_p": 0.001, "typical": 0.97}
@@ -126,13 +127,14 @@ def test_the_same_prompt_in_two_parts_is_one_prompt(cell: str, precision: str) -
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_processor_that_saturates_products_of_bytes_draws_the_same_samples(
-    cell: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
+def test_every_kernel_draws_the_same_samples(
+    kernel: Kernel, cell: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = small_generator(cell, tied="target", hidden=40)
     options = GenerateOptions(length=150, samples=5, seed=3, log_probabilities=True)
     here = TextGenerator(loaded, precision="int8").generate("ab", options)
-    monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda: False)
+    take(kernel, monkeypatch)
     assert TextGenerator(loaded, precision="int8").generate("ab", options) == here
 
 

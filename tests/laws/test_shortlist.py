@@ -13,11 +13,11 @@ from seqkit import model_directory
 from seqkit.data.tokenizers import END, START, UNKNOWN
 from seqkit.inference.translation import TranslateOptions, Translator
 from seqkit.shortlist import Shortlist
-from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping import shortlist
 from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation
 from seqkit.stepping.selection import NEVER
 from seqkit.stepping.shortlist import CandidateLayer, ShortlistTranslation
+from tests.kernels import EXACT_KERNELS, take
 from tests.laws.test_fixed_point_translation import (
     SIZE,
     assert_equal_to_the_bit,
@@ -74,8 +74,8 @@ def test_however_it_is_computed_it_is_the_same(
 ) -> None:
     sources, candidates = sentences(90), some_candidates(90)
     found = []
-    for bytes_are_exact in (True, False):
-        monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda exact=bytes_are_exact: exact)
+    for kernel in EXACT_KERNELS:
+        take(kernel, monkeypatch)
         model = both(settings)[1]
         for threshold in (OWN, WHOLE):
             monkeypatch.setattr(shortlist, "_OWN_COLUMN", threshold)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping.affine import Affine, add_rows, grouped
-from seqkit.stepping.grid import Grid
+from seqkit.stepping.grid import Grid, Kernel
+from tests.kernels import EVERY_KERNEL, EXACT_KERNELS, take
 
 RANDOM = np.random.default_rng(1)
 
@@ -26,17 +26,17 @@ def values_of(rows: int, inputs: int, grid: Grid) -> np.ndarray:
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
-@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
 @settings(max_examples=25)
 @given(rows=st.integers(1, 70), inputs=st.integers(1, 90), size=st.integers(1, 40), data=st.data())
 def test_a_map_is_that_of_the_rounded_weights(
-    precision: Any, exact: bool, rows: int, inputs: int, size: int, data: st.DataObject
+    precision: Any, kernel: Kernel, rows: int, inputs: int, size: int, data: st.DataObject
 ) -> None:
     groups = data.draw(st.sampled_from([1, 3, 4]))
     weight = RANDOM.normal(size=(groups * size, inputs)).astype(np.float32)
     bias = RANDOM.normal(size=groups * size).astype(np.float32) if data.draw(st.booleans()) else None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(whole_numbers, "_bytes_are_exact", lambda: exact)
+        take(kernel, patch)
         grid = Grid.of(precision, inputs)
     values = values_of(rows, inputs, grid)
     found = Affine(weight, bias, grid, groups).apply(values)
@@ -49,11 +49,11 @@ def test_a_map_is_that_of_the_rounded_weights(
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5, 64])
-@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("kernel", EVERY_KERNEL)
 def test_the_largest_whole_numbers_are_multiplied_exactly(
-    rows: int, exact: bool, monkeypatch: pytest.MonkeyPatch
+    rows: int, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda: exact)
+    take(kernel, monkeypatch)
     grid = Grid.of("int8", 1040)
     weight = RANDOM.choice([-127.0, 127.0], (37, 1040)).astype(np.float32) / 127
     values = RANDOM.choice([-127, 127], (rows, 1040))
@@ -70,8 +70,8 @@ def test_a_row_is_the_same_to_the_bit_among_others_and_on_every_processor(
     weight = RANDOM.normal(size=(4 * 29, 77)).astype(np.float32)
     bias = RANDOM.normal(size=4 * 29).astype(np.float32)
     found = []
-    for exact in (True, False):
-        monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda exact=exact: exact)
+    for kernel in EXACT_KERNELS:
+        take(kernel, monkeypatch)
         grid = Grid.of("int8", 77)
         values = (np.random.default_rng(2).integers(-127, 128, (67, 77)) + grid.offset).astype(
             grid.value_type
@@ -80,7 +80,8 @@ def test_a_row_is_the_same_to_the_bit_among_others_and_on_every_processor(
         found.append(mapping.apply(values))
         for rows in (0, 1, 2, 3, 16, 33, 64):
             assert np.array_equal(mapping.apply(values[:rows]), found[-1][:, :rows])
-    assert np.array_equal(found[0], found[1])
+    for other in found[1:]:
+        assert np.array_equal(found[0], other)
 
 
 def test_a_bound_map_reads_what_is_there_then() -> None:

@@ -10,9 +10,9 @@ import torch
 
 from seqkit.errors import ModelError
 from seqkit.model_directory import LoadedModel
-from seqkit.stepping import grid as whole_numbers
 from seqkit.stepping.fixed_point import FixedPointStepper
 from tests.generators import small_generator, some_tokens, steps
+from tests.kernels import EXACT_KERNELS, take
 
 
 def stepper_of(loaded: LoadedModel, precision: Any = "int8") -> FixedPointStepper:
@@ -48,19 +48,19 @@ def test_reading_is_stepping(precision: Any, tied: str) -> None:
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("hidden", [24, 600])  # 600: single precision does not hold the largest sums
-def test_a_processor_that_saturates_products_of_bytes_makes_the_same_numbers(
-    cell: str, hidden: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_kernel_makes_the_same_numbers(cell: str, hidden: int, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = small_generator(cell, hidden=hidden, tied="target")
     tokens = some_tokens(loaded.model, 30)
     found = []
-    for exact in (True, False):
-        monkeypatch.setattr(whole_numbers, "_bytes_are_exact", lambda exact=exact: exact)
+    for kernel in EXACT_KERNELS:
+        take(kernel, monkeypatch)
         stepper = stepper_of(loaded)
         found.append((steps(stepper, stepper.begin(stepper.read(tokens), 2), tokens, 2), stepper.grid))
-    assert np.array_equal(found[0][0], found[1][0])
-    assert found[0][1].value_type is np.uint8
-    assert found[1][1].value_type is (np.float32 if hidden == 24 else np.float64)
+    for logits, grid in found[1:]:
+        assert np.array_equal(logits, found[0][0])
+        assert grid != found[0][1]
+    assert found[0][1].in_bytes
+    assert found[-1][1].value_type is (np.float32 if hidden == 24 else np.float64)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
