@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqkit.errors import ConfigError, suggest
+from seqkit.processors import has_fast_bf16, thread_count
 
 if TYPE_CHECKING:
     import torch
@@ -48,13 +49,8 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def thread_count(count: int | None) -> int:
-    """`count`, or as many threads as this process may run at a time."""
-    return count or len(os.sched_getaffinity(0))
-
-
 def set_threads(count: int | None) -> int:
-    """Let torch use `count` processor threads, or all that this process may run on; returns how many."""
+    """Let torch use `count` processor threads, or all that this process can run; returns how many."""
     import torch
 
     count = thread_count(count)
@@ -106,8 +102,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
     if name == "fp16":
         raise ConfigError("training.precision = fp16 needs a CUDA device", hint="--precision bf16 or fp32")
     if name == "auto":
-        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-        return "bf16" if fast else "fp32"
+        return "bf16" if has_fast_bf16() else "fp32"
     return name
 
 

@@ -18,7 +18,7 @@ LAYERS = [
     ["report"],
     ["training"],
     ["evaluation"],
-    ["inference", "model_card"],
+    ["inference", "model_card", "machine"],
     ["stepping", "model_directory", "metrics"],
     ["models", "decoding"],
     ["nn", "data"],
@@ -26,7 +26,7 @@ LAYERS = [
     ["arrays"],
     ["config"],
     ["files"],
-    ["errors", "limits", "printable", "randomness"],
+    ["errors", "limits", "printable", "processors", "randomness"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 FORBIDDEN_MODULES = {

@@ -15,8 +15,10 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from seqkit.processors import has_fast_bf16, processor_name
+from seqkit.stepping.grid import byte_kernel
 
 SQUARE = (2048, 2048, 2048)
 # Rows, inner size, columns: what training and decoding multiply. The name says where it occurs.
@@ -164,27 +166,15 @@ def description() -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return {
-        "processor": processor_name(Path("/proc/cpuinfo")),
+        "processor": processor_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "bf16": torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported(),
+        "bf16": has_fast_bf16(),
+        "kernel": byte_kernel(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "versions": versions,
     }
-
-
-def processor_name(path: Path) -> str:
-    """The processor's name, with family and model, which tell apart what is sold under one name."""
-    facts: dict[str, str] = {}
-    if path.exists():
-        for line in path.read_text(errors="replace").split("\n"):
-            key, _, value = line.partition(":")
-            facts.setdefault(key.strip(), value.strip())
-    name = facts.get("model name", platform.machine())
-    if "cpu family" in facts:
-        name += f" (family {facts['cpu family']}, model {facts.get('model', '?')})"
-    return name
 
 
 def main() -> None:

@@ -24,7 +24,8 @@ from seqkit.cli.help import HelpfulCommand, HelpfulGroup
 from seqkit.cli.prepare import FilesCommand, prepare
 from seqkit.cli.train import train
 from seqkit.cli.translate import translate
-from seqkit.errors import ExitCode, RunFailed, SeqkitError, is_out_of_memory, output_error
+from seqkit.errors import ConfigError, ExitCode, RunFailed, SeqkitError, is_out_of_memory, output_error
+from seqkit.processors import prepare_environment
 
 _HELP = """Model sequences with recurrent networks: raw text in, scores and text out.
 
@@ -72,24 +73,47 @@ _LESS_MEMORY = {
 }
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
-    _version: Annotated[
+    context: typer.Context,
+    version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version and exit.", callback=lambda on: _print_version(on)),
+        typer.Option("--version", help="Show the version and exit."),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", help="With --version: also the libraries, the processor, and how seqkit uses it."
+        ),
     ] = False,
 ) -> None:
-    pass
+    if version:
+        _print_version(verbose)
+    if verbose:
+        raise ConfigError("--verbose goes with --version", hint="seqkit --version --verbose")
+    if context.invoked_subcommand is None:
+        raise ConfigError("a command is missing", hint=f"one of {', '.join(_LESS_MEMORY)}")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"seqkit {__version__}")
-        raise typer.Exit
+def _print_version(verbose: bool) -> None:
+    print(f"seqkit {__version__}")
+    if verbose:
+        print("\n".join(_machine()))
+    raise typer.Exit
+
+
+def _machine() -> list[str]:
+    """What decides how seqkit computes here, a line a fact."""
+    from seqkit.machine import describe
+
+    facts = describe()
+    width = max(map(len, facts))
+    return [f"{name:{width}}  {fact}" for name, fact in facts.items()]
 
 
 def main() -> NoReturn:
     """The console script."""
+    prepare_environment()  # before a command loads a library with threads, which reads it once
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback before a command or after it
     code = run(sys.argv[1:])
@@ -127,6 +151,9 @@ def _outcome(arguments: Sequence[str]) -> int:
         # Background jobs of scripts start with SIGINT ignored and SIGTERM has no handler: install both.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, _terminate)
+        if debug:
+            for line in _machine():
+                console.note(line)
         result = command.main(list(arguments) or ["--help"], prog_name="seqkit", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()

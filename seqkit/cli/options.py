@@ -33,7 +33,9 @@ Quiet = Annotated[
 ]
 Debug = Annotated[
     bool,
-    typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=HELP_PANEL),
+    typer.Option(
+        "--debug", help="Show the machine, and the traceback of an error.", rich_help_panel=HELP_PANEL
+    ),
 ]
 Device = Annotated[
     str,

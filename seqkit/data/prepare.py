@@ -7,7 +7,6 @@ second encodes and filters what is left (`encode`). All of it follows from the t
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 import time
 from collections.abc import Iterable
@@ -33,6 +32,7 @@ from seqkit.data.prepare_options import DEFAULT_VOCABULARY, PrepareOptions
 from seqkit.data.scan import Progress, Scan, ScanOptions, scan, source_keys
 from seqkit.data.tokenizers import Tokenizer, train_tokenizer
 from seqkit.errors import DataError
+from seqkit.processors import thread_count
 
 __all__ = ["PrepareOptions", "PrepareReport", "prepare_parallel"]
 
@@ -130,7 +130,7 @@ def _train_tokenizers(sample: list[tuple[str, str]], options: PrepareOptions) ->
         size = options.vocabulary_size or DEFAULT_VOCABULARY
         return train_tokenizer(options.tokenizer, lines, size, options.normalization, options.seed)
 
-    threads = options.threads or len(os.sched_getaffinity(0))
+    threads = thread_count(options.threads)
     if options.separate_vocabularies:
         return Encoder(learn(source for source, _ in sample), learn(target for _, target in sample), threads)
     joint = learn(chain.from_iterable(sample))

@@ -6,7 +6,6 @@ the third encodes. All of it follows from the text, the options and the seed.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -27,6 +26,7 @@ from seqkit.data.scan import Progress
 from seqkit.data.subwords import TRAINED_CHARACTERS, bounded_parts
 from seqkit.data.tokenizers import END, Tokenizer, train_tokenizer
 from seqkit.errors import DataError
+from seqkit.processors import thread_count
 from seqkit.randomness import default_rng
 
 __all__ = ["PrepareTextOptions", "PrepareTextReport", "prepare_text"]
@@ -208,7 +208,7 @@ class _SplitWriter:
     def __init__(self, array: RaggedWriter, tokenizer: Tokenizer, options: PrepareTextOptions) -> None:
         self._array = array
         self._tokenizer = tokenizer
-        self._threads = options.threads or len(os.sched_getaffinity(0))
+        self._threads = thread_count(options.threads)
         self._marked = options.documents != "none"
         self.characters = 0
         self._bytes = 0

@@ -15,11 +15,12 @@ from seqkit import model_directory
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.decoding.beam import beam_search
 from seqkit.decoding.sampling import SampleOptions, Sampler, random_stream
-from seqkit.device import resolve_device, thread_count
+from seqkit.device import resolve_device
 from seqkit.errors import ConfigError, ModelError
 from seqkit.inference.samples import Generated, GenerateOptions, Piece, Spelling, Text
 from seqkit.inference.workers import can_fork, in_processes
 from seqkit.model_directory import LoadedModel
+from seqkit.processors import single_threaded_blas, thread_count
 from seqkit.stepping.fixed_point import FixedPointStepper
 from seqkit.stepping.language import BeamStepper, Precision, resolve_generation_precision
 
@@ -97,7 +98,8 @@ class TextGenerator:
 
     def rebuild(self) -> None:
         """Take over the model's present weights."""
-        self._stepper: Any = _stepper(self.loaded, self._precision, self._device)
+        with single_threaded_blas():
+            self._stepper: Any = _stepper(self.loaded, self._precision, self._device)
         self._opening: np.ndarray | None = None
 
     def opening(self) -> np.ndarray:
@@ -117,7 +119,8 @@ class TextGenerator:
                     SampleOptions(),
                     first_allowed=self._first_allowed,
                 )
-                drawn = sampler.advance(LONGEST_OPENING).tokens[0]
+                with single_threaded_blas():
+                    drawn = sampler.advance(LONGEST_OPENING).tokens[0]
                 ends = np.flatnonzero(drawn[SHORTEST_OPENING:] == END)
                 if len(ends):
                     self._opening = np.append(END, drawn[: SHORTEST_OPENING + ends[0]])
@@ -146,7 +149,9 @@ class TextGenerator:
         """All samples, one after the other, as they are made."""
         encoded = self.tokenizer.encode_text(prompt)
         tokens = np.append(self.loaded.facts.boundary, encoded).astype(np.int64)  # (T,)
-        state = self._stepper.read(np.concatenate([self.opening(), tokens[:-1]]))
+        opening = self.opening()
+        with single_threaded_blas():
+            state = self._stepper.read(np.concatenate([opening, tokens[:-1]]))
         if options.beam_size is not None:
             yield from self._search(prompt, tokens, state, options)
             return
@@ -217,7 +222,8 @@ class TextGenerator:
         )
         rows, due = texts, 0
         while due < len(texts):
-            drawn = sampler.advance(min(TOKENS_TOGETHER, max(text.room for text in rows)))
+            with single_threaded_blas():
+                drawn = sampler.advance(min(TOKENS_TOGETHER, max(text.room for text in rows)))
             for row, text in enumerate(rows):
                 scores = None if drawn.log_probabilities is None else drawn.log_probabilities[row].tolist()
                 text.add(drawn.tokens[row].tolist(), scores)
@@ -236,14 +242,15 @@ class TextGenerator:
     ) -> Iterator[Piece]:
         """The likeliest texts, best first."""
         stepper = BeamStepper(self._stepper, END, self._first_allowed)
-        (found,) = beam_search(
-            stepper,
-            self._stepper.begin(state, options.beam.beam_size),
-            start=int(tokens[-1]),
-            end=END,
-            maximum_lengths=np.array([options.length]),
-            options=options.beam,
-        )
+        with single_threaded_blas():
+            (found,) = beam_search(
+                stepper,
+                self._stepper.begin(state, options.beam.beam_size),
+                start=int(tokens[-1]),
+                end=END,
+                maximum_lengths=np.array([options.length]),
+                options=options.beam,
+            )
         for number, hypothesis in enumerate(found, 1):
             text = Text(self._spelling, prompt, number, options)
             made, scores = hypothesis.tokens.tolist(), hypothesis.log_probabilities.tolist()

@@ -15,12 +15,13 @@ import numpy as np
 from seqkit import model_directory
 from seqkit.data.tokenizers import END, START, Tokenizer
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
-from seqkit.device import resolve_device, set_threads, thread_count, wants_processor
+from seqkit.device import resolve_device, set_threads, wants_processor
 from seqkit.errors import ConfigError, DataError, ModelError, suggest
 from seqkit.inference.pieces import Piece, batches, split
 from seqkit.inference.translations import EMPTY, Alternative, TranslateOptions, Translation, join
 from seqkit.inference.workers import can_fork, in_processes
 from seqkit.model_directory import LoadedModel
+from seqkit.processors import single_threaded_blas, thread_count
 from seqkit.shortlist import Shortlist
 from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation, unsupported
 from seqkit.stepping.shortlist import CandidateLayer, ShortlistTranslation
@@ -124,6 +125,7 @@ class Translator:
         """
         self._processes = processes if self.precision == "int8" else 1
 
+    @single_threaded_blas()
     def rebuild(self) -> None:
         """Take over the models' present weights. Raises `ModelError` when they are not numbers."""
         if self.precision != "int8":
@@ -248,6 +250,7 @@ class Translator:
             found = [[_without_attention(one) for one in some] for some in found]
         return found
 
+    @single_threaded_blas()
     def _search_batch(
         self,
         batch: Sequence[Piece],

@@ -9,12 +9,14 @@ import sys
 import pytest
 import torch
 
+from seqkit import device
 from seqkit.device import resolve_precision
 from seqkit.errors import ConfigError
 
 FAULTS = """
 import resource
 import sys
+from seqkit import device
 from seqkit.device import keep_memory
 keep_memory(int(sys.argv[1]))
 import torch
@@ -70,6 +72,5 @@ def test_half_precision_needs_a_gpu() -> None:
 
 @pytest.mark.parametrize(("has", "chosen"), [(True, "bf16"), (False, "fp32")])
 def test_bf16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch, has: bool, chosen: str) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(device, "has_fast_bf16", lambda: has)
     assert resolve_precision("auto", torch.device("cpu")) == chosen
