@@ -16,7 +16,6 @@ from seqkit.errors import ConfigError
 FAULTS = """
 import resource
 import sys
-from seqkit import device
 from seqkit.device import keep_memory
 keep_memory(int(sys.argv[1]))
 import torch
