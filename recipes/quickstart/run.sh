@@ -5,8 +5,11 @@
 #   echo "A dog is running." | bash recipes/quickstart/run.sh    … or what is piped in
 #
 # It makes a corpus of English–German captions, trains a small translator on it, scores it on sentences that it
-# has never seen, trains a character-level generator on the English side for a minute, lets it write, and
-# translates. A second run finds all that done. WORK=FOLDER keeps its files elsewhere.
+# has never seen, trains a character-level generator on the English side, lets it write, and translates. A second
+# run finds all that done. WORK=FOLDER keeps its files elsewhere.
+#
+# Both budgets are passes over the data (EPOCHS=5, TEXT_EPOCHS=3): every machine gets the same models, a slow one
+# later. Each training says how long it will take as soon as it knows.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 # shellcheck source=/dev/null
@@ -39,13 +42,13 @@ show seqkit train corpus model --preset tiny --epochs "${EPOCHS:-5}"
 step "4. evaluate: BLEU on the 1,000 other captions, whose combinations are new"
 show seqkit evaluate --model model --source captions/test.en --reference captions/test.de --metric bleu,chrf
 
-step "5. a generator: the English captions, character by character, for a minute"
+step "5. a generator: the English captions, character by character"
 if [ ! -f text/corpus.json ]; then
     show seqkit prepare text --text captions/train.en --documents line
 else
     there_already
 fi
-show seqkit train text generator --preset tiny --minutes "${MINUTES:-1}"
+show seqkit train text generator --preset tiny --epochs "${TEXT_EPOCHS:-3}"
 show seqkit generate generator --prompt "Two " --samples 5 --temperature 0.8 --seed 1
 
 step "6. translate: your turn"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LOG_SECONDS = 30.0  # between two lines where standard error is no terminal
+TELLING_SECONDS, TELLING_STEPS = 3.0, 5  # after the first step: how long it will all take is known
 _BEST_MARK = 8  # columns
 
 
@@ -89,6 +90,8 @@ class TrainingDisplay:
         self.last = self.window_start = time.monotonic()
         self.window_tokens = 0
         self.warned: set[str] = set()  # what was wrong at the last validation
+        self._first: tuple[int, float] | None = None  # a step and when it was done
+        self._told = False  # how long it will take
 
     def __enter__(self) -> Self:
         if not self.quiet and console.is_terminal():
@@ -156,6 +159,7 @@ class TrainingDisplay:
         panel.take_step(event)
         self.window_tokens += report.positions
         now = time.monotonic()
+        self._tell_how_long(event, now)
         if now - self.window_start >= 1:
             fresh = self.window_tokens / (now - self.window_start)
             panel.rate = fresh if not panel.rate else 0.7 * panel.rate + 0.3 * fresh
@@ -163,6 +167,25 @@ class TrainingDisplay:
         if not self.quiet and self.terminal is None and now - self.last >= LOG_SECONDS:
             self.last = now
             self._log(event)
+
+    def _tell_how_long(self, event: Progress, now: float) -> None:
+        """Say once, as soon as it is known, how long a run will take whose budget is steps.
+
+        The first step, in which kernels are made, is left out, and so are validations.
+        """
+        step, total = event.report.step, self.panel.total_steps
+        if self._first is None:
+            self._first = step, now
+        steps, seconds = step - self._first[0], now - self._first[1]
+        if self._told or self.quiet or not total or steps < TELLING_STEPS or seconds < TELLING_SECONDS:
+            return
+        self._told = True
+        pace = steps / seconds
+        left = (total - step) / pace
+        if self.terminal is None:
+            console.log_values("estimate", seconds=f"{left:.0f}", steps_per_second=f"{pace:.3g}")
+        else:
+            console.row(f"about {console.duration(left)} to go: {total:,} steps, {pace:.3g} per second")
 
     def _log(self, event: Progress) -> None:
         report = event.report

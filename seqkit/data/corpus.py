@@ -69,6 +69,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.target)
 
+    def first(self, count: int) -> Split:
+        """The first `count` sequences, without a copy."""
+        return Split(self.source and self.source.first(count), self.target.first(count))
+
 
 @dataclass(frozen=True)
 class Corpus:

@@ -81,6 +81,10 @@ class RaggedArray:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def first(self, count: int) -> RaggedArray:
+        """The first `count` sequences, or all where there are fewer, without a copy."""
+        return RaggedArray(self.values, self.offsets[: count + 1])
+
     def __getitem__(self, index: int) -> Array:
         if not -len(self) <= index < len(self):
             raise IndexError(f"sequence {index} of {len(self)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,17 @@ class EncodedText:
     characters: int
     ends: int
     unit: str  # the kind of tokenizer
+
+
+def first_tokens(text: EncodedText, count: int, tokenizer: Tokenizer) -> EncodedText:
+    """The text's first `count` tokens, at least one; a character that is cut in its bytes counts."""
+    if count >= len(text.ids):
+        return text
+    ids = text.ids[:count]
+    # Bytes that begin a character: in UTF-8 the others are 0b10xxxxxx.
+    begun = [sum(byte & 0xC0 != 0x80 for byte in piece) for piece in tokenizer.token_bytes()]
+    ends = int((ids == END).sum()) if text.ends else 0
+    return replace(text, ids=ids, characters=max(1, int(np.array(begun)[ids].sum())), ends=ends)
 
 
 def encode_file(path: str, tokenizer: Tokenizer, documents: Documents) -> EncodedText:

@@ -10,6 +10,8 @@ from seqkit.config import TrainingConfig
 from seqkit.training.events import RunState
 
 VALIDATIONS = 12  # in a budget, when the settings leave it open
+# Of a budget in minutes: what all validations take at most, and what one of them may.
+VALIDATION_SHARE, ONE_VALIDATION = 1 / 5, 1 / 24
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,20 @@ class Budget:
             return state.step % training.validate_every == 0
         if training.validate_minutes or not self.total_steps:
             interval = 60 * (training.validate_minutes or training.minutes / VALIDATIONS)
+            if not self.total_steps:
+                interval = max(interval, state.validation_seconds / VALIDATION_SHARE)
             due = self.elapsed - state.validated_at >= interval
             # Just before the end the last validation is near anyway.
             return due and self.remaining > interval / 3
         every = min(math.ceil(self.total_steps / VALIDATIONS), 4 * self.steps_per_epoch)
         return state.step % every == 0 and state.step < self.total_steps
+
+    @property
+    def validation_limit(self) -> float:
+        """Seconds that a validation may take; infinite where the user has said when to validate."""
+        if self.total_steps or self.training.validate_every:
+            return math.inf
+        return 60 * self.training.minutes * ONE_VALIDATION
 
     @property
     def _seconds_for_steps(self) -> float:

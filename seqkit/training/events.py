@@ -80,6 +80,7 @@ class RunState:
     validated_step: int = 0
     validated_at: float = 0.0  # seconds of the run when the last validation ended
     validation_seconds: float = 0.0  # that it took
+    validation_size: int = 0  # sentences, or tokens, of the validation split that are measured; 0: all
     stale: int = 0  # validations since the best
     losses: list[float] = field(default_factory=list)  # of every validation whose loss is a number
     train_nats: float | None = None  # of the last validation's row

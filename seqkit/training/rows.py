@@ -106,6 +106,7 @@ def metrics_row(
         "train_nats": _finite(state.nats / positions),
         "valid_nats": _finite(measured.loss),
         "valid_perplexity": _finite(math.exp(min(measured.loss, 700.0))),
+        "valid_size": measured.size,
         "scores": list(measured.scores),
         "best": best,
         "gradient": gradient,

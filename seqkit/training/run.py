@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ from seqkit.training.options import TrainOptions
 from seqkit.training.rows import metrics_row, read_rows
 from seqkit.training.shortlist import completed
 from seqkit.training.tasks import Network, build_task
-from seqkit.training.validation import Measured, Stopped
+from seqkit.training.validation import Measured, Stopped, affordable_size
 
 MAX_ROLLBACKS = 5  # of a run; each halves the learning rate
 _LOG = logging.getLogger(__name__)
@@ -245,7 +245,7 @@ class Run:
         began, state, training = time.monotonic(), self.state, self.config.training
         try:
             with self.learner.averaged():
-                measured = self.task.validator.measure(self.model, lambda: self.options.signalled() != 0)
+                measured = self._measure(lambda: self.options.signalled() != 0)
                 parameters = self.learner.parameters()
         except Stopped:
             self._stop_if_signalled()
@@ -258,6 +258,8 @@ class Run:
         state.validation_seconds = time.monotonic() - began
         row = self._row(measured, improved)
         found = health.warnings(row["gradient"], measured.gates, training.clip_norm)
+        if few := self._too_few_steps():
+            found.append(few)
         state.train_nats = row["train_nats"]
         if over := fit.overfitting(state.train_nats, state.losses):
             found.append(over)
@@ -273,6 +275,29 @@ class Run:
         self._publish(files, parameters if improved else None)
         return_memory()
         return Validated(measured, row, improved, found)
+
+    def _measure(self, should_stop: Callable[[], bool]) -> Measured:
+        """Measure the network on as much of the validation split as a budget in minutes affords.
+
+        How much that is, the first validation finds out: all have to be comparable.
+        """
+        validator, state, limit = self.task.validator, self.state, self.budget.validation_limit
+        if not state.validation_size and math.isfinite(limit):
+            state.validation_size = affordable_size(validator, self.model, should_stop, limit)
+            if state.validation_size < validator.whole:
+                _LOG.info(
+                    "validation measures the first %s of %s %s, to take no more than its share of the time",
+                    f"{state.validation_size:,}",
+                    f"{validator.whole:,}",
+                    "pairs" if self.corpus.kind == "translation" else "tokens",
+                )
+        return validator.measure(self.model, should_stop, state.validation_size or validator.whole)
+
+    def _too_few_steps(self) -> str | None:
+        """What to say of a budget in minutes in which the machine takes too few steps."""
+        if self.budget.total_steps:
+            return None
+        return fit.too_few_steps(self.state.step, self.budget.elapsed, self.config.training.minutes)
 
     def _row(self, measured: Measured, best: bool) -> dict[str, Any]:
         return metrics_row(
@@ -293,7 +318,7 @@ class Run:
         steps = [int(step) for _, step in state.best]
         mean = checkpoints.mean_of_candidates(self.directory, steps, weights.parameter_tensors(self.model))
         with self.learner.holding(mean):
-            measured = self.task.validator.measure(self.model, lambda: False)
+            measured = self._measure(lambda: False)
         improved = ranking.enter(state, measured, self.config.training)
         row = self._row(measured, improved)
         row["averaged_steps"] = steps
@@ -395,6 +420,6 @@ class Run:
             seconds=state.elapsed if already else self.budget.elapsed,
             reason=state.finished,
             kind=self.corpus.kind,
-            advice=fit.advice(state.train_nats, state.losses),
+            advice=self._too_few_steps() or fit.advice(state.train_nats, state.losses),
             already=already,
         )

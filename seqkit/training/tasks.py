@@ -116,7 +116,7 @@ def _generation(corpus: Corpus, config: Config, network: Network) -> Task:
     )
     return Task(
         _stream_batches(corpus, config),
-        TextValidator(valid, write, network.device, network.precision),
+        TextValidator(valid, network.target_tokenizer, write, network.device, network.precision),
         facts,
     )
 

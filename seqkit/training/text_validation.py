@@ -11,13 +11,15 @@ import numpy as np
 import torch
 
 from seqkit.batch import Batch, Padded
+from seqkit.data.tokenizers import Tokenizer
 from seqkit.evaluation.language import stream_nats
-from seqkit.evaluation.text import EncodedText, language_scores
+from seqkit.evaluation.text import EncodedText, first_tokens, language_scores
 from seqkit.models import SequenceModel
 from seqkit.training.health import saturation
 from seqkit.training.validation import Measured, Stopped, TextSample
 
 _GATE_POSITIONS = 256  # gates are computed step by step
+_PILOT_TOKENS = 4096
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,27 @@ class TextValidator:
     """Reads the validation text once, as one stream with carried state, whatever the training's slices."""
 
     text: EncodedText
+    tokenizer: Tokenizer
     write: Callable[[], list[str]]  # a few texts by the present weights
     device: torch.device
     precision: str
 
-    def measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
+    @property
+    def whole(self) -> int:
+        """Tokens of the validation text."""
+        return len(self.text.ids)
+
+    @property
+    def pilot(self) -> int:
+        """Tokens that are enough to tell how long all of them take."""
+        return max(_PILOT_TOKENS, self.whole // 10)
+
+    def measure(self, model: SequenceModel, should_stop: Callable[[], bool], size: int) -> Measured:
         """See `Validator`; the writer shares `model`."""
+        text = first_tokens(self.text, size, self.tokenizer)
         # On a CPU single rows in bf16 are slower than in fp32, and rounded.
         precision = self.precision if self.device.type == "cuda" else "fp32"
-        ids, boundary = self.text.ids, self.text.boundary
+        ids, boundary = text.ids, text.boundary
         nats, positions = stream_nats(
             model, ids, boundary, device=self.device, precision=precision, should_stop=should_stop
         )
@@ -44,17 +58,11 @@ class TextValidator:
         texts = self.write() if math.isfinite(loss) else []
         return Measured(
             loss=loss,
-            scores=tuple(self._scores(nats)) if math.isfinite(loss) else (),
+            scores=tuple(_scores(text, nats)) if math.isfinite(loss) else (),
             samples=tuple(TextSample(text) for text in texts),
             gates=self._gates(model),
+            size=len(ids),
         )
-
-    def _scores(self, nats: float) -> list[dict[str, Any]]:
-        scores = language_scores(self.text, nats, protocol="stream", state="carried")
-        return [
-            {"metric": score.metric, "score": round(score.score, 6), "signature": score.signature}
-            for score in scores
-        ]
 
     def _gates(self, model: SequenceModel) -> dict[str, float]:
         ids = torch.from_numpy(np.asarray(self.text.ids[:_GATE_POSITIONS], np.int64))[None]  # (1, T)
@@ -65,3 +73,11 @@ class TextValidator:
             return saturation(model.gate_activations(Batch(text, text).to(self.device)))
         finally:
             model.train(training)
+
+
+def _scores(text: EncodedText, nats: float) -> list[dict[str, Any]]:
+    scores = language_scores(text, nats, protocol="stream", state="carried")
+    return [
+        {"metric": score.metric, "score": round(score.score, 6), "signature": score.signature}
+        for score in scores
+    ]

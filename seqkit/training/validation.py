@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from seqkit.models import SequenceModel
 from seqkit.training.health import saturation
 
 _CHUNK = 500  # sentences translated between two looks at whether to stop
+_PILOT_SENTENCES = 100
 
 
 class Stopped(Exception):
@@ -44,12 +46,16 @@ class TextSample:
 
 @dataclass(frozen=True)
 class Measured:
-    """`loss` is in nats per target token; `scores` have a signature each; `gates` are saturated shares."""
+    """`loss` is in nats per target token; `scores` have a signature each; `gates` are saturated shares.
+
+    `size` is how many sentences, or tokens of a text, it was measured on.
+    """
 
     loss: float
     scores: tuple[dict[str, Any], ...]
     samples: tuple[Sample | TextSample, ...]
     gates: dict[str, float]
+    size: int
 
     def metric(self, name: str) -> float:
         """`loss`, or a score by its name."""
@@ -59,11 +65,35 @@ class Measured:
 
 
 class Validator(Protocol):
-    """Measures a model on a corpus's validation split."""
+    """Measures a model on a corpus's validation split.
 
-    def measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
-        """Measure `model` and leave its mode as it was; raises `Stopped` when `should_stop` says so."""
+    `whole` is the split's size, in sentences or tokens; `pilot` is enough of it to tell how long it takes.
+    """
+
+    @property
+    def whole(self) -> int: ...
+
+    @property
+    def pilot(self) -> int: ...
+
+    def measure(self, model: SequenceModel, should_stop: Callable[[], bool], size: int) -> Measured:
+        """Measure `model` on the first `size` of the split and leave its mode as it was.
+
+        Raises `Stopped` when `should_stop` says so.
+        """
         ...
+
+
+def affordable_size(
+    validator: Validator, model: SequenceModel, should_stop: Callable[[], bool], seconds: float
+) -> int:
+    """How much of the validation split can be measured in so many seconds, told from a pilot."""
+    if validator.pilot >= validator.whole:
+        return validator.whole
+    began = time.monotonic()
+    validator.measure(model, should_stop, validator.pilot)
+    fitting = int(validator.pilot * seconds / max(time.monotonic() - began, 1e-6))
+    return min(validator.whole, max(validator.pilot, fitting))
 
 
 class TranslationValidator:
@@ -81,13 +111,22 @@ class TranslationValidator:
         self.translator = translator
         self.device = device
         self.precision = precision
-        self.batches = validation_batches(corpus.valid, batch_tokens=2 * config.training.batch_tokens)
+        self._split = corpus.valid
+        self._batches: list[Batch] = []  # of the first `_size` sentences
+        self._size = 0
+        self.whole = len(corpus.valid)
+        self.pilot = max(_PILOT_SENTENCES, self.whole // 10)
         sources, references = corpus.valid_text()
         count = config.training.validation_sentences
         self.sources, self.references = sources[:count], references[:count]
 
-    def measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
+    def measure(self, model: SequenceModel, should_stop: Callable[[], bool], size: int) -> Measured:
         """See `Validator`; the translator shares `model`."""
+        if size != self._size:
+            self._size = size
+            self._batches = validation_batches(
+                self._split.first(size), batch_tokens=2 * self.config.training.batch_tokens
+            )
         training = model.training
         model.eval()
         try:
@@ -100,7 +139,7 @@ class TranslationValidator:
         device = self.device
         nats, positions = 0.0, 0
         with autocast(self.precision, device):
-            for batch in self.batches:
+            for batch in self._batches:
                 if should_stop():
                     raise Stopped
                 loss, _ = model.loss(batch.to(device))
@@ -109,7 +148,7 @@ class TranslationValidator:
         with autocast(self.precision if device.type == "cuda" else "fp32", device):
             # A model whose loss is not a number cannot translate.
             translations = self._translate(should_stop) if math.isfinite(nats) else []
-        gates = self._gates(model, self.batches[-1].to(device)) if self.batches else {}
+        gates = self._gates(model, self._batches[-1].to(device)) if self._batches else {}
         scores = []
         if translations:
             references = self.references[: len(translations)]
@@ -124,6 +163,7 @@ class TranslationValidator:
             scores=tuple(scores),
             samples=tuple(Sample(self.sources[i], self.references[i], translations[i]) for i in shown),
             gates=gates,
+            size=self._size,
         )
 
     def _translate(self, should_stop: Callable[[], bool]) -> list[str]:
@@ -131,10 +171,11 @@ class TranslationValidator:
         options = TranslateOptions(beam_size=1)
         self.translator.rebuild()
         texts: list[str] = []
-        for start in range(0, len(self.sources), _CHUNK):
+        sources = self.sources[: self._size]
+        for start in range(0, len(sources), _CHUNK):
             if should_stop():
                 raise Stopped
-            translated = self.translator.translate(self.sources[start : start + _CHUNK], options)
+            translated = self.translator.translate(sources[start : start + _CHUNK], options)
             texts.extend(translation.text for translation in translated)
         return texts
 

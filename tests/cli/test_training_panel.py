@@ -215,6 +215,6 @@ def test_a_warning_is_said_when_it_begins(capfd: pytest.CaptureFixture[str]) -> 
         ["over-fitting"],
     ):
         warnings = [f"{kind}: by {len(said)}" for kind in kinds]
-        display.show(Validated(Measured(2.0, (), (), {}), row, False, warnings))
+        display.show(Validated(Measured(2.0, (), (), {}, 10), row, False, warnings))
         said.append(capfd.readouterr().err.removeprefix("seqkit: warning: "))
     assert said == ["over-fitting: by 0\n", "gradients vanish: by 1\n", "", "", "over-fitting: by 4\n"]

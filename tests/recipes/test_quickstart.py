@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -35,12 +34,12 @@ def quickstart(work: Path, typed: str, **environment: str) -> subprocess.Complet
 
 def test_the_quickstart_runs_and_runs_again(tmp_path: Path) -> None:
     work = tmp_path / "a folder with spaces"
-    first = quickstart(work, "A dog runs.\n\nTwo women wait.", EPOCHS="0.05", MINUTES="0.05")
+    first = quickstart(work, "A dog runs.\n\nTwo women wait.", EPOCHS="0.05", TEXT_EPOCHS="0.01")
     assert first.returncode == 0, first.stderr
     assert "tok:13a" in first.stdout
     assert len(first.stdout.split("\n")) - 1 >= 3 + 5  # the table, five captions, a line for each typed one
     weights = (work / "model/weights.safetensors").read_bytes()
-    second = quickstart(work, "A dog runs.\n", EPOCHS="0.05", MINUTES="0.05")
+    second = quickstart(work, "A dog runs.\n", EPOCHS="0.05", TEXT_EPOCHS="0.01")
     assert second.returncode == 0, second.stderr
     assert "finished already" in second.stderr
     assert (work / "model/weights.safetensors").read_bytes() == weights
@@ -53,22 +52,27 @@ def test_the_quickstart_runs_and_runs_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_quickstart_gives_in_five_minutes_what_the_front_page_shows(tmp_path: Path) -> None:
-    """The same words; scores may differ a little on another machine."""
+@pytest.mark.timeout(3600)
+def test_the_quickstart_gives_what_the_front_page_shows(tmp_path: Path) -> None:
+    """The same words; scores may differ a little on another machine, and so does how long it takes."""
     first = re.search(r'\$ echo "([^"]+)" \\\n +\| seqkit translate model\n(.+)\n', README)
     second = re.search(r'echo "([^"]+)" .*\n```\n\nThe quick start\'s model answers `([^`]+)`', README)
     assert first is not None
     assert second is not None
-    began = time.monotonic()
     result = quickstart(tmp_path, f"{first[1]}\n{second[1]}\n")
     assert result.returncode == 0, result.stderr
-    assert time.monotonic() - began < 300
     assert result.stdout.splitlines()[-2:] == [first[2], second[2]]
     table = re.compile(r"^(bleu|chrf) +([\d.]+)  (\S+)$", re.MULTILINE)
     found, page = (
         {name: (float(score), signature) for name, score, signature in table.findall(text)}
         for text in (result.stdout, README)
     )
+    assert found["bleu"][0] >= 95
     for name in ("bleu", "chrf"):
         assert found[name][0] == pytest.approx(page[name][0], abs=1)
         assert found[name][1] == page[name][1]
+    # The generator is readable: nearly all of its words are words of captions.
+    captions = (tmp_path / "captions/train.en").read_text().split()
+    written = " ".join(result.stdout.splitlines()[-7:-2]).split()
+    assert len(written) > 20
+    assert sum(word in set(captions) for word in written) / len(written) > 0.9
