@@ -200,6 +200,27 @@ def test_a_narrower_terminal_gets_its_broken_lines_erased() -> None:
     assert area.process_renderables([Text("wider")]) == [Text("wider")]
 
 
+@pytest.mark.parametrize(
+    ("total", "expected"), [(1000, ["estimate seconds=245 steps_per_second=4"]), (0, [])]
+)
+def test_how_long_a_run_takes_is_told_once_it_is_known(
+    total: int, expected: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of a budget in steps; the first step, which takes a second more, is left out."""
+    now = [100.0]
+    monkeypatch.setattr("seqkit.cli.training_display.time.monotonic", lambda: now[0])
+    display = TrainingDisplay("translation", quiet=False)
+    display.panel.total_steps = total
+    now[0] += 1
+    for step in range(1, 60):
+        now[0] += 0.25
+        display.show(Progress(report(step, 2.0), step / 1000, now[0], 0.0, False))
+    lines = capfd.readouterr().err.splitlines()
+    told = [line[line.index("estimate") :] for line in lines if "estimate" in line]
+    # Told after the twelfth of the steps that follow the first.
+    assert told == [line.replace("245", f"{(1000 - 13) / 4:.0f}") for line in expected]
+
+
 def test_a_warning_is_said_when_it_begins(capfd: pytest.CaptureFixture[str]) -> None:
     """A loss that rises for ten validations is one warning, not ten; what comes back is said again."""
     row: dict[str, Any] = {"step": 1, "epoch": 1.0, "train_nats": 2.0, "valid_perplexity": 3.0}

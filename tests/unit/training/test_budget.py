@@ -133,3 +133,44 @@ def test_a_budget_in_minutes_is_validated_twelve_times(clock: Clock) -> None:
             found += 1
             budget.state.validated_step, budget.state.validated_at = step, budget.elapsed
     assert found == 11
+
+
+@pytest.mark.parametrize("cost", [0.001, 0.5, 2.0, 60 / 24, 5.0])
+@pytest.mark.parametrize("step_seconds", [0.05, 1.0, 4.0])
+def test_validations_take_at_most_a_fifth_of_a_budget_in_minutes(
+    clock: Clock, cost: float, step_seconds: float
+) -> None:
+    """Of those that take no longer than one may; the last one, for which time is kept, is among them."""
+    budget = make(clock, minutes=1.0)
+    validations, validating = 0, 0.0
+
+    def validate() -> None:
+        nonlocal validations, validating
+        clock.now += cost
+        validations, validating = validations + 1, validating + cost
+        budget.state.validation_seconds = cost
+        budget.state.validated_step, budget.state.validated_at = budget.state.step, budget.elapsed
+
+    while not budget.exhausted:
+        clock.now += step_seconds
+        budget.state.step += 1
+        if budget.validation_due:
+            validate()
+    validate()
+    if cost <= budget.validation_limit:
+        assert validating <= 0.2 * 60
+    assert validations in (11, 12) or cost > 0.5 or step_seconds > 1
+    assert validations >= 2
+    assert budget.elapsed <= 60 + step_seconds + cost
+
+
+def test_how_long_a_validation_may_take(clock: Clock) -> None:
+    assert make(clock, minutes=2.0).validation_limit == pytest.approx(5)
+    unlimited = [make(clock, steps=100), make(clock, epochs=2.0), make(clock, minutes=2.0, validate_every=7)]
+    assert [budget.validation_limit for budget in unlimited] == [float("inf")] * 3
+
+
+def test_a_validation_every_so_many_steps_is_the_users_word(clock: Clock) -> None:
+    budget = make(clock, minutes=1.0, validate_every=2)
+    budget.state.step, budget.state.validation_seconds = 2, 50.0
+    assert budget.validation_due

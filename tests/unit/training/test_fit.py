@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqkit.training.fit import advice, overfitting
+from seqkit.training.fit import advice, overfitting, too_few_steps
 
 
 def test_a_rising_validation_loss_over_a_low_training_loss_is_overfitting() -> None:
@@ -36,3 +36,31 @@ def test_advice_at_the_end() -> None:
     assert advice(1.4, [1.6, 1.501, 1.5]) is None
     assert advice(None, [1.6, 1.5]) is None
     assert advice(1.0, [1.6]) is None
+
+
+def test_a_budget_in_which_the_machine_takes_hardly_a_step_is_told() -> None:
+    said = too_few_steps(1, 155.0, 1.0)
+    assert said is not None
+    assert said.startswith("too few steps: 1 in 1 minutes, 0.0065 per second")
+    assert "--minutes 259 or more" in said
+    early = too_few_steps(10, 20.0, 1.0)
+    assert early is not None
+    assert "30 in 1 minutes, 0.5 per second" in early
+    assert "--minutes 4 or more" in early
+
+
+@pytest.mark.parametrize(
+    ("steps", "seconds", "minutes"),
+    [
+        (100, 60.0, 1.0),
+        (50, 29.0, 1.0),  # a hundred are coming
+        (1, 14.9, 1.0),  # most of which was start-up
+        (5_000, 600.0, 10.0),
+    ],
+)
+def test_nobody_is_told_of_too_few_steps_without_cause(steps: int, seconds: float, minutes: float) -> None:
+    assert too_few_steps(steps, seconds, minutes) is None
+
+
+def test_a_run_without_a_single_step_is_told_so() -> None:
+    assert too_few_steps(0, 60.0, 1.0) is not None
