@@ -11,7 +11,7 @@ from seqkit.training.events import RunState
 
 VALIDATIONS = 12  # in a budget, when the settings leave it open
 # Of a budget in minutes: what all validations take at most, and what one of them may.
-VALIDATION_SHARE, ONE_VALIDATION = 1 / 5, 1 / 24
+VALIDATION_SHARE, ONE_VALIDATION = 1 / 5, 1 / 30
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def test_a_budget_in_minutes_is_validated_twelve_times(clock: Clock) -> None:
     assert found == 11
 
 
-@pytest.mark.parametrize("cost", [0.001, 0.5, 2.0, 60 / 24, 5.0])
+@pytest.mark.parametrize("cost", [0.001, 0.5, 1.3, 2.0, 5.0])
 @pytest.mark.parametrize("step_seconds", [0.05, 1.0, 4.0])
 def test_validations_take_at_most_a_fifth_of_a_budget_in_minutes(
     clock: Clock, cost: float, step_seconds: float
@@ -165,7 +165,7 @@ def test_validations_take_at_most_a_fifth_of_a_budget_in_minutes(
 
 
 def test_how_long_a_validation_may_take(clock: Clock) -> None:
-    assert make(clock, minutes=2.0).validation_limit == pytest.approx(5)
+    assert make(clock, minutes=2.0).validation_limit == pytest.approx(4)
     unlimited = [make(clock, steps=100), make(clock, epochs=2.0), make(clock, minutes=2.0, validate_every=7)]
     assert [budget.validation_limit for budget in unlimited] == [float("inf")] * 3
 
