@@ -410,6 +410,9 @@ class Run:
         if not state.best:
             raise ModelError(f"{self.directory} has no best checkpoint", hint="begin again with --restart")
         score, step = state.best[0]
+        advice = fit.advice(state.train_nats, state.losses)
+        if few := self._too_few_steps():
+            advice = few if already else None  # said at the last validation
         return Finished(
             step=state.step,
             epoch=self._epoch,
@@ -420,6 +423,6 @@ class Run:
             seconds=state.elapsed if already else self.budget.elapsed,
             reason=state.finished,
             kind=self.corpus.kind,
-            advice=self._too_few_steps() or fit.advice(state.train_nats, state.losses),
+            advice=advice,
             already=already,
         )
