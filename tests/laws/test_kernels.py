@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__
 
+from seqkit.errors import ConfigError
+from seqkit.stepping import grid
 from seqkit.stepping.grid import KERNEL_VARIABLE, Kernel
 from tests.conftest import Finished, toy_pairs
 from tests.kernels import EVERY_KERNEL
@@ -60,3 +62,16 @@ def test_a_kernel_that_does_not_exist_is_named(toy_model: Path, seqkit: Callable
     assert done.code == 2
     assert "SEQKIT_KERNEL='u8u9' in the environment names no kernel" in done.err
     assert "u8u8" in done.err
+
+
+def test_a_kernel_whose_sums_are_wrong_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on processors without VNNI, which take the next one by themselves."""
+    monkeypatch.setattr(grid, "is_exact", lambda kernel: kernel != "u8s8")
+    monkeypatch.delenv(KERNEL_VARIABLE, raising=False)
+    assert grid.byte_kernel() == "u8u8"
+    monkeypatch.setenv(KERNEL_VARIABLE, "u8s8")
+    with pytest.raises(
+        ConfigError, match="in the environment: its sums are wrong on this processor"
+    ) as caught:
+        grid.byte_kernel()
+    assert caught.value.hint == "unset it, and u8u8 is taken"
