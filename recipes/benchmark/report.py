@@ -124,8 +124,8 @@ def _forced(result: Mapping[str, Any]) -> str:
     said = ", ".join(f"`{name}={value}`" for name, value in variables.items())
     return (
         "**Held back, as on a processor with AVX2 alone**: this one has more. seqkit trains in fp32 and "
-        f"decodes with unsigned bytes; every library that has a switch is told: {said}. ONNX Runtime has none: "
-        "its unsigned product is that of processors without VNNI, the rest of it may use AVX-512.\n\n"
+        f"decodes with unsigned bytes; every library that has a switch is told: {said}. ONNX Runtime has "
+        "none: its unsigned product is that of processors without VNNI, the rest of it may use AVX-512.\n\n"
     )
 
 

