@@ -1,6 +1,6 @@
 """Measures seqkit and its peers on this machine, interleaved, and writes what came of it.
 
-    python recipes/benchmark/benchmark.py FOLDER [--only GROUP,…] [--repeats N] [--quick] [--without-peers]
+    python recipes/benchmark/benchmark.py FOLDER [--only GROUP,…] [--repeats N] [--plain] [--quick]
 
 writes FOLDER/result.json (every repeat), table.md and chart.svg; the table goes to standard output, too. What
 FOLDER holds of the same code and settings is not done again. `--record NAME` also puts the result beside this

@@ -74,7 +74,7 @@ def made_up() -> dict[str, Any]:
         results.row(case, done, "" if done else "no index", LIMITS, 60.0 if case.network else 0.0)
         for case, done in attempts.items()
     ]
-    facts = {"date": "2024-01-02T03:04:05Z", "commit": "abc", "machine": MACHINE}
+    facts = {"date": "2024-01-02T03:04:05Z", "commit": "abc", "machine": MACHINE, "repeats": 3}
     return json.loads(json.dumps(results.result(rows, [LIMITS, {**LIMITS, "copy": 30.0}], facts)))
 
 
