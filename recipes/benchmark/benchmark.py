@@ -1,6 +1,6 @@
 """Measures seqkit and its peers on this machine, interleaved, and writes what came of it.
 
-    python recipes/benchmark/benchmark.py FOLDER [--only GROUP,…] [--repeats N] [--quick] [--without-peers]
+    python recipes/benchmark/benchmark.py FOLDER [--only GROUP,…] [--repeats N] [--plain] [--quick]
 
 writes FOLDER/result.json (every repeat), table.md and chart.svg; the table goes to standard output, too. What
 FOLDER holds of the same code and settings is not done again. `--record NAME` also puts the result beside this
@@ -21,10 +21,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from cases import GROUPS, PEERS, SETUP, Case, Plan, all_cases, plan
+from cases import GROUPS, PEERS, PLAIN, SETUP, Case, Peer, Plan, all_cases, plan
 from finished import Finished, fingerprint
 from measure import Attempt, interleaved, run_case
-from report import markdown, number, put_between_markers, summary
+from report import markdown, number, update_pages
 from results import peaks, result, row
 
 from seqkit.cli.console import duration
@@ -75,8 +75,13 @@ class Session:
     def probe(self) -> None:
         """The machine's limits at this moment."""
         quick = ("--seconds", "0.02", "--quick") if self.plan.quick else ()
-        command = (sys.executable, str(HERE / "machine.py"), *quick)
-        probe = Case("machine", f"probe {len(self.probes)}", "limits", command, cores=self.plan.cores)
+        plain = ("--plain",) if self.plan.plain else ()
+        command = (sys.executable, str(HERE / "machine.py"), *quick, *plain)
+        probe = Case(
+            *("machine", f"probe {len(self.probes)}", "limits", command),
+            cores=self.plan.cores,
+            forced=tuple(PLAIN.items()) if self.plan.plain else (),
+        )
         attempt = self._attempt(probe, 0)
         if attempt.value is None:
             raise ConfigError(f"the machine's limits cannot be measured: {attempt.reason}")
@@ -108,7 +113,9 @@ class Session:
     def _attempt(self, case: Case, repeat: int) -> Attempt:
         """A finished attempt, or a new one, which is written down."""
         of_peer = case.group == SETUP and case.system != "seqkit"
-        key = (self._of_peers if of_peer else self._of_all, *case.command)
+        forced = [f"{name}={value}" for name, value in case.forced]
+        command = [_anywhere(part) for part in case.command]
+        key = (self._of_peers if of_peer else self._of_all, *forced, *command)
         found = self.finished.find(case.name, key, repeat)
         if found is not None:
             return found
@@ -116,11 +123,24 @@ class Session:
         if sys.stderr.isatty():  # it stands there until the result's line, which is longer, takes its place
             print(f"{place} …", end="\r", file=sys.stderr, flush=True)
         log = self.folder / "logs" / f"{_file_name(case.name)}.log"
-        attempt = run_case(case.command, threads=case.cores, limit=case.limit, log=log, silent=case.silent)
+        attempt = run_case(
+            case.command,
+            threads=case.cores,
+            limit=case.limit,
+            log=log,
+            silent=case.silent,
+            free=case.system.startswith("seqkit"),
+            extra=dict(case.forced),
+        )
         self.finished.add(case.name, key, repeat, attempt)
         said = attempt.reason if attempt.value is None else f"{number(attempt.value)} {attempt.unit}"
         print(f"{place}: {said} ({attempt.seconds:.0f} s)", file=sys.stderr, flush=True)
         return attempt
+
+
+def _anywhere(part: str) -> str:
+    """A word of a command without where this program and its Python lie: another copy finds its work done."""
+    return "python" if part == sys.executable else part.replace(str(HERE), "benchmark")
 
 
 def _file_name(name: str) -> str:
@@ -133,13 +153,16 @@ def main() -> int:
     groups = _groups(options.only)
     chosen = plan(
         quick=options.quick,
+        plain=options.plain,
         cores=options.cores,
+        model_minutes=options.model_minutes,
         peer_minutes=options.peer_minutes,
         peer_threads=options.peer_threads,
     )
     repeats = options.repeats or (1 if options.quick else REPEATS)
     make_directory(options.folder)
-    cases = all_cases(options.folder, chosen, peers=not options.without_peers)
+    peers = () if options.without_peers else _peers(options.peers)
+    cases = all_cases(options.folder, chosen, peers=peers)
     session = Session(options.folder, chosen, cases)
     session.probe()
     for group in groups:
@@ -149,18 +172,22 @@ def main() -> int:
         session.probe()
         print(f"   {(time.monotonic() - began) / 60:.1f} minutes", file=sys.stderr, flush=True)
     shown = [case for case in cases if case.group in groups]
-    shown += [case for case in cases if case.group == SETUP and case.name in session.reasons]
-    _write(options, _result(session, shown, repeats, peers=not options.without_peers))
+    if SETUP not in groups:
+        shown += [case for case in cases if case.group == SETUP and case.name in session.reasons]
+    _write(options, _result(session, shown, repeats, peers))
     return 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="The benchmark of seqkit and its peers.")
     parser.add_argument("folder", type=Path, help="where everything is written")
-    parser.add_argument("--only", default="", metavar="GROUP,…", help=f"some of {', '.join(_measured())}")
+    parser.add_argument("--only", default="", metavar="GROUP,…", help=f"some of {', '.join(GROUPS)}")
     parser.add_argument("--repeats", type=int, default=0, help=f"of every case (default {REPEATS})")
     parser.add_argument("--quick", action="store_true", help="tiny models on captions, seconds: a test")
+    parser.add_argument("--plain", action="store_true", help="as on a processor with AVX2 alone")
+    parser.add_argument("--peers", default="", metavar="NAME,…", help="some of them")
     parser.add_argument("--without-peers", action="store_true", help="without the translation peers")
+    parser.add_argument("--model-minutes", type=float, default=6.0, help="of training for seqkit's models")
     parser.add_argument("--peer-minutes", type=float, default=3.0, help="of training for a peer's model")
     parser.add_argument("--peer-threads", type=int, default=0, help="of that training (default: all cores)")
     parser.add_argument("--cores", type=int, default=min(2, len(os.sched_getaffinity(0))))
@@ -173,18 +200,29 @@ def _measured() -> list[str]:
 
 
 def _groups(only: str) -> list[str]:
-    """The groups of `--only`, in the order of the run; all of them without it."""
-    wanted = [name.strip() for name in only.split(",") if name.strip()] or _measured()
+    """The groups of `--only`, in the order of the run; without it all that measure something."""
+    return _some(only, list(GROUPS), "group") if only else _measured()
+
+
+def _peers(names: str) -> list[Peer]:
+    """The peers of `--peers`; all of them without it."""
+    wanted = _some(names, [peer.system for peer in PEERS], "peer")
+    return [peer for peer in PEERS if peer.system in wanted]
+
+
+def _some(names: str, known: Sequence[str], what: str) -> list[str]:
+    """The known ones among names with commas between them, in their order; all of them when there is none."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()] or list(known)
     for name in wanted:
-        if name not in _measured():
+        if name not in known:
             raise ConfigError(
-                f"there is no group {name!r}",
-                hint=suggest(name, _measured()) or f"groups: {', '.join(_measured())}",
+                f"there is no {what} {name!r}",
+                hint=suggest(name, known) or f"{what}s: {', '.join(known)}",
             )
-    return [name for name in _measured() if name in wanted]
+    return [name for name in known if name in wanted]
 
 
-def _result(session: Session, cases: Sequence[Case], repeats: int, *, peers: bool) -> dict[str, Any]:
+def _result(session: Session, cases: Sequence[Case], repeats: int, peers: Sequence[Peer]) -> dict[str, Any]:
     probes = [attempt.details["limits"] for attempt in session.probes]
     limits, mflop = peaks(probes), _mflop_of_peers(session.folder)
     rows = [
@@ -202,8 +240,9 @@ def _result(session: Session, cases: Sequence[Case], repeats: int, *, peers: boo
         "commit": _commit(),
         "machine": session.probes[0].details["machine"],
         "plan": asdict(session.plan),
+        "forced": dict(PLAIN) if session.plan.plain else {},
         "repeats": repeats,
-        "peers": {peer.system: _limits_of(peer.module) for peer in PEERS} if peers else {},
+        "peers": {peer.system: _limits_of(peer.module) for peer in peers},
     }
     return result(rows, probes, facts)
 
@@ -257,9 +296,7 @@ def _write(options: argparse.Namespace, found: dict[str, Any]) -> None:
         make_directory(HERE / "results")
         write_atomic(HERE / f"results/{options.record}.json", files["result.json"])
         write_atomic(HERE / f"results/{options.record}.svg", drawn)
-        for path, content in ((HERE / "README.md", tables), (ROOT / "README.md", summary(found))):
-            page = put_between_markers(path.read_text(encoding="utf-8"), content)
-            write_atomic(path, page.encode())
+        update_pages(options.record, found)
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

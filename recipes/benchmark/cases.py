@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 SETUP = "set-up"  # the group of cases that others need: texts, models, the peers' environments
 TEST = "test_2016_flickr"
+
+# A run "as on a processor with AVX2 alone", on one that has more: what each library may use. The bytes of
+# seqkit's decoding are those of unsigned kernels, as where there is no VNNI. ONNX Runtime has no such switch.
+PLAIN = {
+    "SEQKIT_KERNEL": "u8u8",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "CT2_FORCE_CPU_ISA": "AVX2",
+}
+PLAIN_TRAINING = {"training.precision": "fp32"}  # of seqkit; its peers train in fp32 anyway
 
 # The network that OpenNMT-py and JoeyNMT can have, too: a bidirectional layer of 2 x 256, a decoder of 512,
 # embeddings of 256 in two tables and an output layer of its own, dropout 0.3, one head; Adam, clipped at 5.
@@ -35,12 +47,26 @@ GENERATORS = {"2 x 512": (512, 64, 128), "2 x 192": (192, 16, 96)}  # hidden siz
 
 
 @dataclass(frozen=True)
+class Promise:
+    """What seqkit promises of a row: its value, or the ratio of a peer's to seqkit's, at least or at most."""
+
+    bound: float
+    at_most: bool = False
+    of_ratio: bool = False
+
+    def kept(self, figure: float) -> bool:
+        """Whether a figure is within the bound."""
+        return figure <= self.bound if self.at_most else figure >= self.bound
+
+
+@dataclass(frozen=True)
 class Case:
     """One thing to measure. Cases with the same group and task are compared with one another.
 
     `needs` are the names of cases that must have succeeded. `repeats` 0 means as often as the run says.
     `against` is the system whose value is divided by this one's. `silent` commands print no value: their time
-    is it. `network` says whose operations a peer's tokens stand for.
+    is it. `network` says whose operations a peer's tokens stand for. `forced` are environment variables, as
+    (name, value), that hold its libraries back.
     """
 
     group: str
@@ -54,6 +80,8 @@ class Case:
     against: str = ""
     silent: bool = False
     network: str = ""
+    promise: Promise | None = None
+    forced: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -66,6 +94,7 @@ class Plan:
     """How long everything takes; times in seconds unless they are called minutes."""
 
     quick: bool
+    plain: bool  # as on a processor with AVX2 alone
     cores: int
     warm_up: float
     seconds: float
@@ -77,14 +106,35 @@ class Plan:
     repeat: int  # the test set so many times over, for seqkit's default model
     lines: int  # one at a time
     characters: int  # for each thousand a second that is wanted
+    turn: float  # seconds of training, quiet or beside busy neighbours
+    pairs: int  # of such turns
+
+    @property
+    def precision(self) -> dict[str, object]:
+        """The settings of seqkit's training that a plain run adds."""
+        return dict(PLAIN_TRAINING) if self.plain else {}
+
+    @property
+    def default_model(self) -> str:
+        """The folder of the default model, which a plain run trains anew, in fp32."""
+        return "models/default-plain" if self.plain else "models/default"
 
 
-def plan(*, quick: bool, cores: int, peer_minutes: float = 3.0, peer_threads: int = 0) -> Plan:
+def plan(
+    *,
+    quick: bool,
+    cores: int,
+    plain: bool = False,
+    model_minutes: float = 6.0,
+    peer_minutes: float = 3.0,
+    peer_threads: int = 0,
+) -> Plan:
     """The full plan, or one of seconds for tests; 0 threads are as many as cores."""
     threads = peer_threads or cores
     if quick:
-        return Plan(True, cores, 0.1, 0.3, 0.06, 0.06, 0.06, 0.1, threads, 1, 5, 40)
-    return Plan(False, cores, 8.0, 10.0, 6.0, 6.0, 0.4, peer_minutes, threads, 20, 200, 1000)
+        return Plan(True, plain, cores, 0.1, 0.3, 0.06, 0.06, 0.06, 0.1, threads, 1, 5, 40, 0.3, 1)
+    minutes, repeat = (model_minutes, model_minutes, 0.4, peer_minutes), 4 if plain else 20
+    return Plan(False, plain, cores, 8.0, 10.0, *minutes, threads, repeat, 200, 1000, 5.0, 3)
 
 
 @dataclass(frozen=True)
@@ -95,22 +145,32 @@ class Peer:
     module: str
     lstm: bool
     repeat: int  # the test set so many times over: about ten seconds of beam search
+    bulk: float = 0.0  # seqkit translates at least so many times as fast; 0: it does not say
+    latency: float = 0.0  # the same of a line
+    training: float = 0.0  # and of training at equal sizes
+
+    @staticmethod
+    def promise(times: float) -> Promise | None:
+        """What seqkit promises beside this peer."""
+        return Promise(times, of_ratio=True) if times else None
 
 
 PEERS = (
-    Peer("OpenNMT-py", "opennmt", True, 1),
+    Peer("OpenNMT-py", "opennmt", True, 1, bulk=5.0, training=2.2),
     Peer("JoeyNMT", "joeynmt", True, 1),
-    Peer("CTranslate2", "ctranslate2_int8", False, 3),
+    Peer("CTranslate2", "ctranslate2_int8", False, 3, bulk=1.3, latency=1.0),
 )
 
 
-def all_cases(work: Path, plan: Plan, *, peers: bool) -> list[Case]:
+def all_cases(work: Path, plan: Plan, *, peers: Sequence[Peer] = PEERS) -> list[Case]:
     """Everything, set-up first, in the order of the report."""
     found = [*_texts(work, plan), *_seqkit_training(work, plan), *_seqkit_decoding(work, plan)]
-    found += [*_generators(work, plan), *_profiles(work, plan)]
-    if peers:
-        for peer in PEERS:
-            found += _peer(peer, work, plan)
+    found += [*_generators(work, plan), *_contention(work, plan), *_profiles(work, plan)]
+    for peer in peers:
+        found += _peer(peer, work, plan)
+    if plan.plain:  # what is only set up is the same for every run
+        forced = tuple(PLAIN.items())
+        found = [case if case.group == SETUP else replace(case, forced=forced) for case in found]
     order = list(GROUPS)
     # Within a task the peers come behind seqkit, as they were made; sorting is stable.
     tasks = list(dict.fromkeys((case.group, case.task) for case in found))
@@ -128,6 +188,7 @@ GROUPS = {
     "process": "one line, or one text, as a whole process",
     "generator-training": "training of character-level generators on tiny-shakespeare",
     "generating": "characters a second from a generator, start-up excluded",
+    "contention": "the seqkit command beside a busy loop per core, in turns with quiet; a fair share is 50 %",
     "profile": "where a training step's time goes",
 }
 
@@ -164,12 +225,13 @@ def _seqkit_training(work: Path, plan: Plan) -> list[Case]:
     pairs, cores = (_setup("pairs"),), plan.cores
     test = ("--text", data / f"{TEST}.en", "--reference", data / f"{TEST}.de")
     equal = _settings(dict(EQUAL), _tiny(plan))
+    speed = _settings(dict(EQUAL), _tiny(plan), plan.precision)
     found = [
         Case(
             *("quality", f"{plan.quality_minutes:g} minutes", "seqkit"),
             _script(
-                *("quality.py", data / "default", models / "default", "--minutes", plan.quality_minutes),
-                *(*test, *_settings(_tiny(plan))),
+                *("quality.py", data / "default", work / plan.default_model),
+                *("--minutes", plan.quality_minutes, *test, *_settings(_tiny(plan), plan.precision)),
             ),
             **{"needs": pairs, "cores": cores, "repeats": 1, "limit": 60 * plan.quality_minutes + 300},
         ),
@@ -182,13 +244,14 @@ def _seqkit_training(work: Path, plan: Plan) -> list[Case]:
         ),
         Case(
             *("training", "equal sizes", "seqkit"),
-            _script("training_speed.py", data / "equal", "--sentences", EQUAL_SENTENCES, *window, *equal),
+            _script("training_speed.py", data / "equal", "--sentences", EQUAL_SENTENCES, *window, *speed),
             **{"needs": pairs, "cores": cores},
         ),
     ]
     for preset in ("small",) if plan.quick else ("small", "base", "large"):
         command = _script(
-            *("training_speed.py", data / "default", "--preset", preset, *window, *_settings(_tiny(plan)))
+            *("training_speed.py", data / "default", "--preset", preset, *window),
+            *_settings(_tiny(plan), plan.precision),
         )
         found.append(Case("presets", preset, "seqkit", command, needs=pairs, cores=cores))
     return found
@@ -199,7 +262,11 @@ DEFAULT, EQUAL_SIZES = "seqkit, default model", "seqkit, equal sizes"
 
 def _seqkit_decoding(work: Path, plan: Plan) -> list[Case]:
     models = {
-        DEFAULT: (work / "models/default", f"quality: {plan.quality_minutes:g} minutes: seqkit", plan.repeat),
+        DEFAULT: (
+            work / plan.default_model,
+            f"quality: {plan.quality_minutes:g} minutes: seqkit",
+            plan.repeat,
+        ),
         EQUAL_SIZES: (
             work / "models/equal",
             _setup("model of equal sizes"),
@@ -220,7 +287,8 @@ def _seqkit_decoding(work: Path, plan: Plan) -> list[Case]:
         found.append(Case("latency", "beam 5", system, command, **common))
     model, needed, _ = models[DEFAULT]
     command = _script("translating.py", "process", model, text)
-    found.append(Case("process", "one line", DEFAULT, command, needs=(needed,), cores=plan.cores))
+    whole = {"needs": (needed,), "cores": plan.cores, "promise": Promise(0.7, at_most=True)}
+    found.append(Case("process", "one line", DEFAULT, command, **whole))
     return found
 
 
@@ -241,7 +309,7 @@ def _generators(work: Path, plan: Plan) -> list[Case]:
             ),
             Case(
                 *("generator-training", training, "seqkit"),
-                _script("training_speed.py", data / "text", *window, *settings),
+                _script("training_speed.py", data / "text", *window, *settings, *_settings(plan.precision)),
                 **{"needs": text, "cores": plan.cores},
             ),
             Case(
@@ -303,6 +371,39 @@ def _writing(name: str, model: Path, file: Path, plan: Plan, thousands: int) -> 
     ]
 
 
+def _contention(work: Path, plan: Plan) -> list[Case]:
+    """The `seqkit` command beside busy neighbours."""
+    data, model = work / "data", work / plan.default_model
+    text = data / f"{TEST}.en"
+    default = f"quality: {plan.quality_minutes:g} minutes: seqkit"
+    pairs, turn = ("--pairs", plan.pairs), ("--seconds", plan.turn)
+    hidden, streams, slice_length = GENERATORS["2 x 192"]
+    sizes = {"model.hidden_size": hidden, "data.streams": streams, "data.slice_length": slice_length}
+    generator = _settings(dict(sizes), _tiny(plan), plan.precision)
+    translator = _settings(_tiny(plan), plan.precision)
+    found = [
+        ("training a generator, 2 x 192", "text", Promise(40), ("train", data / "brief-text", *generator)),
+        ("training a translator, small", "pairs", Promise(40), ("train", data / "brief", *translator)),
+        (
+            "SIGTERM to the saved end, small",
+            "pairs",
+            Promise(10, True),
+            ("stop", data / "brief", *translator),
+        ),
+        ("one line, beam 5", "", Promise(2.5, True), ("line", model, text, "--lines", plan.lines // 5)),
+        ("translating the test set, beam 5", "", None, ("bulk", model, text)),
+    ]
+    return [
+        Case(
+            *("contention", task, "seqkit"),
+            _script("contention.py", *arguments, *pairs, *(turn if needed else ())),
+            **{"needs": (_setup(needed) if needed else default,), "cores": plan.cores, "promise": promise},
+            limit=600,
+        )
+        for task, needed, promise, arguments in found
+    ]
+
+
 def _profiles(work: Path, plan: Plan) -> list[Case]:
     presets: Sequence[str] = ("small",) if plan.quick else ("small", "base", "large")
     found = []
@@ -310,7 +411,8 @@ def _profiles(work: Path, plan: Plan) -> list[Case]:
         epochs = ["--epochs"] if preset == "small" else []
         command = _script(
             *("step_profile.py", work / "data/default", "--preset", preset, *epochs),
-            *("--warm-up", plan.warm_up, "--seconds", plan.seconds, *_settings(_tiny(plan))),
+            *("--warm-up", plan.warm_up, "--seconds", plan.seconds),
+            *_settings(_tiny(plan), plan.precision),
         )
         found.append(
             Case(
@@ -365,13 +467,18 @@ def _peer(peer: Peer, work: Path, plan: Plan) -> list[Case]:
                 command=speed,
                 against="seqkit",
                 network="luong",
+                promise=peer.promise(peer.training),
                 **often_texts,
             )
         )
     for beam, name in ((5, "beam 5"), (1, "greedy")):
         command = script("decode", "--beam", beam, *threads, "--repeat", peer.repeat)
-        found.append(Case("decoding", name, command=command, against=against, **often))
+        promise = peer.promise(peer.bulk)
+        found.append(
+            Case("decoding", name, command=command, against=against, promise=promise, **often),
+        )
     latency, process = script("latency", "--beam", 5, *threads), script("process", *threads)
-    found.append(Case("latency", "beam 5", command=latency, against=against, **often))
+    promise = peer.promise(peer.latency)
+    found.append(Case("latency", "beam 5", command=latency, against=against, promise=promise, **often))
     found.append(Case("process", "one line", command=process, against=DEFAULT, **often))
     return found

@@ -79,22 +79,33 @@ def interleaved(items: Sequence[Item], repeats: int, seed: int) -> Iterator[tupl
 
 
 def environment(threads: int, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment with every library's number of threads pinned."""
-    return {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads)), **(extra or {})}
+    """This process's environment with every library's number of threads pinned; 0 leaves them alone."""
+    kept = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
+    pinned = dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else {}
+    return {**kept, **pinned, **(extra or {})}
 
 
 def run_case(
-    command: Sequence[str], *, threads: int, limit: float, log: Path, silent: bool = False
+    command: Sequence[str],
+    *,
+    threads: int,
+    limit: float,
+    log: Path,
+    silent: bool = False,
+    free: bool = False,
+    extra: Mapping[str, str] | None = None,
 ) -> Attempt:
     """Run a command on so many cores for at most `limit` seconds; its standard error goes to `log`.
 
-    A `silent` command prints no value: its time is taken for it.
+    A `silent` command prints no value: its time is taken for it. A `free` one chooses the threads of its
+    libraries by itself, from its cores. `extra` is added to its environment.
     """
     cores = sorted(os.sched_getaffinity(0))[-threads:]
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile() as output, open(log, "wb") as errors:
         try:
-            done = _run(command, cores, limit, output, errors)
+            surroundings = environment(0 if free else len(cores), extra)
+            done = _run(command, cores, limit, surroundings, output, errors)
         except OSError as error:
             return Attempt(None, reason=f"cannot be started: {error}")
         output.seek(0)
@@ -114,7 +125,12 @@ class _Done:
 
 
 def _run(
-    command: Sequence[str], cores: Sequence[int], limit: float, output: IO[bytes], errors: IO[bytes]
+    command: Sequence[str],
+    cores: Sequence[int],
+    limit: float,
+    surroundings: Mapping[str, str],
+    output: IO[bytes],
+    errors: IO[bytes],
 ) -> _Done:
     """Run a command to its end, or to the limit; whatever it started ends with it."""
     mine = os.sched_getaffinity(0)
@@ -126,7 +142,7 @@ def _run(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=errors,
-            env=environment(len(cores)),
+            env=surroundings,
             start_new_session=True,
         )
     finally:

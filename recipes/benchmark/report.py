@@ -1,8 +1,8 @@
 """Results as Markdown tables, and the place in a README where they stand.
 
-    python recipes/benchmark/report.py results/NAME.json [--readme README.md] [--chart FILE.svg]
+    python recipes/benchmark/report.py results/NAME.json [--pages] [--chart FILE.svg]
 
-prints the tables; puts them between the markers of a README; draws the chart.
+prints the tables; puts them, and their summary, between the record's markers in the READMEs; draws the chart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from results import TIMES, gemm_peak
 
 from seqkit.files import write_atomic
 
-BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
+HERE = Path(__file__).resolve().parent
+PAGE, FRONT_PAGE = HERE / "README.md", HERE.parents[1] / "README.md"
+BEGIN, END = "<!-- benchmark {}: begin -->", "<!-- benchmark {}: end -->"
+NEXT = "<!-- benchmark: the next record goes here -->"
 MEGABYTE = 1 << 20
 Row = Mapping[str, Any]
 
@@ -75,7 +78,10 @@ def summary(result: Mapping[str, Any]) -> str:
     machine = result["machine"]
     when = f"{machine['processor']}, {machine['cores']} cores, {result['date'][:10]}"
     repeats = f"medians of {result['repeats']} interleaved repeats"
-    return f"{when}; {repeats}.\n\n" + table(["", "unit", "seqkit", "others (seqkit is)"], lines) + "\n"
+    forced = " **Held back to AVX2, without VNNI and bf16.**" if result.get("forced") else ""
+    return (
+        f"{when}; {repeats}.{forced}\n\n" + table(["", "unit", "seqkit", "others (seqkit is)"], lines) + "\n"
+    )
 
 
 def _ours(row: Row) -> str:
@@ -95,49 +101,88 @@ def _machine(result: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     lines = []
     for label, shape in (("square, 2,048", SQUARE), *SHAPES.items()):
-        best = [gemm_peak(limits, dtype, shape) for dtype in ("fp32", "bf16", "int8")]
+        best = [gemm_peak(limits, dtype, shape) for dtype in _DTYPES]
         if any(best):
             lines.append([label, *(number(value) if value else "" for value in best)])
     memory = [f"{name} {number(limits[name])} GB/s" for name in _MEMORY if name in limits]
     wide = max((spreads[name] for name in spreads if name.endswith("2048 x 2048 x 2048")), default=0.0)
     commit = f", commit {result['commit']}" if result.get("commit") else ""
-    return (
+    return _forced(result) + (
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB; {versions}; "
         f"{result['date'][:10]}{commit}. Best matrix products of {len(result['probes'])} probes before, "
         f"between and after the groups, GFLOP/s (the square ones differed by up to {100 * wide:.0f} % "
         f"from probe to probe){'; memory: ' if memory else ''}{', '.join(memory)}.\n\n"
-        + table(["matrix product", "fp32", "bf16", "int8"], lines)
+        + table(["matrix product", *_DTYPES], lines)
     )
 
 
+def _forced(result: Mapping[str, Any]) -> str:
+    """That the processor has more than was used; nothing where it was used as it is."""
+    variables = result.get("forced", {})
+    if not variables:
+        return ""
+    said = ", ".join(f"`{name}={value}`" for name, value in variables.items())
+    return (
+        "**Held back, as on a processor with AVX2 alone**: this one has more. seqkit trains in fp32 and "
+        f"decodes with unsigned bytes; every library that has a switch is told: {said}. ONNX Runtime has "
+        "none: its unsigned product is that of processors without VNNI, the rest of it may use AVX-512.\n\n"
+    )
+
+
+_DTYPES = ("fp32", "bf16", "int8")
 _MEMORY = ("copy", "triad", "matrix times vector")
 
 
 def _group(rows: Sequence[Row]) -> str:
     units = list(dict.fromkeys(row["unit"] for row in rows if "unit" in row))
-    heads = ["task", "system", units[0] if len(units) == 1 else "median", "from–to", "seqkit is", "GFLOP/s"]
-    heads += ["of the GEMM peak", "of its bound", "memory, MB", "also"]
+    heads = ["task", "system", units[0] if len(units) == 1 else "median", "from–to", "seqkit is", "promise"]
+    heads += ["GFLOP/s", "of the GEMM peak", "of its bound", "memory, MB", "also"]
     return table(heads, [_line(row, with_unit=len(units) != 1) for row in rows])
 
 
 def _line(row: Row, *, with_unit: bool) -> list[str]:
     if "median" not in row:
-        return [row["task"], row["system"], "–", "", "", "", "", "", "", f"not run: {row['reason']}"]
+        return [
+            row["task"],
+            row["system"],
+            "–",
+            "",
+            "",
+            _promise(row),
+            "",
+            "",
+            "",
+            "",
+            f"not run: {row['reason']}",
+        ]
     value = number(row["median"]) + (f" {row['unit']}" if with_unit else "")
     width = f"{number(row['minimum'])}–{number(row['maximum'])}" if row["count"] > 1 else ""
     ratio = f"{row['ratio']:.2g} × as fast" if "ratio" in row else ""
     share = f"{100 * row['share_of_peak']:.0f} % ({row['dtype']})" if "share_of_peak" in row else ""
     bound = f"{100 * row['share_of_bound']:.0f} %" if "share_of_bound" in row else ""
     return [
-        *(row["task"], row["system"], value, width, ratio),
+        *(row["task"], row["system"], value, width, ratio, _promise(row)),
         number(row["gflops"]) if "gflops" in row else "",
         *(share, bound, f"{row['peak_memory'] / MEGABYTE:,.0f}", _also(row)),
     ]
 
 
+def _promise(row: Row) -> str:
+    """What seqkit promises of a row, and whether the figure keeps it."""
+    if "promise" not in row:
+        return ""
+    promise = row["promise"]
+    said = f"{'at most' if promise['at_most'] else 'at least'} {promise['bound']:g}"
+    said += " ×" if promise["of_ratio"] else ""
+    return said + ({True: ": kept", False: ": **not kept**"}[row["kept"]] if "kept" in row else "")
+
+
 def _also(row: Row) -> str:
     """What else a reader should know of a row."""
     details, said = row["details"], []
+    if "quiet" in details:
+        busy, unit = number(details["busy"]), details["figure_unit"]
+        said.append(f"quiet {number(details['quiet'])}, busy {busy} {unit}")
     if "p95_ms" in details:
         said.append(f"p95 {number(details['p95_ms'])} ms")
     if "output_tokens_per_second" in details:
@@ -173,13 +218,35 @@ def _profile(rows: Sequence[Row]) -> str:
     return table(["preset", rows[0]["unit"], *parts, "also"], lines)
 
 
-def put_between_markers(page: str, content: str) -> str:
-    """The page with the content between the markers; ValueError when they are not there, once each."""
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise ValueError(f"the page must have {BEGIN} and {END}, once each")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{content}{END}{after}"
+def put_between_markers(page: str, name: str, content: str) -> str:
+    """The page with the content between the record's markers.
+
+    ValueError when they are not there, once each.
+    """
+    begin, end = BEGIN.format(name), END.format(name)
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise ValueError(f"the page must have {begin} and {end}, once each")
+    before, rest = page.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n{content}{end}{after}"
+
+
+def with_place(page: str, name: str) -> str:
+    """The page with a heading and markers for a record, which it may have; new ones stand last."""
+    if BEGIN.format(name) in page:
+        return page
+    if page.count(NEXT) != 1:
+        raise ValueError(f"the page must have {NEXT}, once")
+    return page.replace(NEXT, f"### {name}\n\n{BEGIN.format(name)}\n{END.format(name)}\n\n{NEXT}")
+
+
+def update_pages(name: str, result: Mapping[str, Any], page: Path = PAGE, front: Path = FRONT_PAGE) -> None:
+    """Show a record in the recipe's README, and in the front page where that has a place for it."""
+    text = with_place(page.read_text(encoding="utf-8"), name)
+    write_atomic(page, put_between_markers(text, name, markdown(result)).encode())
+    text = front.read_text(encoding="utf-8")
+    if BEGIN.format(name) in text:
+        write_atomic(front, put_between_markers(text, name, summary(result)).encode())
 
 
 def less_is_better(row: Row) -> bool:
@@ -191,19 +258,15 @@ def main() -> int:
     """Print, and write what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("result", type=Path)
-    parser.add_argument("--readme", type=Path, help="gets the tables")
-    parser.add_argument("--front-page", type=Path, help="gets the summary")
+    parser.add_argument(
+        "--pages", action="store_true", help="update the READMEs; the file's name is the record's"
+    )
     parser.add_argument("--chart", type=Path)
     options = parser.parse_args()
     result = json.loads(options.result.read_text(encoding="utf-8"))
-    content = markdown(result)
-    print(content, end="")
-    if options.readme:
-        page = put_between_markers(options.readme.read_text(encoding="utf-8"), content)
-        write_atomic(options.readme, page.encode())
-    if options.front_page:
-        page = put_between_markers(options.front_page.read_text(encoding="utf-8"), summary(result))
-        write_atomic(options.front_page, page.encode())
+    print(markdown(result), end="")
+    if options.pages:
+        update_pages(options.result.stem, result)
     if options.chart:
         from chart import chart
 

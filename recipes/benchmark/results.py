@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cases import Case
+from cases import Case, Promise
 from machine import SQUARE, probe_name
 from measure import Attempt, summarize
 
@@ -69,6 +69,8 @@ def row(
         "reason": reason,
         "repeats": [asdict(attempt) for attempt in done],
     }
+    if case.promise is not None:
+        made["promise"] = asdict(case.promise)
     if not done:
         return {**made, "reason": reason or "not run"}
     summary = summarize([attempt.value for attempt in done if attempt.value is not None])
@@ -90,7 +92,10 @@ def row(
 
 
 def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, each with `ratio`: how many times as fast the system is that it is compared with."""
+    """The rows, each with `ratio`: how many times as fast the system is that it is compared with.
+
+    A row with a promise also says whether it is `kept`.
+    """
     medians = {
         (each["group"], each["task"], each["system"]): each["median"] for each in rows if "median" in each
     }
@@ -100,6 +105,11 @@ def with_ratios(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         made = dict(each)
         if ours and each.get("median"):
             made["ratio"] = each["median"] / ours if each["unit"] in TIMES else ours / each["median"]
+        if "promise" in each:
+            promise = Promise(**each["promise"])
+            figure = made.get("ratio" if promise.of_ratio else "median")
+            if figure is not None:
+                made["kept"] = promise.kept(figure)
         found.append(made)
     return found
 

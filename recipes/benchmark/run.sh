@@ -4,6 +4,7 @@
 #   MULTI30K=FOLDER bash recipes/benchmark/run.sh            everything, in about 45 minutes on two cores
 #   bash recipes/benchmark/run.sh --only decoding,latency    some groups of it
 #   bash recipes/benchmark/run.sh --without-peers            without OpenNMT-py, JoeyNMT and CTranslate2
+#   bash recipes/benchmark/run.sh --plain                    as on a processor with AVX2 alone
 #   bash recipes/benchmark/run.sh --quick --without-peers    tiny models on made-up captions: does it run?
 #
 # Without MULTI30K and SHAKESPEARE (files that are there already) the texts are downloaded. It can be

@@ -5,7 +5,8 @@
 In FOLDER: train, val and test_2016_flickr in en and de; `equal`, a corpus with 8,000 joint pieces; the same
 text in those pieces, one space between two, as `pieces.SPLIT.LANGUAGE` with `vocabulary.txt` beside it, for
 the peers; `default`, a corpus of 4,000 pieces, as recipes/multi30k has it; `input.txt` and `text`, a
-generator's. With --quick the text is a little of data/captions and vocabularies are small.
+generator's; `brief` and `brief-text`, of the same with so little for validation that one takes no time. With
+--quick the text is a little of data/captions and vocabularies are small.
 
 What is there already stays. Prints one JSON object.
 """
@@ -30,6 +31,7 @@ TEST = "test_2016_flickr"
 LANGUAGES = ("en", "de")
 VOCABULARIES = {"equal": 8000, "default": 4000}
 QUICK_VOCABULARIES = {"equal": 400, "default": 400}
+BRIEF = 8  # lines for validation in the corpora whose validations only mark the time
 QUICK_SIZES = ("--train", "600", "--valid", "20", "--test", "20")
 
 
@@ -65,6 +67,25 @@ def prepare_pairs(folder: Path, name: str, size: int) -> None:
     sides |= {"--valid-source": "val.en", "--valid-target": "val.de"}
     files = [part for option, file in sides.items() for part in (option, folder / file)]
     _run("-m", "seqkit", "prepare", folder / name, *files, "--vocab-size", size)
+
+
+def prepare_brief_pairs(folder: Path, size: int) -> None:
+    """A translation corpus with next to nothing for validation."""
+    if (folder / "brief/corpus.json").exists():
+        return
+    files = ("--source", folder / "train.en", "--target", folder / "train.de")
+    _run("-m", "seqkit", "prepare", folder / "brief", *files, "--vocab-size", size, "--valid-size", BRIEF)
+
+
+def prepare_texts(folder: Path) -> None:
+    """The generator's corpora."""
+    text = folder / "input.txt"
+    if not (folder / "text/corpus.json").exists():
+        _run("-m", "seqkit", "prepare", folder / "text", "--text", text)
+    if not (folder / "brief-text/corpus.json").exists():
+        _write_lines(folder / "brief.txt", ([line] for line in lines_of(text)[-4 * BRIEF :]))
+        valid = ("--valid-text", folder / "brief.txt")
+        _run("-m", "seqkit", "prepare", folder / "brief-text", "--text", text, *valid)
 
 
 def write_pieces(folder: Path) -> None:
@@ -114,8 +135,10 @@ def main() -> int:
     try:
         if options.part == "pairs":
             obtain_pairs(folder, quick)
-            for name, size in (QUICK_VOCABULARIES if quick else VOCABULARIES).items():
+            sizes = QUICK_VOCABULARIES if quick else VOCABULARIES
+            for name, size in sizes.items():
                 prepare_pairs(folder, name, size)
+            prepare_brief_pairs(folder, sizes["default"])
             if not (folder / "vocabulary.txt").exists():  # it is written last
                 write_pieces(folder)
             made = len(lines_of(folder / "pieces.train.en"))
@@ -123,8 +146,7 @@ def main() -> int:
             if quick:
                 obtain_pairs(folder, quick)
             obtain_text(folder, quick)
-            if not (folder / "text/corpus.json").exists():
-                _run("-m", "seqkit", "prepare", folder / "text", "--text", folder / "input.txt")
+            prepare_texts(folder)
             made = (folder / "input.txt").stat().st_size
     except subprocess.CalledProcessError as error:
         return error.returncode if error.returncode > 0 else 1  # it has said why

@@ -50,10 +50,11 @@ def made_up() -> dict[str, Any]:
     """A result with a row of every kind."""
     details = {"mflop_per_token": 30.0, "precision": "bf16"}
     stepwise = {**details, "streams": 16, "hidden_size": 192, "stepwise_share": 0.5}
+    twice, soon = cases.Promise(2.0, of_ratio=True), cases.Promise(7.0, at_most=True)
     ours = Case("training", "equal sizes", "seqkit", ())
-    theirs = Case("training", "equal sizes", "A|B", (), against="seqkit", network="luong")
-    lost = Case("training", "equal sizes", "Lost", (), against="seqkit")
-    line = Case("latency", "beam 5", "seqkit", ())
+    theirs = Case("training", "equal sizes", "A|B", (), against="seqkit", network="luong", promise=twice)
+    lost = Case("training", "equal sizes", "Lost", (), against="seqkit", promise=twice)
+    line = Case("latency", "beam 5", "seqkit", (), promise=soon)
     slow = Case("latency", "beam 5", "Slow", (), against="seqkit")
     text = Case("generator-training", "2 x 192", "seqkit", ())
     shares = {"steps": 9, "shares": {"data": 0.01, "rest": 0.99}}
@@ -73,7 +74,7 @@ def made_up() -> dict[str, Any]:
         results.row(case, done, "" if done else "no index", LIMITS, 60.0 if case.network else 0.0)
         for case, done in attempts.items()
     ]
-    facts = {"date": "2024-01-02T03:04:05Z", "commit": "abc", "machine": MACHINE}
+    facts = {"date": "2024-01-02T03:04:05Z", "commit": "abc", "machine": MACHINE, "repeats": 3}
     return json.loads(json.dumps(results.result(rows, [LIMITS, {**LIMITS, "copy": 30.0}], facts)))
 
 
@@ -91,6 +92,9 @@ def test_results_hold_ratios_and_shares_of_the_best_that_was_seen() -> None:
     assert slow["ratio"] == pytest.approx(10), "less is better"
     assert "ratio" not in line
     assert lost["reason"] == "no index"
+    assert (theirs["kept"], line["kept"]) == (True, False), "5 is at least 2, 8 ms are not at most 7"
+    assert "kept" not in lost
+    assert "promise" not in ours
     assert text["bound_gflops"] == pytest.approx(1 / (0.5 / 50 + 0.5 / 400))
     assert text["share_of_bound"] == pytest.approx(text["gflops"] / text["bound_gflops"])
     assert found["peaks"]["copy"] == 40
@@ -99,19 +103,43 @@ def test_results_hold_ratios_and_shares_of_the_best_that_was_seen() -> None:
 
 def test_tables_show_every_row_and_go_between_the_markers() -> None:
     tables = report.markdown(made_up())
-    assert "| equal sizes | seqkit | 5,000 | 4,000–6,000 |  | 150 | 38 % (bf16) |" in tables
-    assert "| A\\|B | 1,000 |  | 5 × as fast | 60.0 | 50 % (fp32) |" in tables
+    assert "| equal sizes | seqkit | 5,000 | 4,000–6,000 |  |  | 150 | 38 % (bf16) |" in tables
+    assert "| A\\|B | 1,000 |  | 5 × as fast | at least 2 ×: kept | 60.0 | 50 % (fp32) |" in tables
+    assert "| Lost | – |  |  | at least 2 × |" in tables
+    assert "| beam 5 | seqkit | 8.00 |  | at most 7: **not kept** |" in tables
     assert "not run: no index" in tables
     assert "p95 12.0 ms" in tables
     assert "| small | 200 | 1.0 % | 99.0 % |" in tables
     for line in tables.splitlines():
         if line.startswith("|"):
             assert line.count(" | ") >= 2
-    page = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
-    again = report.put_between_markers(report.put_between_markers(page, tables), tables)
-    assert again == f"before\n{report.BEGIN}\n{tables}{report.END}\nafter\n"
+
+
+def test_a_record_has_its_own_place_in_the_pages(tmp_path: Path) -> None:
+    page, front = tmp_path / "README.md", tmp_path / "front.md"
+    page.write_text(f"before\n{report.NEXT}\nafter\n")
+    begin, end = report.BEGIN.format("a"), report.END.format("a")
+    front.write_text(f"front\n{begin}\nold\n{end}\n")
+    found = made_up()
+    for name in ("a", "b", "a"):
+        report.update_pages(name, found, page, front)
+    tables, other = report.markdown(found), (report.BEGIN.format("b"), report.END.format("b"))
+    first, second = f"### a\n\n{begin}\n{tables}{end}", f"### b\n\n{other[0]}\n{tables}{other[1]}"
+    assert page.read_text() == f"before\n{first}\n\n{second}\n\n{report.NEXT}\nafter\n"
+    assert front.read_text() == f"front\n{begin}\n{report.summary(found)}{end}\n", "b has no place there"
     with pytest.raises(ValueError, match="once each"):
-        report.put_between_markers("no markers", tables)
+        report.put_between_markers("no markers", "a", tables)
+    with pytest.raises(ValueError, match="once"):
+        report.with_place("no place", "a")
+
+
+def test_a_run_that_was_held_back_says_so_first() -> None:
+    found = made_up()
+    assert "Held back" not in report.markdown(found) + report.summary(found)
+    found["forced"] = cases.PLAIN
+    assert report.markdown(found).startswith("**Held back, as on a processor with AVX2 alone**")
+    assert "`CT2_FORCE_CPU_ISA=AVX2`" in report.markdown(found)
+    assert "**Held back to AVX2" in report.summary(found).split("\n\n")[0]
 
 
 @pytest.mark.parametrize(("value", "shown"), [(12345.6, "12,346"), (99.44, "99.4"), (1.234, "1.23")])
@@ -135,22 +163,34 @@ def test_the_chart_has_a_panel_a_comparison_and_follows_the_page_into_the_dark()
     assert b"nothing to compare" in chart.chart({"rows": []})
 
 
-def test_the_readme_has_a_place_for_the_tables() -> None:
+def test_the_readme_names_every_group() -> None:
     page = (RECIPE / "README.md").read_text()
-    assert report.put_between_markers(page, "new\n") != page
     for group in cases.GROUPS:
         assert f"`{group}`" in page, group
 
 
-def test_recorded_results_are_what_the_readme_shows() -> None:
-    """Every results file can be read; the newest one's table stands in the README."""
-    recorded = [json.loads(path.read_text()) for path in (RECIPE / "results").glob("*.json")]
-    for each in recorded:
-        assert each["schema"] == results.SCHEMA
-        assert report.markdown(each)
-    if recorded:
-        newest = max(recorded, key=lambda each: each["date"])
-        assert report.markdown(newest) in (RECIPE / "README.md").read_text()
+RECORDS = sorted((RECIPE / "results").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=[path.stem for path in RECORDS])
+def test_the_pages_show_what_was_recorded(path: Path) -> None:
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    assert recorded["schema"] == results.SCHEMA
+    page = (RECIPE / "README.md").read_text(encoding="utf-8")
+    shown = report.put_between_markers(page, path.stem, report.markdown(recorded))
+    assert shown == page, "it shows another run"
+    assert f"### {path.stem}\n" in page
+    assert path.with_suffix(".svg").exists()
+
+
+def test_the_front_page_sums_up_a_record_and_shows_its_chart() -> None:
+    front = report.FRONT_PAGE.read_text(encoding="utf-8")
+    shown = [path for path in RECORDS if report.BEGIN.format(path.stem) in front]
+    assert shown
+    for path in shown:
+        content = report.summary(json.loads(path.read_text(encoding="utf-8")))
+        assert report.put_between_markers(front, path.stem, content) == front, path.stem
+    assert f"recipes/benchmark/results/{shown[0].stem}.svg" in front
 
 
 # The machine
@@ -169,20 +209,6 @@ def test_limits_are_measured_and_the_machine_is_named(tmp_path: Path) -> None:
 def test_percentiles() -> None:
     found = translating.percentiles([float(value) for value in range(100, 0, -1)])
     assert (found["p50_ms"], found["p95_ms"]) == (51, 96)
-
-
-def test_the_pages_show_what_was_recorded() -> None:
-    (recorded,) = (RECIPE / "results").glob("*.json")
-    result = json.loads(recorded.read_text(encoding="utf-8"))
-    for page, content in (
-        (RECIPE / "README.md", report.markdown(result)),
-        (RECIPE.parents[1] / "README.md", report.summary(result)),
-    ):
-        text = page.read_text(encoding="utf-8")
-        assert report.put_between_markers(text, content) == text, f"{page} shows another run"
-    front = (RECIPE.parents[1] / "README.md").read_text(encoding="utf-8")
-    assert f"recipes/benchmark/results/{recorded.stem}.svg" in front
-    assert recorded.with_suffix(".svg").exists()
 
 
 # The whole recipe
@@ -233,6 +259,9 @@ def test_wrong_groups_and_options(tmp_path: Path) -> None:
     assert "benchmark.py: error: there is no group 'trainig'" in done.stderr
     assert "did you mean training?" in done.stderr
     assert done.stdout == ""
+    done = recipe(tmp_path, "--quick", "--peers", "OpenNMT")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "benchmark.py: error: there is no peer 'OpenNMT'" in done.stderr
     assert recipe(tmp_path, "--fast").returncode == 2
 
 

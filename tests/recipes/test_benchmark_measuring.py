@@ -62,9 +62,9 @@ def python(code: str) -> tuple[str, ...]:
     return (sys.executable, "-c", code)
 
 
-def run(code: str, folder: Path, *, limit: float = 20.0, silent: bool = False, threads: int = 1) -> Any:
+def run(code: str, folder: Path, *, limit: float = 20.0, silent: bool = False, **more: Any) -> Any:
     log = folder / "log"
-    return measure.run_case(python(code), threads=threads, limit=limit, log=log, silent=silent)
+    return measure.run_case(python(code), threads=1, limit=limit, log=log, silent=silent, **more)
 
 
 def test_a_case_gives_its_value_with_time_and_memory(tmp_path: Path) -> None:
@@ -78,6 +78,21 @@ def test_a_case_gives_its_value_with_time_and_memory(tmp_path: Path) -> None:
     assert found.details == {"cores": 1, "threads": "1"}
     assert 80 << 20 < found.largest_process <= found.peak_memory < 200 << 20
     assert 0 < found.seconds < 20
+
+
+def test_a_case_may_choose_its_threads_and_is_told_what_holds_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "7")
+    found = run(
+        "import json, os; names = ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MOST');"
+        "given = {name: os.environ.get(name) for name in names};"
+        "print(json.dumps({'value': 2, 'unit': 'x/s', 'details': given}))",
+        tmp_path,
+        free=True,
+        extra={"MOST": "AVX2"},
+    )
+    assert found.details == {"OPENBLAS_NUM_THREADS": None, "OMP_NUM_THREADS": None, "MOST": "AVX2"}
 
 
 def test_memory_is_that_of_the_whole_tree_and_shared_pages_count_once(tmp_path: Path) -> None:
@@ -201,8 +216,8 @@ def test_other_code_is_another_fingerprint(tmp_path: Path) -> None:
 
 
 def test_the_cases_are_whole(tmp_path: Path) -> None:
-    for quick in (False, True):
-        made = cases.all_cases(tmp_path, cases.plan(quick=quick, cores=2), peers=True)
+    for quick, plain in ((False, False), (True, False), (False, True)):
+        made = cases.all_cases(tmp_path, cases.plan(quick=quick, cores=2, plain=plain))
         names = [case.name for case in made]
         assert len(set(names)) == len(names)
         for case in made:
@@ -210,4 +225,27 @@ def test_the_cases_are_whole(tmp_path: Path) -> None:
             assert Path(case.command[1]).is_file(), case.name
             rivals = [other.system for other in made if (other.group, other.task) == (case.group, case.task)]
             assert not case.against or case.against in rivals, case.name
+            held_back = plain and case.group != cases.SETUP
+            assert case.forced == (tuple(cases.PLAIN.items()) if held_back else ()), case.name
         assert {case.group for case in made} == set(cases.GROUPS)
+
+
+def test_a_plain_run_trains_in_fp32_and_shares_what_is_only_set_up(tmp_path: Path) -> None:
+    as_it_is, plain = (
+        {case.name: case for case in cases.all_cases(tmp_path, cases.plan(quick=False, cores=2, plain=held))}
+        for held in (False, True)
+    )
+    assert as_it_is.keys() == plain.keys()
+    trained = 0
+    for name, case in plain.items():
+        script = Path(case.command[1]).name
+        in_fp32 = "training.precision=fp32" in case.command
+        if case.group == cases.SETUP:
+            assert case == as_it_is[name]
+        elif script in ("training_speed.py", "quality.py", "step_profile.py"):
+            trained += 1
+            assert in_fp32, name
+        elif script == "contention.py":
+            assert in_fp32 == (case.command[2] in ("train", "stop")), name
+        assert "training.precision=fp32" not in as_it_is[name].command
+    assert trained > 5
