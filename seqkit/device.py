@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 from contextlib import AbstractContextManager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,20 @@ if TYPE_CHECKING:
 # torch is imported where it is needed: decoding on a processor does without it.
 
 
+def torch_is_installed() -> bool:
+    """Told without loading it."""
+    return find_spec("torch") is not None
+
+
 def wants_processor(name: str) -> bool:
     """Whether a device name means the processor, told without torch where that can be.
 
-    `auto` does when no sign of an NVIDIA driver is seen.
+    `auto` does when no sign of an NVIDIA driver is seen, and where there is no torch to use a GPU with.
     """
     if name != "auto":
         return name == "cpu"
-    return not any(Path(sign).exists() for sign in _DRIVER_SIGNS) or resolve_device(name).type == "cpu"
+    usable = any(Path(sign).exists() for sign in _DRIVER_SIGNS) and torch_is_installed()
+    return not usable or resolve_device(name).type == "cpu"
 
 
 _DRIVER_SIGNS = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg")  # Linux twice, and in Windows
@@ -32,15 +39,15 @@ _DRIVER_SIGNS = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg")  # Linux t
 
 def resolve_device(name: str) -> torch.device:
     """`auto`, `cpu`, `cuda` or `cuda:N` as a device that is there."""
+    kind, _, number = name.partition(":")
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", name):
+        misspelt = len(kind) > len("gpu")  # which is near to cpu in letters alone
+        near = suggest(kind, ("auto", "cpu", "cuda")) if misspelt else None
+        raise ConfigError(f"--device {name!r} is not known", hint=near or "auto, cpu, cuda or cuda:N")
     import torch
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", name):
-        misspelt = len(kind) > len("gpu")  # which is near to cpu in letters alone
-        near = suggest(kind, ("auto", "cpu", "cuda")) if misspelt else None
-        raise ConfigError(f"--device {name!r} is not known", hint=near or "auto, cpu, cuda or cuda:N")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(number or 0) >= count:
@@ -106,9 +113,16 @@ def resolve_precision(name: str, device: torch.device) -> str:
     if name == "fp16":
         raise ConfigError("training.precision = fp16 needs a CUDA device", hint="--precision bf16 or fp32")
     if name == "auto":
-        fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        fast = any(_processor_has(feature) for feature in ("avx512_bf16", "amx_tile"))
         return "bf16" if fast else "fp32"
     return name
+
+
+def _processor_has(feature: str) -> bool:
+    """Whether torch says that the processor has it; False where it has no answer: the names are private."""
+    import torch
+
+    return bool(getattr(torch.cpu, f"_is_{feature}_supported", bool)())
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
