@@ -100,17 +100,16 @@ class FixedPointStepper:
             np.tanh(state.readouts, state.readouts)
             self._round(state.readouts[0], state.rounded_readouts)
         state.map_output()
-        return state.logits[0]
+        logits: np.ndarray = state.logits[0]
+        return logits
 
     def cells(self, state: Rows) -> np.ndarray:
         """What each layer's cells say: tanh(c) of an lstm, h of the others. (L, N, H), float32"""
         if self.cell == "rnn":  # nothing but the rounded output is kept
-            whole = state.activations.astype(np.float32) - self.grid.offset
-            shape = (len(whole), self.layer_count, self.hidden_size)
-            said = (whole / self.grid.activation_levels).reshape(shape).transpose(1, 0, 2)
-        else:
-            said = np.tanh(state.memories) if self.cell == "lstm" else state.memories.copy()
-        return said.astype(np.float32)
+            hidden: np.ndarray = state.activations.astype(np.float32) - self.grid.offset
+            hidden /= self.grid.activation_levels
+            return np.stack(np.split(hidden, self.layer_count, axis=1))
+        return np.array(np.tanh(state.memories) if self.cell == "lstm" else state.memories)
 
     def _recur(self, tokens: np.ndarray, state: Rows) -> None:
         """All layers take a step."""
