@@ -6,6 +6,7 @@ import ctypes
 import os
 import re
 from contextlib import AbstractContextManager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +19,20 @@ if TYPE_CHECKING:
 # torch is imported where it is needed: decoding on a processor does without it.
 
 
+def torch_is_installed() -> bool:
+    """Told without loading it."""
+    return find_spec("torch") is not None
+
+
 def wants_processor(name: str) -> bool:
     """Whether a device name means the processor, told without torch where that can be.
 
-    `auto` does when no sign of an NVIDIA driver is seen.
+    `auto` does when no sign of an NVIDIA driver is seen, and where there is no torch to use a GPU with.
     """
     if name != "auto":
         return name == "cpu"
-    return not any(Path(sign).exists() for sign in _DRIVER_SIGNS) or resolve_device(name).type == "cpu"
+    usable = any(Path(sign).exists() for sign in _DRIVER_SIGNS) and torch_is_installed()
+    return not usable or resolve_device(name).type == "cpu"
 
 
 _DRIVER_SIGNS = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg")  # Linux twice, and in Windows
@@ -33,15 +40,15 @@ _DRIVER_SIGNS = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/dxg")  # Linux t
 
 def resolve_device(name: str) -> torch.device:
     """`auto`, `cpu`, `cuda` or `cuda:N` as a device that is there."""
+    kind, _, number = name.partition(":")
+    if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", name):
+        misspelt = len(kind) > len("gpu")  # which is near to cpu in letters alone
+        near = suggest(kind, ("auto", "cpu", "cuda")) if misspelt else None
+        raise ConfigError(f"--device {name!r} is not known", hint=near or "auto, cpu, cuda or cuda:N")
     import torch
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", name):
-        misspelt = len(kind) > len("gpu")  # which is near to cpu in letters alone
-        near = suggest(kind, ("auto", "cpu", "cuda")) if misspelt else None
-        raise ConfigError(f"--device {name!r} is not known", hint=near or "auto, cpu, cuda or cuda:N")
     if kind == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(number or 0) >= count:

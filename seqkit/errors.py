@@ -149,6 +149,20 @@ def output_error(path: Path | str, error: OSError) -> SeqkitError:
     )
 
 
+# What a small install leaves out: by module its name, and what pip brings it by.
+LEFT_OUT = {"torch": ("PyTorch", "torch>=2.6,<3"), "matplotlib": ("matplotlib", "matplotlib>=3.9")}
+
+
+def left_out(error: ModuleNotFoundError, command: str) -> ConfigError | None:
+    """The error for what a command needs and a small install has not; None when seqkit itself is broken."""
+    module = (error.name or "").partition(".")[0]
+    if module not in LEFT_OUT:
+        return None
+    title, requirement = LEFT_OUT[module]
+    asked = "seqkit train" if command == "train" else f"what seqkit {command} is asked for"
+    return ConfigError(f"{asked} needs {title}, which is not installed", hint=f'pip install "{requirement}"')
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an allocation failed: Python's and numpy's, PyTorch's here and on a GPU, ONNX Runtime's."""
     words = ("out of memory", "can't allocate memory", "not enough memory", "failed to allocate memory")

@@ -29,6 +29,13 @@ LAYERS = [
     ["errors", "limits", "printable", "processors", "randomness"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
+# What loads torch when it is imported; everything else does without until a function needs it.
+WITH_TORCH = {
+    *("seqkit.batch", "seqkit.data.batching", "seqkit.models", "seqkit.nn", "seqkit.weights"),
+    *("seqkit.stepping.torch_language", "seqkit.stepping.torch_translation"),
+    *("seqkit.evaluation.dynamic", "seqkit.evaluation.language"),
+    *("seqkit.training", "seqkit.cli.training_display", "seqkit.cli.training_panel"),
+}
 FORBIDDEN_MODULES = {
     *("pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml", "runpy"),
     "click",  # Typer has its own
@@ -109,3 +116,47 @@ def test_foreign_code_is_seen(code: str) -> None:
 def test_decoding_knows_no_torch() -> None:
     for path in (PACKAGE / "decoding").rglob("*.py"):
         assert not [name for name in imported(ast.parse(path.read_text())) if name.startswith("torch")]
+
+
+def imported_at_once(path: Path) -> set[str]:
+    """What importing a module imports: no function's imports, and none for types alone."""
+    statements = [
+        node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    return set(imported(ast.Module(list(statements), [])))
+
+
+def test_torch_is_loaded_where_it_is_needed_alone() -> None:
+    """So a small install, without torch, decodes; see tests/reliability/test_without_torch.py."""
+    modules = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in sources()
+    }
+    imports = {name: imported_at_once(path) for name, path in modules.items()}
+    loading: set[str] = set()
+    while True:
+        more = {
+            name
+            for name, names in imports.items()
+            if names & loading
+            or any(each.split(".")[0] == "torch" or "safetensors.torch" in each for each in names)
+        }
+        if more == loading:
+            break
+        loading = more
+    places = {
+        next((place for place in WITH_TORCH if f"{name}.".startswith(f"{place}.")), name) for name in loading
+    }
+    assert places == WITH_TORCH
+
+
+def test_private_names_of_libraries_are_imported_in_one_place() -> None:
+    """A release that lacks them must not end every command: `completion.prepare_shells` does without."""
+    found = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in sources()
+        for name in imported(ast.parse(path.read_text()))
+        if name.split(".")[0] not in {"seqkit", "__future__"}
+        and any(part.startswith("_") for part in name.split("."))
+    }
+    assert found == {"cli/shells.py"}

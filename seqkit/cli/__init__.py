@@ -24,7 +24,15 @@ from seqkit.cli.help import HelpfulCommand, HelpfulGroup
 from seqkit.cli.prepare import FilesCommand, prepare
 from seqkit.cli.train import train
 from seqkit.cli.translate import translate
-from seqkit.errors import ConfigError, ExitCode, RunFailed, SeqkitError, is_out_of_memory, output_error
+from seqkit.errors import (
+    ConfigError,
+    ExitCode,
+    RunFailed,
+    SeqkitError,
+    is_out_of_memory,
+    left_out,
+    output_error,
+)
 from seqkit.processors import prepare_environment
 
 _HELP = """Model sequences with recurrent networks: raw text in, scores and text out.
@@ -58,10 +66,6 @@ app.command(cls=HelpfulCommand)(train)
 app.command(cls=HelpfulCommand)(translate)
 app.command(cls=HelpfulCommand)(generate)
 app.command(cls=HelpfulCommand)(evaluate)
-
-# Typer vendors Click and exports this subclass of its usage errors; the base carries what all of them share.
-_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-
 
 # What makes a command need less memory.
 _LESS_MEMORY = {
@@ -174,19 +178,22 @@ def _outcome(arguments: Sequence[str]) -> int:
         return ExitCode.TERMINATED
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
-    except _UsageError as error:
-        console.print_usage_error(error, _command_of(arguments))
-        return ExitCode.USAGE
     except OSError as error:
         if debug:
             traceback.print_exc()
         console.print_error(output_error(error.filename or "standard output", error))
         return ExitCode.IO_ERROR
     except Exception as error:
+        if _is_usage_error(error):
+            console.print_usage_error(error, _command_of(arguments))
+            return ExitCode.USAGE
         if completion.wanted():  # a shell would show it amid what a person is typing
             return ExitCode.BUG
         if debug:
             traceback.print_exc()
+        if isinstance(error, ModuleNotFoundError) and (told := left_out(error, _command_of(arguments))):
+            console.print_error(told)
+            return int(told.exit_code)
         if is_out_of_memory(error):
             hint = _LESS_MEMORY.get(_command_of(arguments))
             console.print_error(RunFailed(f"not enough memory: {error}", hint=hint))
@@ -195,6 +202,11 @@ def _outcome(arguments: Sequence[str]) -> int:
             console.print_bug(error)
         return ExitCode.BUG
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _is_usage_error(error: Exception) -> bool:
+    """Whether the option parser found it. Typer exports few of its errors: all have these two names."""
+    return getattr(error, "exit_code", None) == ExitCode.USAGE and hasattr(error, "format_message")
 
 
 def _command_of(arguments: Sequence[str]) -> str:

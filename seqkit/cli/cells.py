@@ -152,13 +152,13 @@ def _views(named: Sequence[tuple[int, int]], relations: Relations | None) -> lis
 
 
 def _check_named(named: Sequence[tuple[int, int]], loaded: LoadedModel) -> None:
-    sizes = [layer.hidden_size for layer in loaded.model.decoder.recurrent_layers()]
+    count, size = loaded.config.model.decoder_layers, loaded.config.model.hidden_size
     for layer, cell in named:
-        if layer > len(sizes) or cell > sizes[layer - 1]:
-            layers = f"{len(sizes)} layers of" if len(sizes) > 1 else "one layer of"
+        if layer > count or cell > size:
+            layers = f"{count} layers of" if count > 1 else "one layer of"
             raise ConfigError(
-                f"--show-cells: there is no cell {layer}:{cell}; this model has {layers} {sizes[0]:,} cells",
-                hint=f"1:1 to {len(sizes)}:{sizes[-1]}, or auto",
+                f"--show-cells: there is no cell {layer}:{cell}; this model has {layers} {size:,} cells",
+                hint=f"1:1 to {count}:{size}, or auto",
             )
 
 

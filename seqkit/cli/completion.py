@@ -8,14 +8,9 @@ left out in silence.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-
-# Typer has no public place for these.
-from typer import _completion_classes
-from typer._click.shell_completion import CompletionItem, add_completion_class, split_arg_string
-from typer._completion_classes import BashComplete
 
 from seqkit.cli.console import printable
 
@@ -24,7 +19,6 @@ Completer = Callable[[str], list[str]]
 _MODEL = ("manifest.json", "config.json")  # a checkpoint has a manifest, too
 _CORPUS = ("corpus.json",)
 _DEEPEST = 20  # folders that are gone through one after the other while each holds but one thing to offer
-_PLAIN = re.compile(r"[^\w@%+=:,./~^-]")  # what bash must not see bare
 
 
 def wanted() -> bool:
@@ -33,10 +27,15 @@ def wanted() -> bool:
 
 
 def prepare_shells() -> None:
-    """Put in place what differs from Typer's."""
-    add_completion_class(_Bash, "bash")
-    # Typer takes rich's markup out of descriptions, which takes rich 0.1 s to load, and ours has none.
-    _completion_classes._sanitize_help_text = lambda text: text
+    """Put in place what differs from Typer's, where a shell asks.
+
+    Another Typer may lack the names that this takes: then its own completion has to do.
+    """
+    if wanted():
+        with suppress(ImportError, AttributeError):
+            from seqkit.cli import shells
+
+            shells.prepare()
 
 
 def one_of(names: str) -> Completer:
@@ -120,37 +119,3 @@ def _fitting(begun: str, marks: tuple[str, ...]) -> Iterator[str]:
 def _holds(directory: Path, names: tuple[str, ...]) -> bool:
     # False, too, where a folder may not be searched; Path.is_file raises there before Python 3.14.
     return all(os.path.isfile(directory / name) for name in names)  # noqa: PTH113
-
-
-class _Bash(BashComplete):
-    """bash cuts words at = and : too, wants only what follows, and takes it as it would be typed."""
-
-    before = ""  # what bash keeps of the word that is completed
-    quoted = False
-
-    def get_completion_args(self) -> tuple[list[str], str]:
-        """The words before the one that is completed, and that one, whole."""
-        current = int(os.environ["COMP_CWORD"])
-        raw = os.environ["COMP_WORDS"].split("\n")[: current + 1]
-        words: list[str] = []
-        for piece in raw:
-            if words and piece and (_is_break(piece) or _is_break(words[-1][-1:])):
-                words[-1] += piece
-            else:
-                words.append(piece)
-        last = "" if _is_break(raw[-1]) else raw[-1]
-        self.before = words[-1].removesuffix(last)
-        self.quoted = raw[-1][:1] in {'"', "'"}
-        *before, begun = ("".join(split_arg_string(word)) for word in words)
-        return before[1:], begun
-
-    def format_completion(self, item: CompletionItem) -> str:
-        """What bash puts behind what it keeps."""
-        option, equals, value = self.before.partition("=")
-        kept = value if equals and option.startswith("-") else self.before
-        rest = str(item.value).removeprefix(kept)
-        return rest if self.quoted else _PLAIN.sub(r"\\\g<0>", rest)
-
-
-def _is_break(piece: str) -> bool:
-    return piece != "" and set(piece) <= set("=:")

@@ -65,7 +65,7 @@ def evaluate_text(request: TextScoring, *, form: str, quiet: bool, device: str, 
 
 
 def _score(request: TextScoring, *, quiet: bool, device: str, threads: int | None) -> list[Score]:
-    from seqkit.device import resolve_device, set_threads
+    from seqkit.device import resolve_device, set_threads, torch_is_installed, wants_processor
     from seqkit.evaluation.dynamic_options import DynamicOptions
     from seqkit.evaluation.protocols import DEFAULT_ORDER, Protocols, open_predictors, score_text
 
@@ -73,9 +73,10 @@ def _score(request: TextScoring, *, quiet: bool, device: str, threads: int | Non
     dynamic = DynamicOptions(**request.learning) if request.dynamic else None
     protocols = Protocols(request.windows, dynamic, request.ngram_order or DEFAULT_ORDER)
     place = None
-    if request.model is not None:  # n-grams do without torch
-        set_threads(threads)
+    does_without = not request.dynamic and wants_processor(device)  # but torch is faster where it is there
+    if request.model is not None and (torch_is_installed() or not does_without):
         place = resolve_device(device)
+        set_threads(threads)
     predictors = open_predictors(request.model, request.ngram)
     console.announce_input(request.text)
     text = predictors.encode_file(request.text)

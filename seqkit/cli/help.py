@@ -34,8 +34,11 @@ class HelpfulCommand(TyperCommand):
     """A command whose help begins with examples and shows its options in groups."""
 
     def get_help(self, ctx: typer.Context) -> str:  # type: ignore[override]
-        """The whole page."""
-        return page(self, ctx)
+        """The whole page, or Typer's where another Typer calls otherwise what the page is made of."""
+        try:
+            return page(self, ctx)
+        except AttributeError:
+            return super().get_help(ctx)
 
     def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - it is never cut
         """The first paragraph."""
@@ -46,8 +49,11 @@ class HelpfulGroup(TyperGroup):
     """The command that holds all others: its help lists them, and it knows the nearest to a misspelt one."""
 
     def get_help(self, ctx: typer.Context) -> str:  # type: ignore[override]
-        """The whole page."""
-        return page(self, ctx)
+        """See `HelpfulCommand`."""
+        try:
+            return page(self, ctx)
+        except AttributeError:
+            return super().get_help(ctx)
 
     def resolve_command(self, ctx: typer.Context, args: list[str]) -> Any:  # type: ignore[override]
         """The command that the first argument names; ConfigError when there is none."""

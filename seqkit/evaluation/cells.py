@@ -7,28 +7,24 @@ from __future__ import annotations
 
 import codecs
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from seqkit.batch import Padded
 from seqkit.data.documents import DocumentText
 from seqkit.data.inputs import TextFile
 from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.data.vocabulary import Ids
 from seqkit.errors import DataError
+from seqkit.evaluation.stepwise import SLICE_LENGTH, log_totals
 from seqkit.evaluation.text import BETWEEN_DOCUMENTS
 from seqkit.model_directory import LoadedModel
-from seqkit.models import SequenceModel
-from seqkit.nn.recurrent import LayerState, RecurrentLayer
+from seqkit.stepping.fixed_point import FixedPointStepper
 
 Array = NDArray[np.float32]
 
@@ -36,7 +32,6 @@ TOP = 5  # of the most probable next tokens that are kept
 MOST_POSITIONS = 20_000
 MOST_ACTIVATIONS = 1 << 24  # positions times cells: 64 MB
 LONGEST_PIECE = 16  # characters of a token, on average at most
-_SLICE = 256  # tokens of a call: with 32,000 tokens to predict, 33 MB of logits
 
 
 @dataclass(frozen=True)
@@ -64,15 +59,13 @@ class CellActivations:
         return self.layers[layer - 1][:, cell - 1]
 
 
-@torch.inference_mode()
 def cell_activations(loaded: LoadedModel, text: str) -> CellActivations:
-    """Read `text` with a generator, in slices with the state carried on, and record its cells.
+    """Read `text` with a generator, step by step, and record its cells.
 
     Documents are marked as in its training text. DataError when there is no text.
     """
-    model, tokenizer = loaded.model, loaded.target_tokenizer
-    layers = model.decoder.recurrent_layers()
-    limit = min(MOST_POSITIONS, MOST_ACTIVATIONS // sum(layer.hidden_size for layer in layers))
+    model, tokenizer = loaded.config.model, loaded.target_tokenizer
+    limit = min(MOST_POSITIONS, MOST_ACTIVATIONS // (model.hidden_size * model.decoder_layers))
     documents = cast(Documents, loaded.facts.documents)
     ids = _encoded(text[: MOST_POSITIONS * LONGEST_PIECE], tokenizer, documents)  # (N,)
     cut = len(ids) > limit or len(text) > MOST_POSITIONS * LONGEST_PIECE
@@ -81,8 +74,7 @@ def cell_activations(loaded: LoadedModel, text: str) -> CellActivations:
         raise DataError(
             "there is no text to look into", where="the text", hint="a --prompt, or --cells-text FILE"
         )
-    with _recorded(layers) as history:
-        read = _read(model, ids.tolist(), loaded.facts.boundary)
+    read = _read(FixedPointStepper(model, loaded.parameters, "fp32"), ids, loaded.facts.boundary)
     names = _names(tokenizer)
     written = tokenizer.token_bytes()
     written[END] = BETWEEN_DOCUMENTS[documents]
@@ -92,41 +84,50 @@ def cell_activations(loaded: LoadedModel, text: str) -> CellActivations:
     bits = np.concatenate([[0.0], np.cumsum(read.bits, dtype=np.float64)])
     return CellActivations(
         pieces,
-        tuple(np.concatenate(layer)[after] for layer in history),
+        tuple(layer[after] for layer in read.cells),
         (bits[after] - bits[before[:-1]]).astype(np.float32),
         tuple(tuple(names[token] for token in row) for row in read.tokens[before].tolist()),
         read.probabilities[before],
-        "tanh(c)" if layers[0].cell == "lstm" else "h",
+        "tanh(c)" if model.cell == "lstm" else "h",
         cut,
     )
 
 
 @dataclass(frozen=True)
 class _Read:
-    """The surprisal of each token (N,), and the most probable tokens at each input (N + 1, TOP)."""
+    """What there was at each of N + 1 inputs, of which the first is the boundary.
+
+    The surprisal in bits of the token that came next (N,), the most probable ones (N + 1, TOP), and what each
+    layer's cells said when the input had been read (L, N + 1, H).
+    """
 
     bits: Array
     tokens: NDArray[np.int64]
     probabilities: Array
+    cells: Array
 
 
-def _read(model: SequenceModel, ids: Sequence[int], boundary: int) -> _Read:
-    device = next(model.parameters()).device
-    inputs = torch.tensor([boundary, *ids], device=device)  # (N + 1,)
-    wanted = torch.tensor([*ids, boundary], device=device)  # (N + 1,)  nothing follows the last
-    bits, tokens, probabilities = [], [], []
-    state = model.start(None, 1)
-    for values, targets in zip(torch.split(inputs, _SLICE), torch.split(wanted, _SLICE), strict=True):
-        lengths = torch.tensor([len(values)], device=device)
-        vectors = model.target_frontend(Padded(values[None], lengths)).values  # (1, S, E)
-        decoded = model.decoder(vectors, state)
-        state = decoded.state
-        scores = torch.log_softmax(model.head.predict(decoded.readouts[0]).float(), dim=1)  # (S, V)
-        best = scores.topk(TOP, dim=1)
-        bits.append(-scores.gather(1, targets[:, None])[:, 0] / math.log(2))
-        tokens.append(best.indices)
-        probabilities.append(best.values.exp())
-    return _Read(*(torch.cat(parts).cpu().numpy() for parts in (bits, tokens, probabilities)))
+def _read(stepper: FixedPointStepper, ids: Ids, boundary: int) -> _Read:
+    inputs = np.append(boundary, ids).astype(np.int64)  # (N + 1,)
+    bits, tokens, probabilities, cells = [], [], [], []
+    state = stepper.begin(stepper.read(inputs[:0]), 1)
+    for start in range(0, len(inputs), SLICE_LENGTH):
+        stop = start + SLICE_LENGTH
+        logits, states = stepper.follow(inputs[start:stop], state)  # (S, V)
+        totals, following = log_totals(logits), inputs[start + 1 : stop + 1]
+        scores = logits[np.arange(len(following)), following]  # the last input is followed by nothing
+        bits.append((totals[: len(following)] - scores) / math.log(2))
+        best = np.argpartition(-logits, TOP - 1, axis=1)[:, :TOP]
+        order = np.argsort(-np.take_along_axis(logits, best, 1), axis=1)
+        tokens.append(np.take_along_axis(best, order, 1))
+        probabilities.append(np.exp(np.take_along_axis(logits, tokens[-1], 1) - totals[:, None]))
+        cells.append(stepper.cells(states))
+    return _Read(
+        np.concatenate(bits).astype(np.float32),
+        np.concatenate(tokens),
+        np.concatenate(probabilities).astype(np.float32),
+        np.concatenate(cells, axis=1),
+    )
 
 
 def _encoded(text: str, tokenizer: Tokenizer, documents: Documents) -> Ids:
@@ -149,43 +150,6 @@ class _TextAtHand(TextFile):
     def text(self, *, warn: bool, exact: bool) -> Iterator[str]:  # noqa: ARG002
         """All of it, in one part."""
         yield self.content
-
-
-@contextmanager
-def _recorded(layers: Sequence[RecurrentLayer]) -> Iterator[list[list[Array]]]:
-    """For each layer a list of its cells' activations (S, H), one for every call while this lasts."""
-    history: list[list[Array]] = [[] for _ in layers]
-
-    def recorder(calls: list[Array]) -> Callable[..., None]:
-        def record(layer: RecurrentLayer, inputs: Any, result: tuple[Tensor, LayerState]) -> None:
-            calls.append(_activations(layer, inputs[0], inputs[1], result[0]).cpu().numpy())
-
-        return record
-
-    handles = [
-        layer.register_forward_hook(recorder(calls)) for layer, calls in zip(layers, history, strict=True)
-    ]
-    try:
-        yield history
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _activations(layer: RecurrentLayer, inputs: Tensor, state: LayerState, outputs: Tensor) -> Tensor:
-    """tanh(c) of an LSTM, h of the others, (T, H), from a call's inputs (1, T, I) and outputs (1, T, H).
-
-    h = o * tanh(c), and o follows from what the call was given and gave: no loop over positions is needed.
-    """
-    if layer.cell != "lstm":
-        return outputs[0]
-    inward_weight, recurrent_weight, inward_bias, recurrent_bias = (
-        parameter[3 * layer.hidden_size :] for parameter in layer.recurrence.parameters()
-    )
-    before = torch.cat([state[0], outputs[0, :-1]])  # (T, H)
-    gate = nn.functional.linear(inputs[0], inward_weight, inward_bias)
-    gate = (gate + nn.functional.linear(before, recurrent_weight, recurrent_bias)).sigmoid()  # (T, H)
-    return (outputs[0] / gate.clamp(min=torch.finfo(gate.dtype).tiny)).clamp(-1, 1)
 
 
 def _names(tokenizer: Tokenizer) -> list[str]:

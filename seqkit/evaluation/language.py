@@ -17,6 +17,7 @@ import torch
 from seqkit.batch import Batch, Padded
 from seqkit.device import autocast
 from seqkit.evaluation.text import IdStream
+from seqkit.evaluation.windows import windows
 from seqkit.models import SequenceModel
 from seqkit.nn.heads import Loss
 from seqkit.nn.recurrent import DecoderState
@@ -70,7 +71,7 @@ def window_nats(
     """
     nats, positions = 0.0, 0
     with _evaluating(model, device, "fp32"):
-        for targets, before in _windows(ids, boundary, window):
+        for targets, before in windows(ids, boundary, window, max(_WINDOW_POSITIONS // window, 1)):
             for loss in slice_losses(model, targets, before, slice_length, device):
                 nats, positions = nats + float(loss.nats), positions + loss.positions
                 progress(positions)
@@ -110,20 +111,3 @@ def slice_losses(
         state = after.detach()
         yield loss
         before = wanted[:, -1]
-
-
-def _windows(ids: IdStream, boundary: int, window: int) -> Iterator[tuple[IdStream, IdStream]]:
-    """Windows (R, window) side by side, as many as are scored together, and the ids before them (R,)."""
-    rows = max(_WINDOW_POSITIONS // window, 1)
-    whole = len(ids) - len(ids) % window
-    for start in range(0, whole, rows * window):
-        targets = ids[start : min(start + rows * window, whole)].reshape(-1, window)
-        yield targets, _before(ids, boundary, start, window, len(targets))
-    if whole < len(ids):
-        yield ids[whole:][None], _before(ids, boundary, whole, window, 1)
-
-
-def _before(ids: IdStream, boundary: int, start: int, window: int, rows: int) -> IdStream:
-    """The ids before the windows from `start` on. (R,)"""
-    places = start + window * np.arange(rows) - 1
-    return np.where(places < 0, boundary, ids[places]).astype(np.int64)

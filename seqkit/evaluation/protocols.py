@@ -16,6 +16,7 @@ from seqkit.data.corpus import Corpus
 from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.errors import DataError, ModelError
+from seqkit.evaluation import stepwise
 from seqkit.evaluation.dynamic_options import DynamicOptions
 from seqkit.evaluation.text import (
     EncodedText,
@@ -27,6 +28,7 @@ from seqkit.evaluation.text import (
 from seqkit.metrics.ngram import TOKEN_LIMIT, NgramModel, adaptive_nats
 from seqkit.metrics.translation import Score
 from seqkit.model_directory import LoadedModel
+from seqkit.stepping.fixed_point import FixedPointStepper
 
 if TYPE_CHECKING:
     import torch
@@ -102,11 +104,11 @@ def score_text(
 ) -> list[Score]:
     """Three scores a protocol: by the generator those of the stream first, then by n-grams.
 
-    The generator computes on `device`; n-grams need none, and no torch.
+    The generator computes on `device` with torch; where that is None step by step on the processor without,
+    which is slower and leaves dynamic evaluation out of reach. n-grams need neither.
     """
     scores = []
     if predictors.generator is not None:
-        assert device is not None  # who opens a generator says where it computes
         scores += _by_generator(predictors.generator, text, protocols, device, progress)
     if predictors.corpus is not None:
         scores += _by_ngrams(predictors.corpus, text, protocols)
@@ -124,18 +126,19 @@ def _load_generator(directory: Path) -> LoadedModel:
 
 
 def _by_generator(
-    loaded: LoadedModel, text: EncodedText, protocols: Protocols, device: torch.device, progress: Progress
+    loaded: LoadedModel,
+    text: EncodedText,
+    protocols: Protocols,
+    device: torch.device | None,
+    progress: Progress,
 ) -> list[Score]:
     """Raises ModelError when the model predicts nothing that is a number."""
-    from seqkit.evaluation.dynamic import dynamic_nats
-    from seqkit.evaluation.language import stream_nats, window_nats
-
-    model, total = loaded.model.to(device), len(text.ids)
+    reader = _Steps(loaded, text) if device is None else _Slices(loaded, text, device)
 
     def heard(stage: str) -> Callable[[int], None]:
-        return lambda done: progress(stage, done, total)
+        return lambda done: progress(stage, done, len(text.ids))
 
-    nats, _ = stream_nats(model, text.ids, text.boundary, device=device, progress=heard("stream"))
+    nats = reader.stream(heard("stream"))
     if not math.isfinite(nats):
         raise ModelError(
             "the model's probabilities are not numbers, so nothing can be scored",
@@ -144,12 +147,59 @@ def _by_generator(
     scores = language_scores(text, nats, protocol="stream", state="carried")
     for window in protocols.windows:
         name = f"window-{window}"
-        nats = window_nats(model, text.ids, text.boundary, window, device=device, progress=heard(name))
+        nats = reader.window(window, heard(name))
         scores += language_scores(text, nats, protocol=name, state="zero")
     if (options := protocols.dynamic) is not None:
-        nats = dynamic_nats(model, text.ids, text.boundary, options, device=device, progress=heard("dynamic"))
+        assert isinstance(reader, _Slices)  # who asks for it says where to compute
+        nats = reader.dynamic(options, heard("dynamic"))
         scores += language_scores(text, nats, protocol="dynamic", state="carried", **options.signature)
     return scores
+
+
+class _Slices:
+    """A generator that reads a text with torch, a slice at a time."""
+
+    def __init__(self, loaded: LoadedModel, text: EncodedText, device: torch.device) -> None:
+        self._model, self._ids, self._boundary = loaded.model.to(device), text.ids, text.boundary
+        self._device = device
+
+    def stream(self, progress: Callable[[int], None]) -> float:
+        """Nats of the stream."""
+        from seqkit.evaluation.language import stream_nats
+
+        return stream_nats(self._model, self._ids, self._boundary, device=self._device, progress=progress)[0]
+
+    def window(self, window: int, progress: Callable[[int], None]) -> float:
+        """Nats of windows of so many tokens."""
+        from seqkit.evaluation.language import window_nats
+
+        return window_nats(
+            self._model, self._ids, self._boundary, window, device=self._device, progress=progress
+        )
+
+    def dynamic(self, options: DynamicOptions, progress: Callable[[int], None]) -> float:
+        """Nats of dynamic evaluation."""
+        from seqkit.evaluation.dynamic import dynamic_nats
+
+        return dynamic_nats(
+            self._model, self._ids, self._boundary, options, device=self._device, progress=progress
+        )
+
+
+class _Steps:
+    """A generator that reads a text without torch, token by token."""
+
+    def __init__(self, loaded: LoadedModel, text: EncodedText) -> None:
+        self._stepper = FixedPointStepper(loaded.config.model, loaded.parameters, "fp32")
+        self._ids, self._boundary = text.ids, text.boundary
+
+    def stream(self, progress: Callable[[int], None]) -> float:
+        """Nats of the stream."""
+        return stepwise.stream_nats(self._stepper, self._ids, self._boundary, progress=progress)
+
+    def window(self, window: int, progress: Callable[[int], None]) -> float:
+        """Nats of windows of so many tokens."""
+        return stepwise.window_nats(self._stepper, self._ids, self._boundary, window, progress=progress)
 
 
 def _by_ngrams(corpus: Corpus, text: EncodedText, protocols: Protocols) -> list[Score]:

@@ -78,13 +78,38 @@ class FixedPointStepper:
     def step(self, tokens: np.ndarray, state: Rows) -> tuple[np.ndarray, Rows]:
         """See `decoding.sampling.LanguageStepper`: both results are memory that the next step writes to."""
         self._recur(tokens, state)
+        return self._predict(tokens, state), state
+
+    def follow(self, tokens: np.ndarray, state: Rows) -> tuple[np.ndarray, Rows]:
+        """Read a text of tokens (T,) with a state of one row, which goes on with it.
+
+        Returns the logits behind each token, (T, V), computed at once, and the states there, of T rows.
+        """
+        states = Rows(self, len(tokens))
+        for place in range(len(tokens)):
+            self._recur(tokens[place : place + 1], state)
+            states.activations[place] = state.activations[0]
+            states.memories[:, place] = state.memories[:, 0]
+        return self._predict(tokens, states), states
+
+    def _predict(self, tokens: np.ndarray, state: Rows) -> np.ndarray:
+        """The logits (N, V) behind tokens (N,) that were read last; the state stays."""
         if self.readout is not None:
             state.map_readout()
             add_rows(self.readout_table, tokens, state.readouts, state.readout_rows)
             np.tanh(state.readouts, state.readouts)
             self._round(state.readouts[0], state.rounded_readouts)
         state.map_output()
-        return state.logits[0], state
+        logits: np.ndarray = state.logits[0]
+        return logits
+
+    def cells(self, state: Rows) -> np.ndarray:
+        """What each layer's cells say: tanh(c) of an lstm, h of the others. (L, N, H), float32"""
+        if self.cell == "rnn":  # nothing but the rounded output is kept
+            hidden: np.ndarray = state.activations.astype(np.float32) - self.grid.offset
+            hidden /= self.grid.activation_levels
+            return np.stack(np.split(hidden, self.layer_count, axis=1))
+        return np.array(np.tanh(state.memories) if self.cell == "lstm" else state.memories)
 
     def _recur(self, tokens: np.ndarray, state: Rows) -> None:
         """All layers take a step."""

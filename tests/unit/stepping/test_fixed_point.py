@@ -46,6 +46,23 @@ def test_reading_is_stepping(precision: Any, tied: str) -> None:
         assert np.array_equal(steps(stepper, stepper.read(tokens[:read]), tokens[read:]), whole[read:])
 
 
+@pytest.mark.parametrize("precision", ["int8", "fp32"])
+@pytest.mark.parametrize(
+    ("cell", "tied"), [("lstm", "none"), ("lstm", "target"), ("gru", "none"), ("rnn", "none")]
+)
+def test_following_a_text_is_stepping_through_it(precision: Any, cell: str, tied: str) -> None:
+    loaded = small_generator(cell, layers=3, tied=tied)
+    stepper = stepper_of(loaded, precision)
+    tokens = some_tokens(loaded.model, 41)
+    whole = steps(stepper, stepper.begin(stepper.read(tokens[:0]), 1), tokens)[:, 0]
+    state = stepper.begin(stepper.read(tokens[:0]), 1)
+    for start, stop in ((0, 1), (1, 20), (20, 40)):  # the state goes on from slice to slice
+        logits, states = stepper.follow(tokens[start:stop], state)
+        assert np.array_equal(logits, whole[start:stop])
+        assert np.array_equal(stepper.cells(states)[:, -1], stepper.cells(state)[:, 0])
+    assert np.array_equal(stepper.step(tokens[40:], state)[0], whole[40:])
+
+
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("hidden", [24, 600])  # 600: single precision does not hold the largest sums
 def test_every_kernel_makes_the_same_numbers(cell: str, hidden: int, monkeypatch: pytest.MonkeyPatch) -> None:

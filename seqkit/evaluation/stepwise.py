@@ -1,0 +1,70 @@
+"""Scoring text with a generator by the hand-written step: what `language` computes, without torch.
+
+The protocols are those of `language`. Steps are exact, so that nothing depends on how the text is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from seqkit.evaluation.text import IdStream
+from seqkit.evaluation.windows import windows
+from seqkit.stepping.fixed_point import FixedPointStepper
+
+Progress = Callable[[int], None]  # hears how many predictions are done
+
+SLICE_LENGTH = 64  # positions whose logits are computed at once: with 32,000 tokens to predict, 8 MB
+WINDOWS_TOGETHER = 256
+
+_NOTHING = np.zeros(0, np.int64)
+
+
+def stream_nats(
+    stepper: FixedPointStepper,
+    ids: IdStream,
+    boundary: int,
+    *,
+    progress: Progress = lambda _done: None,
+) -> float:
+    """Nats of predicting every one of `ids` (n,) from all before it; `boundary` stands before the first."""
+    state, nats, before = stepper.begin(stepper.read(_NOTHING), 1), 0.0, boundary
+    for start in range(0, len(ids), SLICE_LENGTH):
+        wanted = np.asarray(ids[start : start + SLICE_LENGTH], np.int64)  # (S,)
+        logits, _ = stepper.follow(np.append(before, wanted[:-1]), state)
+        nats, before = nats + _nats(logits, wanted), int(wanted[-1])
+        progress(start + len(wanted))
+    return nats
+
+
+def window_nats(
+    stepper: FixedPointStepper,
+    ids: IdStream,
+    boundary: int,
+    window: int,
+    *,
+    progress: Progress = lambda _done: None,
+) -> float:
+    """Nats of predicting every one of `ids` (n,) from those before it in its window, and one before that."""
+    empty, nats, done = stepper.read(_NOTHING), 0.0, 0
+    for targets, given in windows(ids, boundary, window, WINDOWS_TOGETHER):
+        state = stepper.begin(empty, len(targets))
+        for wanted in np.ascontiguousarray(targets.T, np.int64):  # (R,)
+            logits, state = stepper.step(given, state)
+            nats, given = nats + _nats(logits, wanted), wanted
+            done += len(wanted)
+            progress(done)
+    return nats
+
+
+def log_totals(logits: np.ndarray) -> np.ndarray:
+    """The logarithms of the sums that logits (N, V) are normalised by: (N,), float64"""
+    highest = logits.max(axis=1, keepdims=True).astype(np.float64)  # (N, 1)
+    totals: np.ndarray = highest[:, 0] + np.log(np.exp(logits - highest).sum(axis=1))
+    return totals
+
+
+def _nats(logits: np.ndarray, wanted: np.ndarray) -> float:
+    """Of predicting tokens (N,) by logits (N, V)."""
+    return float((log_totals(logits) - logits[np.arange(len(wanted)), wanted]).sum())
