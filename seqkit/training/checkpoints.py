@@ -38,6 +38,7 @@ from seqkit.files import (
     remove_file,
     sha256,
     sync_directory,
+    sync_file,
     to_json,
     to_sealed_json,
     write_atomic,
@@ -255,8 +256,7 @@ def _discard(path: Path) -> None:
 def _write_synced(path: Path, content: bytes) -> None:
     with open(path, "xb") as stream:
         stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+        sync_file(stream)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
