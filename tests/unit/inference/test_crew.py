@@ -240,9 +240,10 @@ def test_a_script_without_a_guard_may_use_it_and_leaves_nobody_behind(
         check=False,
     )
     assert (done.returncode, done.stderr) == (-9 if end == "killed" else 0, "")
-    same, members = done.stdout.splitlines()
+    same, listed = done.stdout.splitlines()
     assert same == "True"
-    assert len(members := json.loads(members)) == 2
+    members = json.loads(listed)
+    assert len(members) == 2
     deadline = time.monotonic() + 20
     while any(map(alive, members)) and time.monotonic() < deadline:
         time.sleep(0.05)
