@@ -34,7 +34,7 @@ __all__ = ["Alternative", "TranslateOptions", "Translation", "Translator"]
 
 PRECISIONS = ("auto", "int8", "fp32")
 WORTH_SHARING = 5000  # tokens times beam: what is less is done before the processes are copied
-WORTH_STARTING = 100_000  # … before they are started afresh
+WORTH_STARTING = 50_000  # … started afresh: seconds of work, for a second to start
 
 _LOG = logging.getLogger(__name__)
 
