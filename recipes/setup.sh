@@ -58,6 +58,8 @@ seqkit_pip_progress() {
             doing="$(sed -n -e 's/^ *\(Collecting\) \([A-Za-z0-9_.-]*\).*/: \1 \2/p' \
                 -e 's/^ *\(Downloading\) .*\/\([^/-]*\).*/: \1 \2/p' \
                 -e 's/^ *\(Downloading\) \([^/ -]*\)-.*/: \1 \2/p' \
+                -e 's/^ *\(Installing build dependencies\).*/: \1/p' \
+                -e 's/^ *\(Preparing [a-z]* metadata\).*/: \1/p' \
                 -e 's/^ *\(Installing\) collected packages.*/: \1 them/p' "$1" 2>/dev/null | tail -n 1)"
             if [ -e "$1" ]; then echo "setup: $packages packages, $seconds s$doing"; fi
         fi

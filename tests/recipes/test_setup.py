@@ -75,6 +75,7 @@ class Place:
             start_new_session=True,
             env={
                 "PATH": f"{self.folder / 'bin'}:{tools}",
+                "HOME": str(self.folder),
                 "CALLS": str(self.folder / "calls"),
                 "LC_ALL": "C",
             },
@@ -214,6 +215,21 @@ class TestPip:
         assert process.returncode != 0
         assert out == ""
         assert time.monotonic() - before < 10
+
+
+@pytest.mark.parametrize("others", [{}, {"python3.12": "broken", "python3.10": "3.10.13"}])
+def test_without_a_second_python_its_tests_are_left_out_with_a_line(
+    place: Place, others: dict[str, str]
+) -> None:
+    (place.root / "tests").mkdir()
+    shutil.copy(ROOT / "tests/other_python.sh", place.root / "tests")
+    for name, version in {"python3": "3.13.0", **others}.items():
+        place.python(name, version)
+    code, out, err = place.run(". tests/other_python.sh")
+    assert (code, out) == (0, ""), err
+    assert err.splitlines()[2:] == [
+        "other_python.sh: no second Python from 3.11 to 3.14 is found: its tests are left out"
+    ]
 
 
 def test_the_scripts_ask_for_nothing_that_only_new_shells_and_gnu_tools_have() -> None:
