@@ -1,11 +1,13 @@
 """Reading and writing files so that a crash, a full disk or a hostile directory can do no harm.
 
 Every file that seqkit writes goes through `write_atomic` or `atomic_writer`: a temporary name beside the
-final one, fsync, rename, fsync of the directory. A reader sees the old file or the new one, never a part.
+final one, `sync_file`, rename, `sync_directory`. A reader sees the old file or the new one, never a part.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import math
@@ -35,8 +37,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     try:
         with open(descriptor, "wb") as stream:
             yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+            sync_file(stream)
         temporary.chmod(0o666 & ~current_umask())
         temporary.replace(path)
         sync_directory(path.parent)
@@ -53,13 +54,47 @@ def write_atomic(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
+def sync_file(stream: BinaryIO) -> None:
+    """Put what was written to a file on the disk. Raises `OSError` when the disk cannot take it."""
+    stream.flush()
+    _sync(stream.fileno())
+
+
 def sync_directory(path: Path) -> None:
-    """Make renames inside a directory durable."""
+    """Make renames inside a directory durable, where its file system knows how.
+
+    Some network and FUSE file systems refuse the call for every directory: there is no more to be had there.
+    Raises `OSError` for any other trouble.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
     finally:
         os.close(descriptor)
+
+
+# What a file system says that does not have a call.
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.ENOTTY, errno.EOPNOTSUPP}
+
+
+def _sync(descriptor: int) -> None:
+    """fsync, or what is as good.
+
+    On macOS fsync hands the bytes to the drive, which may keep them in its cache and write them in any order;
+    F_FULLFSYNC waits until they are on the disk (fsync(2) and fcntl(2) there). Not every file system has it.
+    """
+    full_sync: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+    if full_sync is not None:
+        try:
+            fcntl.fcntl(descriptor, full_sync)
+            return
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+    os.fsync(descriptor)
 
 
 def make_directory(path: Path) -> None:

@@ -11,6 +11,10 @@
 # interrupted at any point: what is finished is found again. WORK=FOLDER keeps its files elsewhere. What is
 # measured and how stands in README.md beside it.
 set -euo pipefail
+if [ "$(uname -s)" != Linux ]; then
+    echo "run.sh: error: the benchmark pins processes to cores and reads /proc, as only Linux lets it" >&2
+    exit 2
+fi
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 arguments=("$@")
 part=full

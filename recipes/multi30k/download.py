@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from seqkit.cli import console
+from seqkit.files import sync_file
 
 BASE_URL = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
 LANGUAGES = ("en", "de", "fr", "cs")
@@ -431,8 +432,7 @@ def write_atomic(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as stream:
         stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+        sync_file(stream)
     temporary.replace(path)
 
 

@@ -14,12 +14,15 @@ import argparse
 import json
 import math
 import resource
+import sys
 import time
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+PER_MEGABYTE = 1 << 20 if sys.platform == "darwin" else 1 << 10  # of ru_maxrss, which getrusage(2) explains
 
 LAYERS, HEADS, WIDTH, BLOCK, BATCH = 4, 4, 128, 64, 12
 PEAK_RATE, LAST_RATE, WARMUP_STEPS = 1e-3, 1e-4, 100
@@ -136,7 +139,7 @@ def main() -> None:
         "valid_nats": round(validation_loss(model, ids[cut:]), 4),
         "training_characters_per_second": round(rate),
         "sampling_characters_per_second": round(sampling_rate(model)),
-        "peak_memory_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // PER_MEGABYTE,
     }
     print(json.dumps(result))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import json
 import os
 import re
@@ -75,6 +76,20 @@ def destination(output: Path | None, *, markup: bool = False) -> Iterator[Binary
     """The stream for results: standard output without `output`; for `markup` see there."""
     if output is None:
         yield standard_output(markup=markup)
+    elif (descriptor := _descriptor(output)) is not None:
+        # Written to as it is: opened by this name it would be emptied, and on macOS it has no folder to be
+        # replaced in.
+        try:
+            copy = os.dup(descriptor)
+        except OSError as error:
+            raise output_error(output, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from error
+        try:
+            with open(copy, "wb") as stream:
+                yield stream
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise output_error(output, error) from error
     elif _exists(output) and not output.is_file():
         # A device or a pipe is written to: the atomic writer would put a file in its place.
         try:
@@ -87,6 +102,17 @@ def destination(output: Path | None, *, markup: bool = False) -> Iterator[Binary
     else:
         with atomic_writer(Path(os.path.realpath(output))) as stream:
             yield stream
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of an open file that a path names, like /dev/stdout and /dev/fd/3."""
+    found = _OPEN_FILE.fullmatch(os.path.normpath(path))
+    if found is None:
+        return None
+    return {"stdout": 1, "stderr": 2}.get(found[1]) or int(found[1].rpartition("/")[2])
+
+
+_OPEN_FILE = re.compile(r"/(?:dev|proc/self)/(stdout|stderr|fd/[0-9]{1,9})")
 
 
 def _exists(path: Path) -> bool:

@@ -7,7 +7,6 @@ sequence i is values[offsets[i]:offsets[i + 1]]. Values are ids of shape () or f
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from seqkit.errors import DataError, output_error
+from seqkit.files import sync_file
 
 Array = NDArray[Any]
 
@@ -198,8 +198,7 @@ class HashedFile:
     def finish(self) -> WrittenFile:
         """Flush to the disk, close, and describe the file."""
         try:
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
+            sync_file(self._stream)
             self._stream.close()
         except OSError as error:
             raise output_error(self.path, error) from error

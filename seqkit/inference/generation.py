@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from seqkit.decoding.beam import beam_search
 from seqkit.decoding.sampling import SampleOptions, Sampler, random_stream
 from seqkit.device import resolve_device
 from seqkit.errors import ConfigError, ModelError
+from seqkit.inference.fresh_workers import FreshWorkers, can_start
+from seqkit.inference.handover import packed
 from seqkit.inference.samples import Generated, GenerateOptions, Piece, Spelling, Text
 from seqkit.inference.workers import can_fork, in_processes
 from seqkit.model_directory import LoadedModel
@@ -66,6 +68,7 @@ class TextGenerator:
         self._precision = resolve_generation_precision(
             precision, loaded.config.model.cell, on_processor=self._device is None
         )
+        self._fresh_workers = FreshWorkers("generation", lambda: packed([loaded]), self._precision)
         self.rebuild()
         # torch's threads do not exist in a copy of the process: its next parallel loop would wait for ever.
         self._processes = processes if isinstance(self._stepper, FixedPointStepper) else 1
@@ -98,6 +101,7 @@ class TextGenerator:
 
     def rebuild(self) -> None:
         """Take over the model's present weights."""
+        self._fresh_workers.dismiss()
         with single_threaded_blas():
             self._stepper: Any = _stepper(self.loaded, self._precision, self._device)
         self._opening: np.ndarray | None = None
@@ -149,9 +153,7 @@ class TextGenerator:
         """All samples, one after the other, as they are made."""
         encoded = self.tokenizer.encode_text(prompt)
         tokens = np.append(self.loaded.facts.boundary, encoded).astype(np.int64)  # (T,)
-        opening = self.opening()
-        with single_threaded_blas():
-            state = self._stepper.read(np.concatenate([opening, tokens[:-1]]))
+        state = self._read(tokens)
         if options.beam_size is not None:
             yield from self._search(prompt, tokens, state, options)
             return
@@ -166,9 +168,15 @@ class TextGenerator:
             for batch in batches:
                 yield from self._draw(prompt, tokens, state, batch, options)
 
+    def _read(self, tokens: np.ndarray) -> Any:
+        """The state before the last of a prompt's tokens (T,)."""
+        opening = self.opening()
+        with single_threaded_blas():
+            return self._stepper.read(np.concatenate([opening, tokens[:-1]]))
+
     def _sharing(self, options: GenerateOptions) -> int:
         """In how many processes the samples are drawn."""
-        worth_it = options.samples * options.length >= WORTH_SHARING and can_fork()
+        worth_it = options.samples * options.length >= WORTH_SHARING and (can_fork() or can_start())
         return min(self._processes, options.samples) if worth_it else 1
 
     def _draw_in_processes(
@@ -179,17 +187,17 @@ class TextGenerator:
         batches: Sequence[range],
         options: GenerateOptions,
     ) -> Iterator[Piece]:
-        """Batches are dealt out to the processes in turn; what is not yet due is kept until it is."""
+        """Batches are dealt out to the processes; what is not yet due is kept until it is."""
         processes = min(self._processes, len(batches))
-
-        def pieces_of(process: int) -> Iterator[bytes]:
-            for numbers in batches[process::processes]:
-                for piece in self._draw("", tokens, state, numbers, options):
-                    yield json.dumps(asdict(piece)).encode()
-
+        if can_fork():
+            dealt = [batches[first::processes] for first in range(processes)]
+            records = in_processes([partial(self._share, tokens, state, each, options) for each in dealt])
+        else:
+            tasks = [_task(tokens, numbers, options) for numbers in batches]
+            records = self._fresh_workers.records(tasks, processes)
         waiting: dict[int, list[Piece]] = {}
         due = 1
-        for record in in_processes([partial(pieces_of, process) for process in range(processes)]):
+        for record in records:
             piece = _piece(json.loads(record), prompt)
             waiting.setdefault(piece.sample, []).append(piece)
             while due in waiting:
@@ -198,6 +206,14 @@ class TextGenerator:
                 if pieces[-1].finished is None:
                     break
                 due += 1
+
+    def _share(
+        self, tokens: np.ndarray, state: Any, batches: Iterable[range], options: GenerateOptions
+    ) -> Iterator[bytes]:
+        """The pieces of some batches, for another process, which knows the prompt."""
+        for numbers in batches:
+            for piece in self._draw("", tokens, state, numbers, options):
+                yield json.dumps(asdict(piece)).encode()
 
     def _draw(
         self,
@@ -271,6 +287,29 @@ def _stepper(
     from seqkit.stepping.torch_language import TorchStepper
 
     return TorchStepper(loaded.model, precision, device or torch.device("cpu"))
+
+
+def worker_task(models: Sequence[LoadedModel], precision: Precision) -> Callable[[bytes], Iterable[bytes]]:
+    """What makes the records of a task, for fresh workers of a generator with this model."""
+    generator = TextGenerator(models[0], precision=precision)
+
+    @lru_cache(maxsize=1)  # the tasks of one work have the same prompt
+    def state_after(tokens: bytes) -> Any:
+        return generator._read(np.frombuffer(tokens, np.int64))
+
+    def records(task: bytes) -> Iterator[bytes]:
+        prompt, (first, end), options = json.loads(task)
+        tokens = np.array(prompt, np.int64)
+        state = state_after(tokens.tobytes())
+        named = GenerateOptions(**{**options, "stop": tuple(options["stop"])})
+        return generator._share(tokens, state, [range(first, end)], named)
+
+    return records
+
+
+def _task(tokens: np.ndarray, numbers: range, options: GenerateOptions) -> bytes:
+    """A batch of samples as a fresh worker is told of it."""
+    return json.dumps([tokens.tolist(), [numbers.start, numbers.stop], asdict(options)]).encode()
 
 
 def _piece(record: dict[str, Any], prompt: str) -> Piece:

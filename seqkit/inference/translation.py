@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,8 @@ from seqkit.data.tokenizers import END, START, Tokenizer
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
 from seqkit.device import resolve_device, set_threads, wants_processor
 from seqkit.errors import ConfigError, DataError, ModelError, suggest
+from seqkit.inference.fresh_workers import FreshWorkers, can_start
+from seqkit.inference.handover import packed
 from seqkit.inference.pieces import Piece, batches, split
 from seqkit.inference.translations import EMPTY, Alternative, TranslateOptions, Translation, join
 from seqkit.inference.workers import can_fork, in_processes
@@ -32,7 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Alternative", "TranslateOptions", "Translation", "Translator"]
 
 PRECISIONS = ("auto", "int8", "fp32")
-WORTH_SHARING = 5000  # tokens times beam: what is less is done before the processes are made
+WORTH_SHARING = 5000  # tokens times beam: what is less is done before the processes are copied
+WORTH_STARTING = 50_000  # … started afresh: seconds of work, for a second to start
 
 _LOG = logging.getLogger(__name__)
 
@@ -66,6 +69,8 @@ class Translator:
         self.shortlist = _shortlist(members[0], self.precision) if shortlist else None
         self._device = device
         self._share_among(processes)
+        handed = members if shortlist else [replace(member, shortlist=None) for member in members]
+        self._fresh_workers = FreshWorkers("translation", lambda: packed(handed))
         self.rebuild()
 
     @classmethod
@@ -130,6 +135,7 @@ class Translator:
         """Take over the models' present weights. Raises `ModelError` when they are not numbers."""
         if self.precision != "int8":
             return
+        self._fresh_workers.dismiss()
         for member in self.members:
             if not all(bool(np.isfinite(values).all()) for values in member.parameters.values()):
                 raise _diverged()
@@ -222,21 +228,35 @@ class Translator:
     ) -> Iterator[tuple[int, list[list[Hypothesis]]]]:
         """Batches' numbers and what was found for their pieces, as the batches are done."""
         size = sum(len(piece.ids) for batch in work for piece in batch) * options.beam_size
-        processes = min(self._processes, len(work)) if size >= WORTH_SHARING and can_fork() else 1
-        if processes == 1:
+        processes = min(self._processes, len(work))
+        if processes > 1 and size >= WORTH_SHARING and can_fork():
+            records = in_processes(
+                [partial(self._share, work, process, processes, options) for process in range(processes)]
+            )
+        elif processes > 1 and (self._fresh_workers.started or size >= WORTH_STARTING) and can_start():
+            tasks = [_task(number, batch, options) for number, batch in enumerate(work)]
+            records = self._fresh_workers.records(tasks, processes)
+        else:
             for number, batch in enumerate(work):
                 yield number, self._translated(batch, options)
             return
-
-        def made_by(process: int) -> Iterator[bytes]:
-            # Batches are dealt out in turn: the long ones come first, so that the shares end together.
-            for number in range(process, len(work), processes):
-                found = self._translated(work[number], options)
-                yield json.dumps([number, [[_record(one) for one in some] for some in found]]).encode()
-
-        for content in in_processes([partial(made_by, process) for process in range(processes)]):
+        for content in records:
             number, found = json.loads(content)
             yield number, [[_hypothesis(record) for record in some] for some in found]
+
+    def _share(
+        self, work: Sequence[Sequence[Piece]], first: int, step: int, options: TranslateOptions
+    ) -> Iterator[bytes]:
+        """What one of `step` processes does: batches are dealt out in turn.
+
+        The long ones come first, so that the shares end together.
+        """
+        return (self._record(number, work[number], options) for number in range(first, len(work), step))
+
+    def _record(self, number: int, batch: Sequence[Piece], options: TranslateOptions) -> bytes:
+        """A batch's number and what is found for its pieces, for another process."""
+        found = self._translated(batch, options)
+        return json.dumps([number, [[_record(one) for one in some] for some in found]]).encode()
 
     def _translated(self, batch: Sequence[Piece], options: TranslateOptions) -> list[list[Hypothesis]]:
         found = self._search_batch(
@@ -360,6 +380,27 @@ def _longest(piece: Piece, options: TranslateOptions) -> int:
 
 def _without_attention(hypothesis: Hypothesis) -> Hypothesis:
     return Hypothesis(hypothesis.tokens, hypothesis.log_probabilities, hypothesis.score, None)
+
+
+def worker_task(members: Sequence[LoadedModel]) -> Callable[[bytes], Iterable[bytes]]:
+    """What makes the record of a task, for fresh workers of a translator with these models."""
+    translator = Translator(members, precision="int8", shortlist=members[0].shortlist is not None)
+
+    def records(task: bytes) -> Iterator[bytes]:
+        number, pieces, options = json.loads(task)
+        batch = [
+            Piece(0, place, np.array(ids, np.int64), np.array(prefix, np.int64))
+            for place, (ids, prefix) in enumerate(pieces)
+        ]
+        yield translator._record(number, batch, TranslateOptions(**options))
+
+    return records
+
+
+def _task(number: int, batch: Sequence[Piece], options: TranslateOptions) -> bytes:
+    """A batch as a fresh worker is told of it."""
+    pieces = [(piece.ids.tolist(), piece.prefix.tolist()) for piece in batch]
+    return json.dumps([number, pieces, asdict(options)]).encode()
 
 
 def _record(hypothesis: Hypothesis) -> dict[str, Any]:

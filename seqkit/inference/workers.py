@@ -1,4 +1,7 @@
-"""Work shared between processes of this program: each makes records, one reader gets them all."""
+"""Work shared between copies of this process: each makes records, one reader gets them all.
+
+A copy takes no time and has the models. Where there can be none, `fresh_workers` starts others.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import os
 import selectors
 import signal
 import struct
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from typing import BinaryIO
 
 from seqkit.errors import RunFailed
 
@@ -20,11 +25,18 @@ Work = Callable[[], Iterable[bytes]]
 
 
 def can_fork() -> bool:
-    """Whether this process may copy itself: not from a thread, whose neighbours may be at work.
+    """Whether this process may copy itself: not on macOS, nor from a thread, whose neighbours may be at work.
 
-    A lock that another thread holds in native code at that moment stays locked in the copy for ever.
+    A lock that another thread holds in native code at that moment stays locked in the copy for ever. On macOS
+    the system's own libraries have such threads, and stop a copy that uses them (numpy issue 5752; CPython
+    gave fork up there for multiprocessing, bpo-33725).
     """
-    return hasattr(os, "fork") and threading.current_thread() is threading.main_thread()
+    return sys.platform != "darwin" and hasattr(os, "fork") and in_main_thread()
+
+
+def in_main_thread() -> bool:
+    """Whether this is the thread that the process began with."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def in_processes(works: Sequence[Work]) -> Iterator[bytes]:
@@ -46,9 +58,11 @@ def in_processes(works: Sequence[Work]) -> Iterator[bytes]:
                     content = os.read(key.fd, _BLOCK)
                     if not content:
                         selector.unregister(key.fd)
-                        _check(_finish(running, key.fd), received)
+                        code = _finish(running, key.fd)
+                        if code or received:
+                            raise ended_early(code)
                     received += content
-                    yield from _records(received)
+                    yield from take_records(received)
     finally:
         for process in running.values():
             os.kill(process, signal.SIGKILL)
@@ -72,14 +86,25 @@ def _start(work: Work) -> tuple[int, int]:
         os.close(reading)
         with open(writing, "wb") as stream:
             for record in work():
-                stream.write(_LENGTH.pack(len(record)) + record)
+                stream.write(framed(record))
                 stream.flush()
         code = 0
     finally:
         os._exit(code)  # without flushing what the copied streams hold
 
 
-def _records(received: bytearray) -> Iterator[bytes]:
+def framed(record: bytes) -> bytes:
+    """A record as it travels: its length, then its bytes."""
+    return _LENGTH.pack(len(record)) + record
+
+
+def read_framed(stream: BinaryIO) -> bytes | None:
+    """The next record of a stream, None at its end."""
+    head = stream.read(_LENGTH.size)
+    return stream.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else None
+
+
+def take_records(received: bytearray) -> Iterator[bytes]:
     """Take the whole records off the front of what has been received."""
     while len(received) >= _LENGTH.size:
         end = _LENGTH.size + _LENGTH.unpack_from(received)[0]
@@ -99,9 +124,9 @@ def _finish(running: dict[int, int], pipe: int) -> int:
     return 0
 
 
-def _check(code: int, received: bytearray) -> None:
-    if code or received:
-        raise RunFailed(
-            f"one of the processes that share the work ended early, with exit code {code}",
-            hint="--threads 1 does the work in one process and shows what is wrong",
-        )
+def ended_early(code: int) -> RunFailed:
+    """The error for a process that ended before its work did, with an exit code."""
+    return RunFailed(
+        f"one of the processes that share the work ended early, with exit code {code}",
+        hint="--threads 1 does the work in one process and shows what is wrong",
+    )

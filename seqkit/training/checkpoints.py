@@ -10,6 +10,7 @@ deleted after that. A damaged one is skipped for the one before it, and said so.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -38,6 +39,7 @@ from seqkit.files import (
     remove_file,
     sha256,
     sync_directory,
+    sync_file,
     to_json,
     to_sealed_json,
     write_atomic,
@@ -54,6 +56,7 @@ _FILES = (
     "carried.safetensors",
     "metrics.jsonl",
 )
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # some network file systems
 _LIMIT = 1 << 36  # bytes of one file
 KEPT = 2
 
@@ -84,13 +87,20 @@ def locked(training: Path) -> Iterator[None]:
     with open(descriptor, "r+") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             owner = stream.read(1000).strip() or "unknown"
             raise LockedError(
                 f"another run is training {training.parent}",
                 where=owner,
                 hint="wait for it or stop it; for a second run name another model directory",
             ) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise output_error(path, error) from error
+            _LOG.warning(
+                "the file system of %s knows no locks: see to it that one run alone trains it",
+                training.parent,
+            )
         try:
             stream.truncate(0)
             since = time.strftime("%Y-%m-%d %H:%M:%S")
@@ -255,8 +265,7 @@ def _discard(path: Path) -> None:
 def _write_synced(path: Path, content: bytes) -> None:
     with open(path, "xb") as stream:
         stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+        sync_file(stream)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

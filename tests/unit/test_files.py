@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,76 @@ def test_the_order_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     folder.mkdir()
     write_atomic(folder / "file", b"content")
     assert events == ["sync .tmp", "rename", "sync folder"]
+
+
+UNSUPPORTED = [errno.EINVAL, errno.ENOTSUP, errno.ENOTTY, errno.ENOSYS]
+FULL_SYNC = 51  # F_FULLFSYNC of macOS
+
+
+class Syncs:
+    """What is asked of the disk: `fsync` of this system, and `full`, which macOS alone has."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refusals: dict[tuple[str, str], int]) -> None:
+        """`refusals` are the error numbers for (call, "file" or "directory")."""
+        self.calls: list[tuple[str, str]] = []
+        self._refusals = refusals
+        monkeypatch.setattr(os, "fsync", lambda descriptor: self._answer("fsync", descriptor))
+        monkeypatch.setattr(files.fcntl, "fcntl", self._fcntl)
+
+    def _fcntl(self, descriptor: int, command: int) -> int:
+        assert command == FULL_SYNC
+        self._answer("full", descriptor)
+        return 0
+
+    def _answer(self, call: str, descriptor: int) -> None:
+        what = "directory" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        self.calls.append((call, what))
+        if (call, what) in self._refusals:
+            raise OSError(self._refusals[call, what], "refused")
+
+
+def test_where_fsync_is_not_enough_the_drive_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files.fcntl, "F_FULLFSYNC", FULL_SYNC, raising=False)
+    syncs = Syncs(monkeypatch, {})
+    write_atomic(tmp_path / "file", b"content")
+    assert syncs.calls == [("full", "file"), ("full", "directory")]
+
+
+@pytest.mark.parametrize("number", UNSUPPORTED)
+def test_a_file_system_without_the_full_call_gets_fsync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(files.fcntl, "F_FULLFSYNC", FULL_SYNC, raising=False)
+    syncs = Syncs(monkeypatch, {("full", "file"): number, ("full", "directory"): number})
+    write_atomic(tmp_path / "file", b"content")
+    assert syncs.calls == [(call, what) for what in ("file", "directory") for call in ("full", "fsync")]
+
+
+@pytest.mark.parametrize("refused", [("full", "file"), ("full", "directory"), ("fsync", "directory")])
+def test_a_broken_disk_is_never_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: tuple[str, str]
+) -> None:
+    if refused[0] == "full":
+        monkeypatch.setattr(files.fcntl, "F_FULLFSYNC", FULL_SYNC, raising=False)
+    syncs = Syncs(monkeypatch, {refused: errno.EIO})
+    with pytest.raises(StorageError, match="refused"):
+        write_atomic(tmp_path / "file", b"content")
+    assert syncs.calls[-1] == refused  # and nothing after it
+
+
+@pytest.mark.parametrize("number", UNSUPPORTED)
+def test_a_file_system_that_cannot_sync_directories_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    syncs = Syncs(monkeypatch, {("fsync", "directory"): number})
+    write_atomic(tmp_path / "file", b"content")
+    assert (tmp_path / "file").read_bytes() == b"content"
+    assert syncs.calls == [("fsync", "file"), ("fsync", "directory")]
+    syncs = Syncs(monkeypatch, {("fsync", "file"): number})
+    with pytest.raises(StorageError):  # of a file it would mean that nothing is safe
+        write_atomic(tmp_path / "file", b"other")
 
 
 def test_a_full_disk_is_a_storage_error_and_harms_nothing(

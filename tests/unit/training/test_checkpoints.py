@@ -231,6 +231,31 @@ def test_the_lock_is_let_go_after_an_error(tmp_path: Path) -> None:
         assert f"process {os.getpid()} on " in (tmp_path / "lock").read_text()
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_trained_on_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warnings: list[str], number: int
+) -> None:
+    def refuse(_stream: object, _operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(checkpoints.fcntl, "flock", refuse)
+    with locked(tmp_path / "model" / "training"):
+        assert f"process {os.getpid()} on " in (tmp_path / "model" / "training" / "lock").read_text()
+    (warning,) = warnings
+    assert warning == (
+        f"the file system of {tmp_path / 'model'} knows no locks: see to it that one run alone trains it"
+    )
+
+
+def test_trouble_with_the_lock_is_not_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_stream: object, _operation: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(checkpoints.fcntl, "flock", fail)
+    with pytest.raises(StorageError, match="Input/output error"), locked(tmp_path / "training"):
+        pytest.fail("it was not locked")
+
+
 def test_a_lock_that_points_elsewhere_is_not_written_to(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("years of work")
