@@ -108,7 +108,7 @@ class FreshWorkers:
 
 
 class _Worker:
-    """A process that was started afresh: tasks go in by standard input, records come out by standard output."""
+    """A process that was started afresh: it reads tasks and writes records, by pipes."""
 
     def __init__(self, role: Sequence[str], models: int) -> None:
         """Start it. `models` is a descriptor of the file that holds them."""
