@@ -19,8 +19,8 @@ from typing import Any
 # many busy processes as cores, two threads then make 5 to 20 steps a second out of 1,000 (recipes/LOG.md).
 # Never to look, which OMP_WAIT_POLICY=PASSIVE asks for, costs a quarter of the speed on a quiet machine.
 SPINS = "20000"
-_SPIN_VARIABLE = "GOMP_SPINCOUNT"
-WAIT_VARIABLES = (_SPIN_VARIABLE, "OMP_WAIT_POLICY")  # of the user, who knows better
+SPIN_VARIABLE = "GOMP_SPINCOUNT"
+WAIT_VARIABLES = (SPIN_VARIABLE, "OMP_WAIT_POLICY")  # of the user, who knows better
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 # Instructions that some kernel of training or of decoding is written for, as Linux calls them.
@@ -41,7 +41,7 @@ _OWN_GROUP = Path("/proc/self/cgroup")
 def prepare_environment() -> None:
     """Set how threads of libraries wait, where the environment does not say it. See `SPINS`."""
     if not any(name in os.environ for name in WAIT_VARIABLES):
-        os.environ[_SPIN_VARIABLE] = SPINS
+        os.environ[SPIN_VARIABLE] = SPINS
 
 
 def available_processors() -> int:

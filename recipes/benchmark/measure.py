@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+from seqkit.processors import SPIN_VARIABLE, SPINS
+
 Item = TypeVar("Item")
 SAMPLING = 0.05  # seconds between two looks at the memory
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -79,10 +81,17 @@ def interleaved(items: Sequence[Item], repeats: int, seed: int) -> Iterator[tupl
 
 
 def environment(threads: int, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment with every library's number of threads pinned; 0 leaves them alone."""
+    """This process's environment with every library's number of threads pinned.
+
+    0 is for seqkit, which pins what it needs by itself; threads wait as its command lets them, also in cases
+    that call the layers below it.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
-    pinned = dict.fromkeys(THREAD_VARIABLES, str(threads)) if threads else {}
-    return {**kept, **pinned, **(extra or {})}
+    if threads:
+        kept |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+    else:
+        kept.setdefault(SPIN_VARIABLE, SPINS)
+    return {**kept, **(extra or {})}
 
 
 def run_case(
