@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -73,3 +74,28 @@ def test_half_precision_needs_a_gpu() -> None:
 def test_bf16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch, has: bool, chosen: str) -> None:
     monkeypatch.setattr(device, "has_fast_bf16", lambda: has)
     assert resolve_precision("auto", torch.device("cpu")) == chosen
+
+
+def test_auto_is_the_processor_where_there_is_no_torch(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also where a driver is seen: a small install has nothing to use a GPU with."""
+    monkeypatch.setattr(device, "_DRIVER_SIGNS", (str(tmp_path),))
+    monkeypatch.setattr(device, "resolve_device", lambda _name: torch.device("cuda"))
+    assert not device.wants_processor("auto")
+    monkeypatch.setattr(device, "torch_is_installed", lambda: False)
+    assert device.wants_processor("auto")
+    assert device.wants_processor("cpu")
+    assert not device.wants_processor("cuda")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_torch_that_names_its_instructions_otherwise_trains_in_fp32(
+    monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    for feature in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        if known:
+            monkeypatch.setattr(torch.cpu, feature, lambda: True, raising=False)
+        else:
+            monkeypatch.delattr(torch.cpu, feature, raising=False)
+    assert device.resolve_precision("auto", torch.device("cpu")) == ("bf16" if known else "fp32")
