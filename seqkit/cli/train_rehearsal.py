@@ -15,19 +15,25 @@ if TYPE_CHECKING:
 
 def rehearse_training(options: TrainOptions, preset: str, *, as_json: bool, quiet: bool) -> None:
     """Take some steps and print what they say."""
-    from seqkit.training.rehearsal import better_preset, rehearse
+    from seqkit.training.rehearsal import rehearse
+    from seqkit.training.sizing import better_preset
 
     if not quiet:
         console.note("taking a dozen steps; nothing is written")
     found = rehearse(options)
-    better = better_preset(found.kind, preset, found.size)
+    choice = options.choice
+    better = better_preset(found.kind, preset, found.size) if choice is None else None
     if as_json:
-        write_results(
-            json_line({"schema": 1, **asdict(found), "preset": preset, "better_preset": better}) + "\n"
-        )
+        size = preset if choice is None else choice.size
+        reason = None if choice is None else choice.reason
+        record = {"schema": 1, **asdict(found), "preset": preset, "better_preset": better}
+        write_results(json_line({**record, "size": size, "size_reason": reason}) + "\n")
         return
-    width = max(len(name) for name, _ in _rows(found))
-    write_results("".join(f"{name:<{width}}  {value}\n" for name, value in _rows(found)))
+    rows = _rows(found)
+    if choice is not None:
+        rows = [("size", choice.size), ("chosen for", choice.reason), *rows]
+    width = max(len(name) for name, _ in rows)
+    write_results("".join(f"{name:<{width}}  {value}\n" for name, value in rows))
     if quiet:
         return
     if better is not None:
