@@ -19,7 +19,7 @@ from seqkit.cli import completion, console
 from seqkit.cli.options import MACHINE_PANEL, OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
 from seqkit.cli.output import json_line, write_results
 from seqkit.cli.report import REPORT, report_of_run
-from seqkit.cli.train_rehearsal import rehearse_training
+from seqkit.cli.train_rehearsal import rehearse_training, words_of_choice
 from seqkit.cli.train_settings import Settings
 from seqkit.config import DEFAULT_PRESET, PRESETS, Kind
 from seqkit.errors import ConfigError
@@ -245,9 +245,7 @@ def train(
                     finished = event
     assert finished is not None
     if json_lines:
-        size = preset or DEFAULT_PRESET if choice is None else choice.size
-        reason = None if choice is None else choice.reason
-        write_results(json_line({**_summary(model, finished), "size": size, "size_reason": reason}) + "\n")
+        write_results(json_line({**_summary(model, finished), **words_of_choice(choice)}) + "\n")
     if report:
         report_of_run(options, resolved, quiet=quiet)
     if not quiet:

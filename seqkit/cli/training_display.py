@@ -142,7 +142,7 @@ class TrainingDisplay:
                 precision=event.precision,
                 device=event.device,
                 threads=event.threads,
-                size=self.choice and self.choice.size,
+                chosen_size=self.choice and self.choice.size,
                 chosen_for=self.choice and self.choice.reason,
                 continued_after_step=event.step or None,
             )

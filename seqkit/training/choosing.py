@@ -63,7 +63,7 @@ def _measured(options: TrainOptions, config: Callable[[Mapping[str, Any]], Confi
         if options.signalled():
             raise Interrupted(
                 options.signalled(),
-                "stopped while the size of the model was chosen; nothing is written yet",
+                "stopped while the size was chosen; nothing is written yet",
                 hint="run the same command again",
             )
         points.append((task.parameters(size)[0], pace.tokens_per_second))

@@ -203,10 +203,12 @@ def choose(task: Task, speed: Speed, minutes: float, left: float) -> Choice:
             best = loss, size, rate
     assert best is not None  # the smallest size suits any corpus
     _, size, rate = best
-    tokens = FOR_STEPS * left * rate
+    tokens = max(FOR_STEPS * left, 0.0) * rate
     unit = "pairs" if task.kind == "translation" else "characters"
     time = f"{minutes:g} minute{'' if minutes == 1 else 's'}"
-    reason = f"{task.size:,} {unit}, {time} at {rate:,.0f} tokens/s are {tokens / task.tokens:.2g} epochs"
+    epochs = tokens / task.tokens
+    passes = f"{epochs:,.0f}" if epochs >= 10 else f"{epochs:.2g}"
+    reason = f"{task.size:,} {unit}, {time} at {rate:,.0f} tokens/s are {passes} epochs"
     return Choice(size.name, reason, size.values(task.kind, tokens))
 
 
