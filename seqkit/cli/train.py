@@ -180,7 +180,7 @@ def train(
     r"""Train a model on a corpus, or continue an interrupted run.
 
     Examples:
-        # twenty minutes, by the size that reaches most in them here; again, it continues an interrupted run
+        # twenty minutes; the same command again continues an interrupted run
         seqkit train corpus model --minutes 20
 
         # what would a larger model need? (time, memory, disk)

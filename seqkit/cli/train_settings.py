@@ -95,7 +95,7 @@ class Settings:
         """Settings that come with a size have the default preset's values, and say that they are open."""
         values = flatten(self.resolved().config)
         sizes = SIZES[self.kind]
-        keys = {key for size in sizes for key in size.values(self.kind, 0.0)}
+        keys = {key for size in sizes for key in size.values(self.kind, tokens=0.0, epochs=0.0)}
         origin = f"preset {DEFAULT_PRESET} for now: chosen at the start, for the budget"
         layer = Layer(origin, {key: values[key] for key in sorted(keys)})
         return resolve([layer, *self.layers], self.kind)

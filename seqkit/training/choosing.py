@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -54,11 +53,11 @@ def _measured(options: TrainOptions, config: Callable[[Mapping[str, Any]], Confi
     limit = SHARE * 60 * minutes
     points: list[tuple[int, float]] = []
     spent = 0.0
-    for size in (size for size in task.candidates if size in MEASURED[task.kind]):
+    for size in (size for size in task.candidates if size.name in MEASURED):
         if spent > limit / 2:
             break  # it is a slow machine, or a short budget: one size must do
         began = time.monotonic()
-        run = Run(replace(options, config=config(size.values(task.kind, math.inf))), corpus)
+        run = Run(replace(options, config=config(size.values(task.kind))), corpus)
         pace = pace_of(run, seconds=(limit - spent) / 2)
         if options.signalled():
             raise Interrupted(

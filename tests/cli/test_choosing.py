@@ -76,16 +76,20 @@ def test_a_whole_run(
 
 
 def test_the_speed_decides(
-    speed: Callable[[float | None], None], toy_corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    speed: Callable[[float | None], None],
+    toy_text_corpus: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    for rate, size in ((10.0, 256), (1e6, 384)):
+    for rate, size in ((10.0, "tiny"), (1e6, "tiny with 256 units")):
         speed(rate)
         capfd.readouterr()
-        model = tmp_path / str(size)
-        assert run([*words(toy_corpus, model, minutes=1), "--dry-run", "--json"]) == 0
+        model = tmp_path / size
+        command = ["train", str(toy_text_corpus), str(model), "--minutes", "1", *QUICK]
+        assert run([*command, "--dry-run", "--json"]) == 0
         found = json.loads(capfd.readouterr().out)
-        assert found["chosen_size"] == ("tiny" if size == 256 else "tiny with 384 units")
-        assert found["chosen_for"].startswith("343 pairs, 1 minute at ")
+        assert found["chosen_size"] == size
+        assert " characters, 1 minute at " in found["chosen_for"]
         assert found["better_preset"] is None
         assert not model.exists()
 
@@ -104,27 +108,28 @@ def test_dry_run_says_what_was_chosen(
 
 def test_a_killed_run_goes_on_with_its_size(
     speed: Callable[[float | None], None],
-    toy_corpus: Path,
+    toy_text_corpus: Path,
     tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     model, log = tmp_path / "model", tmp_path / "log"
-    command = words(toy_corpus, model, "--set", "training.checkpoint_every=1", minutes=60)
+    command = ["train", str(toy_text_corpus), str(model), "--minutes", "60", *QUICK]
+    command += ["--set", "training.checkpoint_every=1"]
     speed(1e6)
     child = start(command, log)
     reached = wait_for_step(model, 1)
     os.kill(child, signal.SIGKILL)
     assert wait(child, 60) == -signal.SIGKILL
-    assert 'chosen_size="tiny with 384 units"' in capfd.readouterr().err
+    assert 'chosen_size="tiny with 256 units"' in capfd.readouterr().err
     before = (model / "config.json").read_bytes()
 
     speed(None)  # on a machine where another size would be chosen: its speed is not asked for
     for more, named in (
         (
             ["--set", "training.learning_rate=1"],
-            "training.learning_rate = 0.004, but this command asks for 1.0",
+            "training.learning_rate = 0.01, but this command asks for 1.0",
         ),
-        (["--preset", "small"], "model.embedding_size = 192, but this command asks for 256"),
+        (["--preset", "small"], "model.hidden_size = 256, but this command asks for 384"),
         (["--minutes", "5"], "training.minutes = 60.0, but this command asks for 5.0"),
     ):
         assert run([*command, *more]) == ExitCode.USAGE
@@ -135,17 +140,17 @@ def test_a_killed_run_goes_on_with_its_size(
     assert wait(child, 60) == ExitCode.TERMINATED
     said = capfd.readouterr().err
     assert "continued_after_step=" in said
-    assert 'chosen_size="tiny with 384 units"' in said
+    assert 'chosen_size="tiny with 256 units"' in said
     assert (model / "config.json").read_bytes() == before
 
     speed(10.0)
     child = start([*command, "--restart"], log)
     end = time.monotonic() + 120
-    while hidden_size(model) != 256 and time.monotonic() < end:
+    while hidden_size(model) != 192 and time.monotonic() < end:
         time.sleep(0.05)
     os.kill(child, signal.SIGTERM)
     assert wait(child, 60) == ExitCode.TERMINATED
-    assert hidden_size(model) == 256
+    assert hidden_size(model) == 192
 
 
 def wait_for_step(model: Path, step: int) -> int:
