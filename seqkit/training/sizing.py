@@ -191,17 +191,17 @@ class Choice:
 
 def choose(task: Task, speed: Speed, minutes: float, left: float) -> Choice:
     """The size that promises the lowest loss for a budget of `minutes`, of which `left` seconds are left."""
-    curve = CURVES[task.kind]
+    curve, seconds = CURVES[task.kind], max(FOR_STEPS * left, 1.0)
     best: tuple[float, Size, float] | None = None  # loss, size, tokens per second
     for size in task.candidates:
         parameters, layers = task.parameters(size)
         rate = speed.tokens_per_second(parameters)
-        loss = curve.loss(layers, max(FOR_STEPS * left * rate, 1.0), task.tokens)
+        loss = curve.loss(layers, seconds * rate, task.tokens)
         if best is None or loss < best[0] - AS_GOOD:
             best = loss, size, rate
     assert best is not None  # the smallest size suits any corpus
     _, size, rate = best
-    tokens = max(FOR_STEPS * left, 0.0) * rate
+    tokens = seconds * rate
     unit = "pairs" if task.kind == "translation" else "characters"
     time = f"{minutes:g} minute{'' if minutes == 1 else 's'}"
     epochs = tokens / task.tokens

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,12 @@ from seqkit.training.sizing import (
 )
 
 # Measured validation losses, in nats, after so many million tokens of a schedule that ends there.
-SHAKESPEARE: dict[str, dict[float, float]] = {}
+SHAKESPEARE: dict[str, dict[float, float]] = {
+    "tiny": {1.3: 1.750, 2.6: 1.581},
+    "tiny with 256 units": {1.3: 1.719, 1.9: 1.582, 2.6: 1.539, 5.2: 1.466},
+    "small": {1.3: 1.633, 4.0: 1.446, 4.55: 1.418, 9.05: 1.381},
+    "base": {2.83: 1.481, 15.0: 1.350},
+}
 MULTI30K: dict[str, dict[float, float]] = {}
 CURVES = {"generation": SHAKESPEARE, "translation": MULTI30K}
 # Tokens per second of `tiny` and `small` on two cores.
@@ -32,6 +36,7 @@ SPEEDS: dict[tuple[Kind, str], tuple[float, float]] = {
     ("translation", "Zen 3 without bf16"): (5_000, 2_000),
     ("translation", "Zen 5 with bf16"): (27_000, 12_000),
 }
+NEAR = 1.6  # what was measured says something of budgets that are so many times as long or as short
 NATS = 0.03  # for translation about 0.5 BLEU
 
 
@@ -51,13 +56,15 @@ def speed_of(kind: Kind, machine: str) -> Speed:
     return Speed.through(list(zip(counts, SPEEDS[kind, machine], strict=True)))
 
 
-def measured(kind: Kind, name: str, millions: float) -> float:
-    """The loss of a size between the budgets that were measured, and a little beyond them."""
-    points = sorted(CURVES[kind][name].items())
+def measured(kind: Kind, name: str, millions: float) -> float | None:
+    """The loss of a size, linear in 1 / tokens between the budgets that were measured; None far from them."""
+    points = sorted(CURVES[kind].get(name, {}).items())
+    if not points or not points[0][0] / NEAR <= millions <= points[-1][0] * NEAR:
+        return None
     (left, low), (right, high) = next(
         pair for pair in itertools.pairwise(points) if millions <= pair[1][0] or pair[1] == points[-1]
     )
-    share = math.log(millions / left) / math.log(right / left)
+    share = (1 / millions - 1 / left) / (1 / right - 1 / left)
     return low + (high - low) * share
 
 
@@ -66,16 +73,14 @@ def measured(kind: Kind, name: str, millions: float) -> float:
 def test_the_choice_is_as_good_as_the_best_preset(kind: Kind, machine: str, longer: bool) -> None:
     minutes = {"generation": (3, 10), "translation": (5, 20)}[kind][longer]
     speed, corpus = speed_of(kind, machine), task(kind)
-    losses = {
-        size.name: measured(
-            kind,
-            size.name,
-            FOR_STEPS * 60 * minutes * speed.tokens_per_second(corpus.parameters(size)[0]) / 1e6,
-        )
-        for size in SIZES[kind]
-        if size.name in CURVES[kind]
-    }
+    losses = {}
+    for size in SIZES[kind]:
+        rate = speed.tokens_per_second(corpus.parameters(size)[0])
+        loss = measured(kind, size.name, FOR_STEPS * 60 * minutes * rate / 1e6)
+        if loss is not None:
+            losses[size.name] = loss
     choice = choose(corpus, speed, minutes, 60 * minutes)
+    assert len(losses) > 1
     assert losses[choice.size] <= min(losses.values()) + NATS, (choice, losses)
 
 
@@ -85,7 +90,9 @@ def test_three_minutes_of_two_slow_cores() -> None:
     choice = choose(corpus, speed, 3, 175)
     size = next(size for size in SIZES["generation"] if size.name == choice.size)
     rate = speed.tokens_per_second(corpus.parameters(size)[0])
-    assert measured("generation", choice.size, FOR_STEPS * 175 * rate / 1e6) <= 1.58
+    loss = measured("generation", choice.size, FOR_STEPS * 175 * rate / 1e6)
+    assert loss is not None
+    assert loss <= 1.58
 
 
 @pytest.mark.parametrize("kind", ["generation", "translation"])
@@ -98,7 +105,7 @@ def test_more_time_never_takes_a_smaller_size(kind: Kind) -> None:
             for minutes in (0.01, 0.1, 1, 3, 10, 30, 100, 1000)
         ]
         assert chosen == sorted(chosen)
-        assert chosen[0] == 0
+        assert chosen[0] == 0 or factor > 1
 
 
 @pytest.mark.parametrize("kind", ["generation", "translation"])
@@ -135,7 +142,7 @@ def test_no_time_at_all_takes_the_smallest() -> None:
     for left in (0.0, -20.0):
         choice = choose(task("generation"), Speed(1e-4, 1e-10), 0.1, left)
         assert choice.size == "tiny"
-        assert choice.reason.endswith("0.1 minutes at 6,338 tokens/s are 0 epochs")
+        assert choice.reason.endswith("0.1 minutes at 6,338 tokens/s are 0.0063 epochs")
 
 
 def test_what_a_choice_says() -> None:
