@@ -27,24 +27,27 @@ SHAKESPEARE: dict[str, dict[float, float]] = {
     "small": {1.3: 1.633, 4.0: 1.446, 4.55: 1.418, 9.05: 1.381},
     "base": {2.83: 1.481, 15.0: 1.350},
 }
-MULTI30K: dict[str, dict[float, float]] = {}
+MULTI30K: dict[str, dict[float, float]] = {
+    "tiny": {0.75: 3.312, 2.0: 2.234, 5.0: 1.851},
+    "small": {0.75: 2.949, 2.0: 1.964, 12.0: 1.557},
+}
 CURVES = {"generation": SHAKESPEARE, "translation": MULTI30K}
 # Tokens per second of `tiny` and `small` on two cores.
 SPEEDS: dict[tuple[Kind, str], tuple[float, float]] = {
     ("generation", "Zen 3 without bf16"): (19_000, 7_200),
     ("generation", "Zen 5 with bf16"): (70_000, 27_000),
-    ("translation", "Zen 3 without bf16"): (5_000, 2_000),
+    ("translation", "Zen 3 without bf16"): (6_500, 2_500),
     ("translation", "Zen 5 with bf16"): (27_000, 12_000),
 }
-NEAR = 1.6  # what was measured says something of budgets that are so many times as long or as short
-NATS = 0.03  # for translation about 0.5 BLEU
+NEAR = 1.6  # what was measured says something of budgets that are a little shorter
+NATS: dict[Kind, float] = {"generation": 0.03, "translation": 0.045}  # the latter is 0.5 BLEU
 
 
-def task(kind: Kind, *, size: int = 0, tokens: int = 0, **settings: Any) -> Task:
+def task(kind: Kind, *, size: int = 0, tokens: int = 0, settings: Mapping[str, Any] | None = None) -> Task:
     """tiny-shakespeare or Multi30k, or a corpus of another size with their vocabularies."""
 
     def config(values: Mapping[str, Any]) -> Config:
-        return resolve([Layer("size", values), Layer("--set", settings)], kind).config
+        return resolve([Layer("size", values), Layer("--set", settings or {})], kind).config
 
     if kind == "generation":
         return Task(kind, size or 1_003_854, tokens or 1_003_854, 324, 324, config)
@@ -57,9 +60,12 @@ def speed_of(kind: Kind, machine: str) -> Speed:
 
 
 def measured(kind: Kind, name: str, millions: float) -> float | None:
-    """The loss of a size, linear in 1 / tokens between the budgets that were measured; None far from them."""
+    """The loss of a size, linear in 1 / tokens between the budgets that were measured; None far below them.
+
+    Beyond them the line is too good, since text that is read again teaches less.
+    """
     points = sorted(CURVES[kind].get(name, {}).items())
-    if not points or not points[0][0] / NEAR <= millions <= points[-1][0] * NEAR:
+    if not points or millions < points[0][0] / NEAR:
         return None
     (left, low), (right, high) = next(
         pair for pair in itertools.pairwise(points) if millions <= pair[1][0] or pair[1] == points[-1]
@@ -81,7 +87,7 @@ def test_the_choice_is_as_good_as_the_best_preset(kind: Kind, machine: str, long
             losses[size.name] = loss
     choice = choose(corpus, speed, minutes, 60 * minutes)
     assert len(losses) > 1
-    assert losses[choice.size] <= min(losses.values()) + NATS, (choice, losses)
+    assert losses[choice.size] <= min(losses.values()) + NATS[kind], (choice, losses)
 
 
 def test_three_minutes_of_two_slow_cores() -> None:
@@ -108,19 +114,17 @@ def test_more_time_never_takes_a_smaller_size(kind: Kind) -> None:
         assert chosen[0] == 0 or factor > 1
 
 
-@pytest.mark.parametrize("kind", ["generation", "translation"])
-def test_more_text_never_takes_a_smaller_size(kind: Kind) -> None:
-    names = [size.name for size in SIZES[kind]]
-    sizes = [10**digits for digits in range(2, 9)]
-    for minutes in (3, 60, 3000):
-        chosen = [
-            names.index(
-                choose(task(kind, size=n, tokens=17 * n), Speed(2e-5, 2e-11), minutes, 60 * minutes).size
-            )
-            for n in sizes
-        ]
-        assert chosen == sorted(chosen), minutes
-    assert chosen[0] < chosen[-1] == names.index("base")
+def test_no_size_is_taken_that_the_text_cannot_fill() -> None:
+    cases: list[tuple[Kind, int, str]] = [
+        ("translation", 400, "tiny"),
+        ("translation", 29_000, "small"),
+        ("translation", 5_000_000, "base"),
+        ("generation", 50_000, "tiny with 256 units"),
+        ("generation", 500_000, "small"),
+        ("generation", 50_000_000, "base"),
+    ]
+    for kind, size, largest in cases:
+        assert choose(task(kind, size=size, tokens=17 * size), Speed(1e-6, 1e-12), 1e4, 6e5).size == largest
 
 
 @pytest.mark.parametrize("kind", ["generation", "translation"])
@@ -154,7 +158,7 @@ def test_what_a_choice_says() -> None:
 
 def test_settings_by_hand_count() -> None:
     plain = task("translation").parameters(Size("small"))[0]
-    assert task("translation", **{"model.cell": "gru"}).parameters(Size("small"))[0] < plain
+    assert task("translation", settings={"model.cell": "gru"}).parameters(Size("small"))[0] < plain
 
 
 @pytest.mark.parametrize("rates", [(19_000, 7_200), (57_300, 17_500)])
