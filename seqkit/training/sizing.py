@@ -74,8 +74,8 @@ class Curve:
     """The validation loss of a run whose schedule ends where its tokens do, in nats, up to a constant.
 
     `width` × P^-0.5 + `length` × P^-0.1 × T^-1.1, for P million parameters of the layers alone and T million
-    tokens. The form is that of Hoffmann et al. 2022, section 3.3, but a larger model also learns more from each
-    token. Text that is read again teaches less (`worth`).
+    tokens. The form is that of Hoffmann et al. 2022, section 3.3, but a larger model also learns more from
+    each token. Text that is read again teaches less (`worth`).
     """
 
     width: float
