@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from seqkit.arrays import Shapes
 from seqkit.config import Kind, ModelConfig
 from seqkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqkit.arrays import Shapes  # numpy, which a command that only counts can do without
 
 Parameter = tuple[str, tuple[int, ...]]
 _GATES = {"lstm": 4, "gru": 3, "rnn": 1}

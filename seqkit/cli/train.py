@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from types import FrameType
@@ -18,24 +19,15 @@ from seqkit.cli import completion, console
 from seqkit.cli.options import MACHINE_PANEL, OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
 from seqkit.cli.output import json_line, write_results
 from seqkit.cli.report import REPORT, report_of_run
-from seqkit.cli.train_rehearsal import rehearse_training
-from seqkit.config import (
-    DEFAULT_PRESET,
-    PRESETS,
-    Kind,
-    Layer,
-    Resolved,
-    assignment_layer,
-    file_layer,
-    flatten,
-    preset_layer,
-    resolve,
-)
+from seqkit.cli.train_rehearsal import rehearse_training, words_of_choice
+from seqkit.cli.train_settings import Settings
+from seqkit.config import DEFAULT_PRESET, PRESETS, Kind
 from seqkit.errors import ConfigError
 from seqkit.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from seqkit.training.events import Finished
+    from seqkit.training.sizing import Choice
 
 _STARTED = time.monotonic()  # as near to the process's start as this file gets: minutes count from here
 SETTINGS_PANEL = "Settings"
@@ -61,15 +53,16 @@ def train(
         ),
     ] = None,
     preset: Annotated[
-        str,
+        str | None,
         typer.Option(
             help=f"Size of the model: {', '.join(PRESETS['translation'])}. A translator's bring a budget of "
-            "30 epochs, a generator's of 1, 3 and 30 minutes and, for a GPU, 60 epochs.",
+            "30 epochs, a generator's of 1, 3 and 30 minutes and, for a GPU, 60 epochs. "
+            f"[default: what suits a budget in minutes on this machine, else {DEFAULT_PRESET}]",
             rich_help_panel=SETTINGS_PANEL,
             metavar="NAME",
             autocompletion=completion.presets,
         ),
-    ] = DEFAULT_PRESET,
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -213,28 +206,21 @@ def train(
         "training.on_nonfinite": on_nonfinite,
     }
     kind = _kind_of(corpus)
-    resolved = _resolve(
-        kind, preset, config, assignments or [], {key: v for key, v in named.items() if v is not None}
-    )
+    settings = Settings.of_command(kind, preset, config, assignments or [], named)
+    resolved = settings.resolved()
     if print_config:
-        write_results("".join(f"{line}\n" for line in _config_lines(resolved, as_json=json_lines)))
+        write_results("".join(f"{line}\n" for line in settings.lines(as_json=json_lines)))
         return
     if corpus is None or model is None:
         raise ConfigError(
             "train needs two directories: seqkit train CORPUS MODEL", hint="seqkit train --help"
         )
-    if dry_run:
-        options = TrainOptions(
-            corpus, model, resolved.config, device=device, threads=threads, init_from=init_from
-        )
-        rehearse_training(options, preset, as_json=json_lines, quiet=quiet)
-        return
     from seqkit.cli.training_display import TrainingDisplay
     from seqkit.training.events import Finished
     from seqkit.training.run import train_model
 
     finished: Finished | None = None
-    with _signals() as signalled, TrainingDisplay(kind, quiet=quiet) as display:
+    with _signals() as signalled:
         options = TrainOptions(
             corpus=corpus,
             model=model,
@@ -246,13 +232,20 @@ def train(
             started=_STARTED,
             signalled=lambda: signalled[0],
         )
-        for event in train_model(options):
-            display.show(event)
-            if isinstance(event, Finished):
-                finished = event
+        choice = _chosen(settings, options, quiet=quiet)
+        resolved = settings.resolved(choice)
+        options = replace(options, config=resolved.config, choice=choice)
+        if dry_run:
+            rehearse_training(options, preset or DEFAULT_PRESET, as_json=json_lines, quiet=quiet)
+            return
+        with TrainingDisplay(kind, choice, quiet=quiet) as display:
+            for event in train_model(options):
+                display.show(event)
+                if isinstance(event, Finished):
+                    finished = event
     assert finished is not None
     if json_lines:
-        write_results(json_line(_summary(model, finished)) + "\n")
+        write_results(json_line({**_summary(model, finished), **words_of_choice(choice)}) + "\n")
     if report:
         report_of_run(options, resolved, quiet=quiet)
     if not quiet:
@@ -268,26 +261,20 @@ def _kind_of(corpus: Path | None) -> Kind:
     return read_manifest(corpus).kind
 
 
-def _resolve(
-    kind: Kind, preset: str, config: Path | None, assignments: list[str], named: dict[str, object]
-) -> Resolved:
-    layers = [preset_layer(preset, kind)]
-    if config is not None:
-        layers.append(file_layer(config))
-    layers.append(assignment_layer(assignments))
-    layers.append(Layer("command line", named))
-    return resolve(layers, kind)
+def _chosen(settings: Settings, options: TrainOptions, *, quiet: bool) -> Choice | None:
+    """The size that the budget chose, now or when the run began; None where something else settles it."""
+    if options.init_from is not None or not settings.by_minutes:
+        return None
+    if settings.size_by_hand is not None:
+        if not quiet:
+            console.note(
+                f"{settings.size_by_hand} is set, so the budget chooses no size: the rest is that of "
+                f"preset {DEFAULT_PRESET}"
+            )
+        return None
+    from seqkit.training.choosing import size_for
 
-
-def _config_lines(resolved: Resolved, *, as_json: bool) -> list[str]:
-    """Every setting, its value and its origin, a line each."""
-    if not as_json:
-        return resolved.lines()
-    values = flatten(resolved.config)
-    return [
-        json_line({"schema": 1, "setting": key, "value": values[key], "origin": origin})
-        for key, origin in resolved.origins.items()
-    ]
+    return size_for(options, settings.config)
 
 
 @contextmanager

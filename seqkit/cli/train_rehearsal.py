@@ -11,29 +11,42 @@ from seqkit.cli.output import json_line, write_results
 if TYPE_CHECKING:
     from seqkit.training.options import TrainOptions
     from seqkit.training.rehearsal import Rehearsal
+    from seqkit.training.sizing import Choice
 
 
 def rehearse_training(options: TrainOptions, preset: str, *, as_json: bool, quiet: bool) -> None:
     """Take some steps and print what they say."""
-    from seqkit.training.rehearsal import better_preset, rehearse
+    from seqkit.training.rehearsal import rehearse
+    from seqkit.training.sizing import better_preset
 
     if not quiet:
         console.note("taking a dozen steps; nothing is written")
     found = rehearse(options)
-    better = better_preset(found.kind, preset, found.size)
+    choice = options.choice
+    better = better_preset(found.kind, preset, found.size) if choice is None else None
     if as_json:
-        write_results(
-            json_line({"schema": 1, **asdict(found), "preset": preset, "better_preset": better}) + "\n"
-        )
+        record = {"schema": 1, **asdict(found), "preset": preset, "better_preset": better}
+        write_results(json_line({**record, **words_of_choice(choice)}) + "\n")
         return
-    width = max(len(name) for name, _ in _rows(found))
-    write_results("".join(f"{name:<{width}}  {value}\n" for name, value in _rows(found)))
+    rows = _rows(found)
+    if choice is not None:
+        rows = [("chosen size", choice.size), ("chosen for", choice.reason), *rows]
+    width = max(len(name) for name, _ in rows)
+    write_results("".join(f"{name:<{width}}  {value}\n" for name, value in rows))
     if quiet:
         return
     if better is not None:
         console.note(f"a corpus of this size suits --preset {better}; README.md says what each is for")
     if found.disk_needed > found.disk_free:
         console.note(f"the disk is too full: free some space, or name a MODEL elsewhere than {options.model}")
+
+
+def words_of_choice(choice: Choice | None) -> dict[str, str | None]:
+    """What a summary says of the size that the budget chose."""
+    return {
+        "chosen_size": None if choice is None else choice.size,
+        "chosen_for": None if choice is None else choice.reason,
+    }
 
 
 def _rows(found: Rehearsal) -> list[tuple[str, str]]:

@@ -19,6 +19,8 @@ from seqkit.training.events import Event, Finished, Progress, Started, Validated
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from seqkit.training.sizing import Choice
+
 LOG_SECONDS = 30.0  # between two lines where standard error is no terminal
 TELLING_SECONDS, TELLING_STEPS = 3.0, 5  # after the first step: how long it will all take is known
 _BEST_MARK = 8  # columns
@@ -80,8 +82,9 @@ _LOGGED: dict[Kind, dict[str, str]] = {
 class TrainingDisplay:
     """A live area and a permanent row a validation on a terminal; `key=value` lines elsewhere."""
 
-    def __init__(self, kind: Kind, *, quiet: bool) -> None:
+    def __init__(self, kind: Kind, choice: Choice | None = None, *, quiet: bool) -> None:
         self.kind = kind
+        self.choice = choice  # of the size, by the budget
         self.quiet = quiet
         self.columns: list[_Column] = []  # that stand in the last header
         self.panel = TrainingPanel(_CHARTED[kind][0])
@@ -142,11 +145,16 @@ class TrainingDisplay:
                 precision=event.precision,
                 device=event.device,
                 threads=event.threads,
+                chosen_size=self.choice and self.choice.size,
+                chosen_for=self.choice and self.choice.reason,
                 continued_after_step=event.step or None,
             )
             return
         if event.step:
             console.row(f"continuing after step {event.step:,}")
+        if self.choice is not None:
+            console.row(f"size {self.choice.size}, chosen for the budget:")
+            console.row(f"  {self.choice.reason}")
         console.row(
             f"{event.parameters / 1e6:.2f} M parameters, {event.size:,} "
             f"{'pairs' if event.kind == 'translation' else 'characters'}, "

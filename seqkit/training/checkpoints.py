@@ -210,16 +210,31 @@ def remove_candidates(training: Path, keep: set[int]) -> None:
             remove_file(path)
 
 
-def _load(path: Path) -> Checkpoint:
+def newest_state(training: Path) -> dict[str, Any] | None:
+    """The state of the newest checkpoint whose state is whole, without its tensors; None for none."""
+    for path in reversed(_all(training)):
+        with suppress(SeqkitError):
+            state = parse_json(_contents(path, ("state.json",))["state.json"], str(path / "state.json"))
+            return state if isinstance(state, dict) else None
+    return None
+
+
+def _contents(path: Path, names: Sequence[str]) -> dict[str, bytes]:
+    """Files of a checkpoint, as its manifest says that they are."""
     manifest = parse_sealed_json(read_regular(path / _MANIFEST, limit=JSON_LIMIT), str(path / _MANIFEST))
     if not isinstance(manifest, dict) or manifest.keys() != set(_FILES):
         raise DataError("it names other files than a checkpoint has", where=str(path / _MANIFEST))
     contents = {}
-    for name in _FILES:
+    for name in names:
         content = read_regular(path / name, limit=_LIMIT)
         if manifest[name] != {"sha256": sha256(content), "size": len(content)}:
             raise DataError(f"{name} is not what the checkpoint's manifest says", where=str(path / name))
         contents[name] = content
+    return contents
+
+
+def _load(path: Path) -> Checkpoint:
+    contents = _contents(path, _FILES)
     tensors = {
         part: weights.from_bytes(contents[f"{part}.safetensors"], None, str(path / f"{part}.safetensors"))
         for part in ("weights", "averages", "optimizer", "carried")

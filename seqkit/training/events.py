@@ -10,6 +10,7 @@ from seqkit.errors import ModelError
 from seqkit.training.health import GradientHealth
 from seqkit.training.loop import StepReport
 from seqkit.training.rows import Row
+from seqkit.training.sizing import Choice
 from seqkit.training.validation import Measured
 
 
@@ -95,6 +96,7 @@ class RunState:
     health: GradientHealth = field(default_factory=GradientHealth)
     scaler: dict[str, Any] = field(default_factory=dict)
     init_from: str = ""  # the model that the run began with
+    choice: Choice | None = None  # of the size, where the budget chose it
     failures: int = 0  # steps in a row whose gradient was not finite
     rollbacks: int = 0  # how often it went back to a checkpoint, and halved its rate
     finished: str = ""
@@ -103,7 +105,8 @@ class RunState:
     def from_dict(cls, values: dict[str, Any], where: str) -> RunState:
         """Read back what `dataclasses.asdict` gave; ModelError when these are not the names of today."""
         try:
-            return cls(**{**values, "health": GradientHealth(**values["health"])})
+            health, choice = GradientHealth(**values["health"]), Choice.from_dict(values.get("choice"))
+            return cls(**{**values, "health": health, "choice": choice})
         except (TypeError, KeyError) as error:
             raise ModelError(
                 "the checkpoint was written by another version of seqkit",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqkit.config import Config
+from seqkit.training.sizing import Choice
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class TrainOptions:
     """What to train, on what and where.
 
     `started` is the `time.monotonic()` from which a budget in minutes counts; `signalled` returns the number
-    of a signal that asks the run to end, or 0.
+    of a signal that asks the run to end, or 0. `choice` says that the budget chose the size, which `config`
+    has already; the run remembers it.
     """
 
     corpus: Path
@@ -25,5 +27,6 @@ class TrainOptions:
     threads: int | None = None
     restart: bool = False
     init_from: Path | None = None
+    choice: Choice | None = None
     started: float = field(default_factory=time.monotonic)
     signalled: Callable[[], int] = lambda: 0

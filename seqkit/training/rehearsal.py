@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 import shutil
 import sys
@@ -21,11 +22,14 @@ from seqkit.training.options import TrainOptions
 from seqkit.training.run import Run
 
 FIRST, MEASURED = 2, 10  # steps; kernels are made in the first ones
-# Pairs, or characters, that a preset suits, from and to (the recipes, and the README's table).
-_SUITS: dict[Kind, dict[str, tuple[float, float]]] = {
-    "translation": {"tiny": (0, 20e3), "small": (5e3, 300e3), "base": (100e3, 3e6), "large": (1e6, 1e15)},
-    "generation": {"tiny": (0, 1e6), "small": (200e3, 5e6), "base": (1e6, 50e6), "large": (20e6, 1e15)},
-}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast steps are: seconds per step, tokens of the target side per second, without padding."""
+
+    seconds: float
+    tokens_per_second: float
 
 
 @dataclass(frozen=True)
@@ -53,15 +57,8 @@ def rehearse(options: TrainOptions) -> Rehearsal:
     keep_memory(options.config.model.hidden_size)
     run = Run(options, Corpus.open(options.corpus, verify=True))
     config = options.config.training
-    reports = train_steps(run.learner, _work(run), lambda _step: 0.0, config.seed, config.clip_norm, 0)
-    tokens, began = 0, 0.0
-    for report in reports:
-        if report.step == FIRST:
-            began = time.monotonic()
-        elif report.step > FIRST:
-            tokens += report.positions
-    pace = (time.monotonic() - began) / MEASURED  # seconds a step
-    steps = run.budget.total_steps or max(1, int(60 * config.minutes / pace))
+    pace = pace_of(run)
+    steps = run.budget.total_steps or max(1, int(60 * config.minutes / pace.seconds))
     parts = [*run.model.parameters(), *_optimizer_tensors(run)]
     average = run.learner.average
     parts += [] if average is None else average.average
@@ -76,22 +73,32 @@ def rehearse(options: TrainOptions) -> Rehearsal:
         threads=run.threads,
         steps=steps,
         epochs=steps / run.budget.steps_per_epoch,
-        seconds=steps * pace if run.budget.total_steps else 60 * config.minutes,
+        seconds=steps * pace.seconds if run.budget.total_steps else 60 * config.minutes,
         timed=not run.budget.total_steps,
-        tokens_per_second=tokens / (MEASURED * pace),
+        tokens_per_second=pace.tokens_per_second,
         peak_memory=_peak_memory(),
         disk_needed=(KEPT + 1) * checkpoint + (1 + config.average_best) * weights,
         disk_free=shutil.disk_usage(_existing(options.model)).free,
     )
 
 
-def better_preset(kind: Kind, preset: str, size: int) -> str | None:
-    """The next preset that suits a corpus when the one named does not; else None."""
-    low, _ = _SUITS[kind][preset]
-    fitting = [name for name, (least, most) in _SUITS[kind].items() if least <= size <= most]
-    if preset in fitting:
-        return None
-    return fitting[-1] if size < low else fitting[0]
+def pace_of(run: Run, seconds: float = math.inf) -> Pace:
+    """Measure some real steps of a run, in memory alone: fewer where they would take more than `seconds`.
+
+    At least one step is taken. The first ones, in which kernels are made, count only where they are all.
+    """
+    training = run.config.training
+    ends, tokens = [time.monotonic()], [0]  # after each step
+    for report in train_steps(
+        run.learner, _work(run), lambda _step: 0.0, training.seed, training.clip_norm, 0
+    ):
+        ends.append(time.monotonic())
+        tokens.append(tokens[-1] + report.positions)
+        if ends[-1] - ends[0] > seconds or run.options.signalled():
+            break
+    first = min(FIRST, len(ends) - 2)
+    took = max(ends[-1] - ends[first], 1e-6)
+    return Pace(took / (len(ends) - 1 - first), (tokens[-1] - tokens[first]) / took)
 
 
 def _work(run: Run) -> Iterator[StepBatches]:

@@ -92,7 +92,7 @@ class Run:
         self.task = build_task(corpus, self.config, self.network)
         self.plan, self.plan_epoch = self.task.batches.plan(0), 0
         self.batches_per_epoch = batches_per_epoch = len(self.plan)
-        self.state = RunState()
+        self.state = RunState(choice=options.choice)
         self.budget = Budget(
             training, max(1, batches_per_epoch // training.accumulate), options.started, self.state
         )

@@ -11,7 +11,7 @@ import pytest
 
 from seqkit import cli, model_directory
 from seqkit.errors import ExitCode
-from seqkit.training.rehearsal import better_preset
+from seqkit.training.sizing import better_preset
 from tests.conftest import toy_assignments
 
 Usage = namedtuple("Usage", "total used free")
