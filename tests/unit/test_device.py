@@ -87,15 +87,3 @@ def test_auto_is_the_processor_where_there_is_no_torch(
     assert device.wants_processor("auto")
     assert device.wants_processor("cpu")
     assert not device.wants_processor("cuda")
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_a_torch_that_names_its_instructions_otherwise_trains_in_fp32(
-    monkeypatch: pytest.MonkeyPatch, known: bool
-) -> None:
-    for feature in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
-        if known:
-            monkeypatch.setattr(torch.cpu, feature, lambda: True, raising=False)
-        else:
-            monkeypatch.delattr(torch.cpu, feature, raising=False)
-    assert device.resolve_precision("auto", torch.device("cpu")) == ("bf16" if known else "fp32")
