@@ -16,9 +16,11 @@ from typing import Any
 
 # A thread of GNU OpenMP that is done waits for the others by looking again and again, so many times, before
 # it sleeps. A training step has about a thousand such waits. By default it looks for milliseconds: beside as
-# many busy processes as cores, two threads then make 5 to 20 steps a second out of 1,000 (recipes/LOG.md).
-# Never to look, which OMP_WAIT_POLICY=PASSIVE asks for, costs a quarter of the speed on a quiet machine.
-SPINS = "20000"
+# many busy processes as cores training then nearly stands still. Never to look, which OMP_WAIT_POLICY=PASSIVE
+# asks for, costs a quarter of the speed on a quiet machine. A few tenths of a millisecond cost neither
+# (recipes/LOG.md). Between two looks is a `pause`, which takes up to 140 cycles on Intel's processors since
+# Skylake (Intel's optimization manual, "Pause Latency in Skylake"), several times as long as on others.
+SPINS, SPINS_OF_INTEL = "20000", "2000"
 SPIN_VARIABLE = "GOMP_SPINCOUNT"
 WAIT_VARIABLES = (SPIN_VARIABLE, "OMP_WAIT_POLICY")  # of the user, who knows better
 THREADS_VARIABLE = "OMP_NUM_THREADS"
@@ -39,9 +41,15 @@ _OWN_GROUP = Path("/proc/self/cgroup")
 
 
 def prepare_environment() -> None:
-    """Set how threads of libraries wait, where the environment does not say it. See `SPINS`."""
+    """Set how threads of libraries wait, where the environment does not say it."""
     if not any(name in os.environ for name in WAIT_VARIABLES):
-        os.environ[SPIN_VARIABLE] = SPINS
+        os.environ[SPIN_VARIABLE] = spins()
+
+
+def spins(path: Path | None = None) -> str:
+    """How often a thread looks before it sleeps; see `SPINS`."""
+    vendor = _processor_facts(path or _FACTS).get("vendor_id")
+    return SPINS_OF_INTEL if vendor == "GenuineIntel" else SPINS
 
 
 def available_processors() -> int:

@@ -154,7 +154,7 @@ def test_a_system_that_says_nothing_of_its_processor(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("said", "spins"),
-    [({}, processors.SPINS), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+    [({}, processors.spins()), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
 )
 def test_threads_spin_shortly_unless_the_user_says_how_they_wait(
     monkeypatch: pytest.MonkeyPatch, said: dict[str, str], spins: str | None
@@ -162,6 +162,15 @@ def test_threads_spin_shortly_unless_the_user_says_how_they_wait(
     monkeypatch.setattr(os, "environ", dict(said))
     prepare_environment()
     assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+def test_threads_of_a_processor_whose_pauses_are_long_look_less_often(tmp_path: Path) -> None:
+    path = tmp_path / "cpuinfo"
+    path.write_text(ZEN_3)
+    assert processors.spins(path) == "20000"
+    path.write_text(ZEN_3.replace("AuthenticAMD", "GenuineIntel"))
+    assert processors.spins(path) == "2000"
+    assert processors.spins(tmp_path / "missing") == "20000"
 
 
 def threads_of_blas() -> list[int]:
