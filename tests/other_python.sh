@@ -21,7 +21,8 @@ TESTS=(tests/unit/data tests/unit/decoding tests/unit/metrics tests/unit/steppin
     tests/unit/test_captions.py tests/unit/test_captions_german.py tests/cli/test_output.py)
 for file in data/test_batching data/test_stream_batches stepping/test_cells stepping/test_fixed_point \
     stepping/test_language stepping/test_torch_translation evaluation/test_cell_relations \
-    evaluation/test_cells evaluation/test_dynamic evaluation/test_language evaluation/test_protocols; do
+    evaluation/test_cells evaluation/test_dynamic evaluation/test_language evaluation/test_protocols \
+    evaluation/test_stepwise; do
     TESTS+=("--ignore=tests/unit/$file.py")
 done
 
