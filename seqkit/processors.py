@@ -17,10 +17,9 @@ from typing import Any
 # A thread of GNU OpenMP that is done waits for the others by looking again and again, so many times, before
 # it sleeps. A training step has about a thousand such waits. By default it looks for milliseconds: beside as
 # many busy processes as cores training then nearly stands still. Never to look, which OMP_WAIT_POLICY=PASSIVE
-# asks for, costs a quarter of the speed on a quiet machine. A few tenths of a millisecond cost neither
-# (recipes/LOG.md). Between two looks is a `pause`, which takes up to 140 cycles on Intel's processors since
-# Skylake (Intel's optimization manual, "Pause Latency in Skylake"), several times as long as on others.
-SPINS, SPINS_OF_INTEL = "20000", "2000"
+# asks for, costs up to a quarter of the speed on a quiet machine. The first number costs nothing there; where
+# every processor is taken already, the second gives two threads their share (recipes/LOG.md).
+SPINS, SPINS_BESIDE_OTHERS = "20000", "2000"
 SPIN_VARIABLE = "GOMP_SPINCOUNT"
 WAIT_VARIABLES = (SPIN_VARIABLE, "OMP_WAIT_POLICY")  # of the user, who knows better
 THREADS_VARIABLE = "OMP_NUM_THREADS"
@@ -36,6 +35,7 @@ _FAST_BF16 = (
 )  # for which PyTorch has kernels of training that are faster than fp32
 
 _FACTS = Path("/proc/cpuinfo")  # of processors, in Linux
+_LOAD = Path("/proc/loadavg")
 _GROUPS = Path("/sys/fs/cgroup")  # where Linux shows control groups of version 2
 _OWN_GROUP = Path("/proc/self/cgroup")
 
@@ -46,10 +46,13 @@ def prepare_environment() -> None:
         os.environ[SPIN_VARIABLE] = spins()
 
 
-def spins(path: Path | None = None) -> str:
-    """How often a thread looks before it sleeps; see `SPINS`."""
-    vendor = _processor_facts(path or _FACTS).get("vendor_id")
-    return SPINS_OF_INTEL if vendor == "GenuineIntel" else SPINS
+def spins(load: Path = _LOAD) -> str:
+    """How often a thread looks before it sleeps, told from how many tasks want a processor at this moment."""
+    try:
+        running = int(load.read_text().split()[3].split("/")[0]) - 1  # but this one
+    except (OSError, ValueError, IndexError):  # not Linux
+        return SPINS
+    return SPINS_BESIDE_OTHERS if running >= (os.cpu_count() or 1) else SPINS
 
 
 def available_processors() -> int:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import statistics
 import subprocess
@@ -29,6 +30,8 @@ from typing import Any
 
 from neighbours import available_cores, busy
 from texts import lines_of
+
+from seqkit.processors import SPIN_VARIABLE
 
 SEQKIT = (sys.executable, "-m", "seqkit")
 LOOK = 0.02  # seconds between two looks at what a run has written
@@ -261,6 +264,7 @@ def bulk_speed(model: Path, text: Path, *, beam: int, pairs: int, threads: int) 
 
 def main() -> None:
     """Measure and print."""
+    os.environ.pop(SPIN_VARIABLE, None)  # the command looks who is beside it, and decides
     options = _options()
     began = time.monotonic()
     run = {"pairs": options.pairs, "threads": options.threads}

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from seqkit.processors import SPIN_VARIABLE, spins
+from seqkit.processors import SPIN_VARIABLE, SPINS
 
 Item = TypeVar("Item")
 SAMPLING = 0.05  # seconds between two looks at the memory
@@ -90,7 +90,7 @@ def environment(threads: int, extra: Mapping[str, str] | None = None) -> dict[st
     if threads:
         kept |= dict.fromkeys(THREAD_VARIABLES, str(threads))
     else:
-        kept.setdefault(SPIN_VARIABLE, spins())
+        kept.setdefault(SPIN_VARIABLE, SPINS)
     return {**kept, **(extra or {})}
 
 

@@ -154,23 +154,28 @@ def test_a_system_that_says_nothing_of_its_processor(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("said", "spins"),
-    [({}, processors.spins()), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+    [({}, "7"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
 )
 def test_threads_spin_shortly_unless_the_user_says_how_they_wait(
     monkeypatch: pytest.MonkeyPatch, said: dict[str, str], spins: str | None
 ) -> None:
     monkeypatch.setattr(os, "environ", dict(said))
+    monkeypatch.setattr(processors, "spins", lambda: "7")
     prepare_environment()
     assert os.environ.get("GOMP_SPINCOUNT") == spins
 
 
-def test_threads_of_a_processor_whose_pauses_are_long_look_less_often(tmp_path: Path) -> None:
-    path = tmp_path / "cpuinfo"
-    path.write_text(ZEN_3)
-    assert processors.spins(path) == "20000"
-    path.write_text(ZEN_3.replace("AuthenticAMD", "GenuineIntel"))
-    assert processors.spins(path) == "2000"
-    assert processors.spins(tmp_path / "missing") == "20000"
+def test_threads_look_less_often_where_every_processor_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    load = tmp_path / "loadavg"
+    assert processors.spins(load) == "20000", "a system that does not tell"
+    for running, expected in ((1, "20000"), (4, "20000"), (5, "2000"), (40, "2000")):
+        load.write_text(f"0.52 0.58 0.59 {running}/467 12345\n")
+        assert processors.spins(load) == expected
+    load.write_text("0.52\n")
+    assert processors.spins(load) == "20000"
 
 
 def threads_of_blas() -> list[int]:
