@@ -121,7 +121,7 @@ def _forced(result: Mapping[str, Any]) -> str:
     variables = result.get("forced", {})
     if not variables:
         return ""
-    said = ", ".join(f"`{name}={value}`" for name, value in variables.items())
+    said = ", ".join(f"`{name}={value}`" for name, value in sorted(variables.items()))
     return (
         "**Held back, as on a processor with AVX2 alone**: this one has more. seqkit trains in fp32 and "
         f"decodes with unsigned bytes; every library that has a switch is told: {said}. ONNX Runtime has "
