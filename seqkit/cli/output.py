@@ -72,6 +72,18 @@ def draw(renderable: RenderableType) -> None:
 
 
 @contextmanager
+def _opened(target: int | Path, output: Path) -> Iterator[BinaryIO]:
+    """A descriptor, or a device, to write to; errors name the `output`. A closed pipe is the caller's."""
+    try:
+        with open(target, "wb") as stream:
+            yield stream
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise output_error(output, error) from error
+
+
+@contextmanager
 def destination(output: Path | None, *, markup: bool = False) -> Iterator[BinaryIO]:
     """The stream for results: standard output without `output`; for `markup` see there."""
     if output is None:
@@ -83,22 +95,12 @@ def destination(output: Path | None, *, markup: bool = False) -> Iterator[Binary
             copy = os.dup(descriptor)
         except OSError as error:
             raise output_error(output, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from error
-        try:
-            with open(copy, "wb") as stream:
-                yield stream
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise output_error(output, error) from error
+        with _opened(copy, output) as stream:
+            yield stream
     elif _exists(output) and not output.is_file():
         # A device or a pipe is written to: the atomic writer would put a file in its place.
-        try:
-            with open(output, "wb") as device:
-                yield device
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise output_error(output, error) from error
+        with _opened(output, output) as stream:
+            yield stream
     else:
         with atomic_writer(Path(os.path.realpath(output))) as stream:
             yield stream
