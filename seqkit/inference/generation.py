@@ -190,6 +190,8 @@ class TextGenerator:
         """Batches are dealt out to the processes; what is not yet due is kept until it is."""
         processes = min(self._processes, len(batches))
         if can_fork():
+            with single_threaded_blas():
+                self._stepper.complete_tables()
             dealt = [batches[first::processes] for first in range(processes)]
             records = in_processes([partial(self._share, tokens, state, each, options) for each in dealt])
         else:

@@ -230,6 +230,7 @@ class Translator:
         size = sum(len(piece.ids) for batch in work for piece in batch) * options.beam_size
         processes = min(self._processes, len(work))
         if processes > 1 and size >= WORTH_SHARING and can_fork():
+            self._complete_tables()
             records = in_processes(
                 [partial(self._share, work, process, processes, options) for process in range(processes)]
             )
@@ -243,6 +244,11 @@ class Translator:
         for content in records:
             number, found = json.loads(content)
             yield number, [[_hypothesis(record) for record in some] for some in found]
+
+    @single_threaded_blas()
+    def _complete_tables(self) -> None:
+        for model in self._models:
+            model.complete_tables()
 
     def _share(
         self, work: Sequence[Sequence[Piece]], first: int, step: int, options: TranslateOptions

@@ -16,9 +16,10 @@ import numpy as np
 
 from seqkit.config import ModelConfig
 from seqkit.errors import ModelError
-from seqkit.stepping.affine import Affine, add_rows, grouped
+from seqkit.stepping.affine import Affine
 from seqkit.stepping.cells import GATES, RecurrentWeights, Rounding, cell_step
 from seqkit.stepping.grid import Grid, Precision
+from seqkit.stepping.tables import EmbeddedTable
 
 
 class FixedPointStepper:
@@ -47,13 +48,13 @@ class FixedPointStepper:
             RecurrentWeights.of(self.cell, parameters, f"decoder.layers.{number}")
             for number in range(self.layer_count)
         ]
-        self.table = grouped(embedding @ weights[0].inward.T + weights[0].bias, GATES[self.cell])
+        self.table = EmbeddedTable(embedding, weights[0].inward, weights[0].bias, GATES[self.cell])
         self.layers = [self._recurrent(number, layer) for number, layer in enumerate(weights)]
         self.readout: Affine | None = None
         if tied:
             weight, bias = (parameters[f"decoder.readout.{part}"] for part in ("weight", "bias"))
             ours, theirs = np.split(weight, [self.hidden_size], axis=1)  # (R, H), (R, E)
-            self.readout_table = grouped(embedding @ theirs.T + bias, 1)  # (1, V, R)
+            self.readout_table = EmbeddedTable(embedding, theirs, bias, 1)
             self.readout = Affine(np.tile(ours, self.layer_count), None, self.grid)
         else:
             output = np.tile(output, self.layer_count)  # (V, L * H)
@@ -63,6 +64,12 @@ class FixedPointStepper:
     def _recurrent(self, number: int, weights: RecurrentWeights) -> Affine:
         weight = np.concatenate([weights.inward] * number + [weights.recurrent], axis=1)  # (G, (number+1)*H)
         return Affine(weight, weights.bias if number else None, self.grid, GATES[self.cell])
+
+    def complete_tables(self) -> None:
+        """Compute what would be computed when it is first needed: before copies of this process share it."""
+        self.table.complete()
+        if self.readout is not None:
+            self.readout_table.complete()
 
     def read(self, tokens: np.ndarray) -> Rows:
         """The state, of one row, after a text of tokens (T,)."""
@@ -96,7 +103,7 @@ class FixedPointStepper:
         """The logits (N, V) behind tokens (N,) that were read last; the state stays."""
         if self.readout is not None:
             state.map_readout()
-            add_rows(self.readout_table, tokens, state.readouts, state.readout_rows)
+            self.readout_table.add_to(state.readouts, tokens, state.readout_rows)
             np.tanh(state.readouts, state.readouts)
             self._round(state.readouts[0], state.rounded_readouts)
         state.map_output()
@@ -117,7 +124,7 @@ class FixedPointStepper:
         for map_layer, memory, hidden in state.layers:
             map_layer()
             if first:
-                add_rows(self.table, tokens, gates, state.gate_rows)
+                self.table.add_to(gates, tokens, state.gate_rows)
                 first = False
             cell(memory, hidden)
 

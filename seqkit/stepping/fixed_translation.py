@@ -13,12 +13,13 @@ import numpy as np
 
 from seqkit.config import ModelConfig
 from seqkit.decoding.beam import Continuations
-from seqkit.stepping.affine import Affine, add_rows
+from seqkit.stepping.affine import Affine
 from seqkit.stepping.cells import GATES, RecurrentWeights, Rounding, cell_step
-from seqkit.stepping.encoder import FixedPointEncoder, embedded
+from seqkit.stepping.encoder import FixedPointEncoder
 from seqkit.stepping.grid import Grid
 from seqkit.stepping.memory import FixedPointAttention, Memory
 from seqkit.stepping.selection import CLASSES, best_columns, log_normalizers, restrict
+from seqkit.stepping.tables import EmbeddedTable
 
 _BLOCK_ROWS = 64  # whose logits fit into a processor's cache
 
@@ -51,7 +52,7 @@ class FixedPointModel:
             RecurrentWeights.of(config.cell, parameters, f"decoder.layers.{number}")
             for number in range(layers)
         ]
-        self.table = embedded(embedding, weights[0].inward, weights[0].bias, groups)
+        self.table = EmbeddedTable(embedding, weights[0].inward, weights[0].bias, groups)
         # What is read from several layers is their sum: (a + b) W is [a, b] [W; W].
         below = [np.tile(weight.inward[:, :hidden], number) for number, weight in enumerate(weights)]
         self.layers = [
@@ -66,7 +67,7 @@ class FixedPointModel:
         readout, bias = _doubles(parameters["decoder.readout.weight"]), parameters["decoder.readout.bias"]
         ours, context, theirs = np.split(readout, [hidden, 2 * hidden], axis=1)
         self.readout = Affine(np.tile(ours, layers), None, grid)
-        self.readout_table = embedded(embedding, theirs, bias, 1)
+        self.readout_table = EmbeddedTable(embedding, theirs, bias, 1)
         # The context goes to the readout and to all layers above the first.
         self.contexts = [Affine(context, None, grid)]
         self.contexts += [Affine(weight.inward[:, hidden:], None, grid, groups) for weight in weights[1:]]
@@ -77,6 +78,12 @@ class FixedPointModel:
             np.pad(output_bias, (0, missing), constant_values=-np.inf),
             grid,
         )
+
+    def complete_tables(self) -> None:
+        """Compute what would be computed when it is first needed: before copies of this process share it."""
+        self.encoder.complete_tables()
+        self.table.complete()
+        self.readout_table.complete()
 
 
 def _doubles(values: np.ndarray) -> np.ndarray:
@@ -162,7 +169,7 @@ class _ModelStep:
         """Take the last tokens (N,) in; the attention's weights (B, A, k, S)."""
         model, work = self.model, state.workspace
         work.layers[0]()
-        add_rows(model.table, tokens, work.gates, work.gate_rows)
+        model.table.add_to(work.gates, tokens, work.gate_rows)
         work.cell(state.memories[0], work.hidden[0])
         weights = self._attend(state)
         for number in range(1, model.layer_count):
@@ -170,7 +177,7 @@ class _ModelStep:
             np.add(work.gates, work.additions[number], out=work.gates)
             work.cell(state.memories[number], work.hidden[number])
         work.readout()
-        add_rows(model.readout_table, tokens, work.readouts, work.readout_rows)
+        model.readout_table.add_to(work.readouts, tokens, work.readout_rows)
         np.add(work.readouts, work.additions[0], out=work.readouts)
         np.tanh(work.readouts, out=work.readouts)
         self._round(work.readouts[0], work.rounded_readouts)
