@@ -40,7 +40,7 @@ from seqkit.files import (
     to_sealed_json,
     write_atomic,
 )
-from seqkit.parameters import check_vocabularies, parameter_shapes
+from seqkit.network.blueprint import Blueprint, check_vocabularies
 from seqkit.shortlist import Shortlist
 
 if TYPE_CHECKING:
@@ -105,6 +105,12 @@ class LoadedModel:
         return {name: parameter.detach().float().cpu().numpy() for name, parameter in named}
 
     @cached_property
+    def blueprint(self) -> Blueprint:
+        """The network as data; the parameters have its names and shapes."""
+        source, target = self.source_tokenizer.size, self.target_tokenizer.size
+        return Blueprint.of(self.facts.kind, self.config.model, source, target)
+
+    @cached_property
     def model(self) -> SequenceModel:
         """The network, on the processor and in evaluation mode unless it is in training.
 
@@ -117,9 +123,9 @@ class LoadedModel:
         from seqkit.models import build_model
         from seqkit.weights import set_parameters
 
-        source, target = self.source_tokenizer.size, self.target_tokenizer.size
+        smoothing = self.config.training.label_smoothing
         with torch.inference_mode(False):  # weights made within it could not be trained, and add up otherwise
-            model = build_model(self.config, self.facts.kind, source, target)
+            model = build_model(self.blueprint, self.config.model, label_smoothing=smoothing)
             set_parameters(model, self.weights)
         return model.eval()
 
@@ -266,7 +272,7 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
         raise ModelError(error.message, where=str(directory / CONFIG)) from error
     if facts.boundary >= target.size or (facts.kind == "generation" and source is not target):
         raise _damaged_facts(directory)
-    shapes = parameter_shapes(config.model, facts.kind, source.size, target.size)
+    shapes = Blueprint.of(facts.kind, config.model, source.size, target.size).shapes()
     parameters = arrays.float_arrays(files[WEIGHTS], shapes, str(directory / WEIGHTS))
     shortlist = None
     if SHORTLIST in files:

@@ -13,11 +13,12 @@ from seqkit.config.layers import (
     values_of,
 )
 from seqkit.config.presets import DEFAULT_PRESET, PRESETS
-from seqkit.config.settings import Config, DataConfig, DecodingConfig, Kind, ModelConfig, TrainingConfig
+from seqkit.config.settings import Cell, Config, DataConfig, DecodingConfig, Kind, ModelConfig, TrainingConfig
 
 __all__ = [
     "DEFAULT_PRESET",
     "PRESETS",
+    "Cell",
     "Config",
     "DataConfig",
     "DecodingConfig",

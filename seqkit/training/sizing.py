@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seqkit.config import PRESETS, Config, Kind
-from seqkit.parameters import parameter_shapes
+from seqkit.network.blueprint import Blueprint
 
 # Pairs, or characters, that a preset suits, from and to (the recipes, and the README's table).
 SUITS: dict[Kind, dict[str, tuple[float, float]]] = {
@@ -151,18 +151,15 @@ class Task:
     def parameters(self, size: Size) -> tuple[int, int]:
         """Of a model: all, and those of the layers alone."""
         model = self.config(size.values(self.kind)).model
-        shapes = parameter_shapes(model, self.kind, self.source_vocabulary, self.target_vocabulary)
-        counts = {name: math.prod(shape) for name, shape in shapes.items()}
-        layers = sum(count for name, count in counts.items() if not name.startswith(_BY_VOCABULARY))
-        return sum(counts.values()), layers
+        blueprint = Blueprint.of(self.kind, model, self.source_vocabulary, self.target_vocabulary)
+        parameters = blueprint.parameters()
+        layers = sum(parameter.size for parameter in parameters if not parameter.per_token)
+        return sum(parameter.size for parameter in parameters), layers
 
     @property
     def candidates(self) -> list[Size]:
         """The sizes that so much text can fill, from small to large."""
         return [size for size in SIZES[self.kind] if SUITS[self.kind][size.preset][0] <= self.size]
-
-
-_BY_VOCABULARY = ("source_frontend.", "target_frontend.", "head.")
 
 
 @dataclass(frozen=True)
