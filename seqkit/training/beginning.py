@@ -42,7 +42,7 @@ def session_of(options: TrainOptions, corpus: Corpus) -> Session:
     return Session(options.config, corpus, tokenizers_of_run(options, corpus), device, threads)
 
 
-def begun(options: TrainOptions, session: Session) -> RunState:
+def begin_run(options: TrainOptions, session: Session) -> RunState:
     """The state of a run that begins, with the weights of another model where the command names one."""
     origin = Origin(session.corpus.fingerprint, "", options.choice, session.threads, session.precision)
     if options.init_from is not None:
@@ -52,7 +52,7 @@ def begun(options: TrainOptions, session: Session) -> RunState:
     return RunState(origin=origin)
 
 
-def continued(options: TrainOptions, session: Session, checkpoint: Checkpoint) -> RunState:
+def resume_run(options: TrainOptions, session: Session, checkpoint: Checkpoint) -> RunState:
     """The state of an interrupted or finished run, which the session takes up.
 
     Raises `ConfigError` or `DataError` when the command asks for another run than the checkpoint's.
@@ -70,11 +70,11 @@ def continued(options: TrainOptions, session: Session, checkpoint: Checkpoint) -
         raise ModelError(
             f"{options.model / TRAINING} has no best checkpoint", hint="begin again with --restart"
         )
-    take_up(session, state, checkpoint)
+    restore_session(session, state, checkpoint)
     return state
 
 
-def take_up(session: Session, state: RunState, checkpoint: Checkpoint) -> None:
+def restore_session(session: Session, state: RunState, checkpoint: Checkpoint) -> None:
     """Let a session stand where a checkpoint was written, whose state is `state`."""
     origin = state.origin
     warn_of_other_arithmetic((origin.threads, origin.precision), (session.threads, session.precision))

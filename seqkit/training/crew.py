@@ -51,7 +51,7 @@ class Crew(Protocol):
         ...
 
     def word(self, speak: Callable[[], Said]) -> Said:
-        """What the first process says; `speak` is called there alone."""
+        """What the first process says, plain data that can be sent; `speak` is called there alone."""
         ...
 
 

@@ -52,7 +52,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class StepBatches:
-    """This process's batches of one step, and where the step stands in the data."""
+    """This process's batches of one step, at least one, and where the step stands in the data."""
 
     step: int
     epoch: float
@@ -164,7 +164,7 @@ def _gradients(learner: Learner, batches: list[Batch], positions: int, seed: int
                 raise
             failed = str(error)
         # Behind the handler: its traceback held the tensors of the attempt.
-        rows = max((len(batch.inputs.lengths) for batch in batches), default=1)
+        rows = max(len(batch.inputs.lengths) for batch in batches)
         short = crew.agree(Votes(short_of_memory=rows if losses is None else 0)).short_of_memory
         if losses is not None and not short:
             return losses

@@ -18,7 +18,7 @@ from seqkit.device import keep_memory, return_memory
 from seqkit.errors import Interrupted, RunFailed
 from seqkit.model_directory import METRICS
 from seqkit.training.assessment import assess, assess_mean, finished, started
-from seqkit.training.beginning import begun, continued, session_of, take_up
+from seqkit.training.beginning import begin_run, restore_session, resume_run, session_of
 from seqkit.training.clock import Clock, Decision
 from seqkit.training.crew import ALONE, Crew, Votes
 from seqkit.training.events import Event, Finished, Progress, Validated
@@ -71,12 +71,12 @@ class Run:
         """The whole run."""
         checkpoint = None if self.options.restart else self.store.newest()
         if checkpoint is not None:
-            self.state = continued(self.options, self.session, checkpoint)
+            self.state = resume_run(self.options, self.session, checkpoint)
             self.clock.earlier = self.state.elapsed
         else:
             if not self.options.restart:
                 self.store.refuse_trained_model()
-            self.state = begun(self.options, self.session)
+            self.state = begin_run(self.options, self.session)
         if self.state.finished:
             yield finished(self.session, self.state, self.clock, already=True)
             return
@@ -143,7 +143,7 @@ class Run:
         if checkpoint is None:
             raise error
         self.state = RunState.from_dict(checkpoint.state, str(self.store.training))
-        take_up(self.session, self.state, checkpoint)
+        restore_session(self.session, self.state, checkpoint)
         self.state.rate.rollbacks, self.state.position.failures = rollbacks, 0
         self.store.publish(self.session, self.state)
         now = f"{self.state.position.step:,} with {self.state.rate.share:g} of the learning rate"
@@ -189,7 +189,7 @@ class Run:
         delivered = self.session.learner.delivered()
         if self.training.average_best > 1 and state.ranking.has(state.position.step):
             self.store.keep_candidate(state.position.step, delivered)
-        self.store.tell(self.session, self.state, validated, delivered)
+        self.store.publish_validation(self.session, self.state, validated, delivered)
         return_memory()
         return validated
 
@@ -200,7 +200,7 @@ class Run:
         measured = self._measure(lambda: False, mean)
         assert measured is not None  # nothing interrupts it
         validated = assess_mean(self.session, self.state, self.clock, measured, steps)
-        self.store.tell(self.session, self.state, validated, mean)
+        self.store.publish_validation(self.session, self.state, validated, mean)
         return validated
 
     def _measure(

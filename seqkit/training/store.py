@@ -116,7 +116,7 @@ class Store:
         config = to_json(session.config.to_dict())
         self.publish(session, state, {**tokenizer_files(source, target), CONFIG: config})
 
-    def tell(
+    def publish_validation(
         self, session: Session, state: RunState, validated: Validated, parameters: Mapping[str, Tensor]
     ) -> None:
         """Publish a validation's row, and the `parameters` that were measured when they are the best."""
