@@ -7,7 +7,7 @@ reverses each sequence within its length and reads it forwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -200,7 +200,29 @@ class DecoderState:
             tuple(torch.cat(parts) for parts in zip(*same, strict=True))
             for same in zip(*(state.layers for state in states), strict=True)
         )
-        return cls(layers)
+        feeds = [state.feed for state in states if state.feed is not None]
+        return cls(layers, feed=torch.cat(feeds) if feeds else None)
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """The state of rows that have no memory, as tensors by name: `layer number.part`, and `feed`."""
+        tensors = {
+            f"{number}.{part}": value
+            for number, layer in enumerate(self.layers)
+            for part, value in enumerate(layer)
+        }
+        return tensors if self.feed is None else {**tensors, "feed": self.feed}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], device: torch.device) -> DecoderState:
+        """The state that `to_tensors` took apart, on a device."""
+        values = {name: value.to(device) for name, value in tensors.items()}
+        feed = values.pop("feed", None)
+        layers: dict[int, dict[int, Tensor]] = {}
+        for name, value in values.items():
+            number, _, part = name.partition(".")
+            layers.setdefault(int(number), {})[int(part)] = value
+        ordered = (tuple(parts[part] for part in sorted(parts)) for _, parts in sorted(layers.items()))
+        return cls(tuple(ordered), feed=feed)
 
     def detach(self) -> DecoderState:
         """The same values with no history, for truncated back-propagation."""

@@ -1,4 +1,4 @@
-"""What a run may begin with: another model's weights, or an interrupted run with the same settings."""
+"""What a run begins with: its session, and another model's weights or an interrupted run's checkpoint."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from seqkit.config import Config, config_from_dict, flatten
 from seqkit.data.characters import CHARACTERS_NAME, CharacterTokenizer, load_characters
 from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import SMALLEST_VOCABULARY, Tokenizer
-from seqkit.errors import ConfigError
+from seqkit.device import resolve_device, set_threads
+from seqkit.errors import ConfigError, DataError, ModelError
 from seqkit.files import JSON_LIMIT, parse_json, read_regular
 from seqkit.kinds import Kind
-from seqkit.model_directory import CONFIG, LoadedModel
+from seqkit.model_directory import CONFIG, TRAINING, LoadedModel
 from seqkit.network.blueprint import check_vocabularies
+from seqkit.training.checkpoints import Checkpoint
 from seqkit.training.options import TrainOptions
+from seqkit.training.session import Session
+from seqkit.training.state import Origin, RunState
 from seqkit.training.tasks import Network
 
 _LOG = logging.getLogger(__name__)
@@ -30,6 +34,53 @@ MAY_DIFFER = (
     "training.shortlist",
     "decoding.",
 )
+
+
+def session_of(options: TrainOptions, corpus: Corpus) -> Session:
+    """The session that a command asks for. It sets the threads of this process."""
+    threads = set_threads(options.threads)
+    device = resolve_device(options.device)
+    return Session(options.config, corpus, tokenizers_of_run(options, corpus), device, threads)
+
+
+def begin_run(options: TrainOptions, session: Session) -> RunState:
+    """The state of a run that begins, with the weights of another model where the command names one."""
+    origin = Origin(session.corpus.fingerprint, "", options.choice, session.threads, session.precision)
+    if options.init_from is not None:
+        initialize_from(session.network, options.init_from, session.corpus.kind)
+        session.learner.begin_average()
+        origin.init_from = str(options.init_from.resolve())
+    return RunState(origin=origin)
+
+
+def resume_run(options: TrainOptions, session: Session, checkpoint: Checkpoint) -> RunState:
+    """The state of an interrupted or finished run, which the session takes up.
+
+    Raises `ConfigError` or `DataError` when the command asks for another run than the checkpoint's.
+    """
+    refuse_other_settings(options.model, session.config, session.corpus.kind)
+    state = RunState.from_dict(checkpoint.state, str(options.model / TRAINING))
+    if state.origin.corpus != session.corpus.fingerprint:
+        raise DataError(
+            f"{options.model} was trained on another corpus than {options.corpus}",
+            where=str(options.corpus),
+            hint="name a new model directory, or begin again with --restart",
+        )
+    refuse_other_beginning(options.model, options.init_from, state.origin.init_from)
+    if state.finished and not state.ranking.best:
+        raise ModelError(
+            f"{options.model / TRAINING} has no best checkpoint", hint="begin again with --restart"
+        )
+    restore_session(session, state, checkpoint)
+    return state
+
+
+def restore_session(session: Session, state: RunState, checkpoint: Checkpoint) -> None:
+    """Let a session stand where a checkpoint was written, whose state is `state`."""
+    origin = state.origin
+    warn_of_other_arithmetic((origin.threads, origin.precision), (session.threads, session.precision))
+    origin.threads, origin.precision = session.threads, session.precision
+    session.learner.restore(checkpoint, state.scaler)
 
 
 def refuse_other_settings(directory: Path, config: Config, kind: Kind) -> None:

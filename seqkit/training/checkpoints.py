@@ -1,6 +1,5 @@
 """Checkpoints to continue from, in a model directory's `training/`.
 
-    training/lock                     held while a run lives
     training/checkpoint-00000500/     state.json, metrics.jsonl, manifest.json and four files of tensors
     training/best-00000500.safetensors    a candidate for averaging
 
@@ -10,16 +9,11 @@ deleted after that. A damaged one is skipped for the one before it, and said so.
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import json
 import logging
 import os
 import shutil
-import socket
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +22,10 @@ import torch
 from torch import Tensor
 
 from seqkit import weights
-from seqkit.errors import DataError, LockedError, ModelError, SeqkitError, output_error
+from seqkit.errors import DataError, ModelError, SeqkitError, output_error
 from seqkit.files import (
     JSON_LIMIT,
     TEMPORARY_PREFIX,
-    make_directory,
     parse_json,
     parse_sealed_json,
     read_regular,
@@ -44,7 +37,6 @@ from seqkit.files import (
     to_sealed_json,
     write_atomic,
 )
-from seqkit.nn.recurrent import DecoderState
 
 _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
@@ -56,7 +48,6 @@ _FILES = (
     "carried.safetensors",
     "metrics.jsonl",
 )
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # some network file systems
 _LIMIT = 1 << 36  # bytes of one file
 KEPT = 2
 
@@ -71,44 +62,6 @@ class Checkpoint:
     optimizer: dict[str, Tensor]
     carried: dict[str, Tensor]  # the state of a generator's streams
     metrics: bytes
-
-
-@contextmanager
-def locked(training: Path) -> Iterator[None]:
-    """Hold a training directory; the kernel lets go of it when the process dies, however it dies."""
-    make_directory(training)
-    path = training / "lock"
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    except OSError as error:
-        if path.is_symlink():  # it would be written to, wherever it points
-            raise DataError("lock is a link, which is refused here", where=str(path)) from error
-        raise output_error(path, error) from error
-    with open(descriptor, "r+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = stream.read(1000).strip() or "unknown"
-            raise LockedError(
-                f"another run is training {training.parent}",
-                where=owner,
-                hint="wait for it or stop it; for a second run name another model directory",
-            ) from error
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise output_error(path, error) from error
-            _LOG.warning(
-                "the file system of %s knows no locks: see to it that one run alone trains it",
-                training.parent,
-            )
-        try:
-            stream.truncate(0)
-            since = time.strftime("%Y-%m-%d %H:%M:%S")
-            stream.write(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
-            stream.flush()
-        except OSError as error:
-            raise output_error(path, error) from error
-        yield
 
 
 def save(training: Path, checkpoint: Checkpoint) -> None:
@@ -281,47 +234,3 @@ def _write_synced(path: Path, content: bytes) -> None:
     with open(path, "xb") as stream:
         stream.write(content)
         sync_file(stream)
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An optimizer's state as tensors named `parameter number.what`."""
-    state = optimizer.state_dict()["state"]
-    return {
-        f"{number}.{key}": value
-        for number, values in state.items()
-        for key, value in values.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` took."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in tensors.items():
-        number, _, key = name.partition(".")
-        state.setdefault(int(number), {})[key] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
-def carried_tensors(state: DecoderState | None) -> dict[str, Tensor]:
-    """A carried state as tensors named `layer number.part`; nothing for none."""
-    layers = () if state is None else state.layers
-    return {
-        f"{number}.{part}": value for number, layer in enumerate(layers) for part, value in enumerate(layer)
-    }
-
-
-def restore_carried(tensors: Mapping[str, Tensor], device: torch.device) -> DecoderState | None:
-    """The state that `carried_tensors` took apart."""
-    layers: dict[int, dict[int, Tensor]] = {}
-    for name, value in tensors.items():
-        number, _, part = name.partition(".")
-        layers.setdefault(int(number), {})[int(part)] = value.to(device)
-    if not layers:
-        return None
-    return DecoderState(tuple(tuple(parts[i] for i in sorted(parts)) for _, parts in sorted(layers.items())))
-
-
-def json_line(value: Mapping[str, Any]) -> bytes:
-    """One line of JSON."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"

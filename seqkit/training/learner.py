@@ -13,14 +13,8 @@ from seqkit import weights
 from seqkit.config import TrainingConfig
 from seqkit.models import SequenceModel
 from seqkit.nn.recurrent import DecoderState
-from seqkit.training.checkpoints import (
-    Checkpoint,
-    carried_tensors,
-    optimizer_tensors,
-    restore_carried,
-    restore_optimizer,
-)
-from seqkit.training.optim import build_optimizer
+from seqkit.training.checkpoints import Checkpoint
+from seqkit.training.optim import build_optimizer, optimizer_tensors, restore_optimizer
 
 
 class WeightAverage:
@@ -63,6 +57,11 @@ class Learner:
         if training.ema > 0 or training.optimizer == "nt-asgd":
             self.average = WeightAverage(model)
 
+    def begin_average(self) -> None:
+        """Let the average, where one is kept, be the present weights."""
+        if self.average is not None:
+            self.average = WeightAverage(self.model)
+
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """While this is open the network has the average of its weights, where one is kept."""
@@ -78,41 +77,57 @@ class Learner:
     @contextmanager
     def holding(self, parameters: Mapping[str, Tensor]) -> Iterator[None]:
         """While this is open the network has other weights."""
-        kept = self.parameters()
+        kept = {name: tensor.clone() for name, tensor in weights.parameter_tensors(self.model).items()}
         weights.set_parameters(self.model, parameters)
         try:
             yield
         finally:
             weights.set_parameters(self.model, kept)
 
-    def parameters(self) -> dict[str, Tensor]:
-        """A copy of the network's weights, by name."""
-        return {name: tensor.clone() for name, tensor in weights.parameter_tensors(self.model).items()}
+    def averages(self) -> dict[str, Tensor]:
+        """The average of the weights by name, which goes on changing; nothing where none is kept."""
+        if self.average is None:
+            return {}
+        return dict(zip(weights.parameter_tensors(self.model), self.average.average, strict=True))
+
+    def delivered(self) -> dict[str, Tensor]:
+        """What a reader of the model gets, by name: the average, or the weights themselves."""
+        return self.averages() or weights.parameter_tensors(self.model)
 
     @property
     def is_finite(self) -> bool:
         """Whether all weights, and their average, are numbers."""
-        averages = [] if self.average is None else self.average.average
-        return all(bool(torch.isfinite(tensor).all()) for tensor in [*self.model.parameters(), *averages])
+        tensors = [*weights.parameter_tensors(self.model).values(), *self.averages().values()]
+        return bool(torch.stack([torch.isfinite(tensor).all() for tensor in tensors]).all())
+
+    @property
+    def size(self) -> int:
+        """Bytes of a checkpoint's tensors; the optimizer has its own from the first step on."""
+        tensors = {**weights.parameter_tensors(self.model), **optimizer_tensors(self.optimizer)}
+        return sum(
+            tensor.numel() * tensor.element_size()
+            for tensor in [*tensors.values(), *self.averages().values()]
+        )
 
     def checkpoint(self, state: dict[str, Any], metrics: bytes) -> Checkpoint:
         """What it takes to go on from here; the tensors share memory with what learns."""
-        parameters = weights.parameter_tensors(self.model)
-        averages = {}
-        if self.average is not None:
-            averages = dict(zip(parameters, self.average.average, strict=True))
-        optimizer, carried = optimizer_tensors(self.optimizer), carried_tensors(self.carried)
-        scaler = self.scaler.state_dict()
-        return Checkpoint({**state, "scaler": scaler}, parameters, averages, optimizer, carried, metrics)
+        return Checkpoint(
+            state,
+            weights.parameter_tensors(self.model),
+            self.averages(),
+            optimizer_tensors(self.optimizer),
+            {} if self.carried is None else self.carried.to_tensors(),
+            metrics,
+        )
 
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint, or back to it."""
+    def restore(self, checkpoint: Checkpoint, scaler: dict[str, Any]) -> None:
+        """Go on from a checkpoint, or back to it; `scaler` is the state of the loss's scale."""
         weights.set_parameters(self.model, checkpoint.parameters)
         restore_optimizer(self.optimizer, checkpoint.optimizer)
-        self.carried = restore_carried(checkpoint.carried, self.device)
+        self.carried = None
+        if checkpoint.carried:
+            self.carried = DecoderState.from_tensors(checkpoint.carried, self.device)
         if self.scaler.is_enabled():
-            self.scaler.load_state_dict(checkpoint.state["scaler"])
-        if self.average is not None:
-            names = weights.parameter_tensors(self.model)
-            for name, average in zip(names, self.average.average, strict=True):
-                average.copy_(checkpoint.averages[name])
+            self.scaler.load_state_dict(scaler)
+        for name, average in self.averages().items():
+            average.copy_(checkpoint.averages[name])

@@ -1,7 +1,8 @@
 """The training loop: a generator of step reports that does no input or output of its own.
 
 Whoever iterates validates, saves, prints and stops. Randomness of a step is seeded with (seed, step), so a
-resumed run draws what the uninterrupted one would have drawn.
+resumed run draws what the uninterrupted one would have drawn. A crew of several processes takes a step
+together: each reads its share of the step's batches, and all do the same with the sum of their gradients.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from torch import Tensor, nn
 from seqkit.batch import Batch
 from seqkit.device import autocast, return_memory
 from seqkit.errors import RunFailed, is_out_of_memory
-from seqkit.nn.heads import Loss
 from seqkit.nn.recurrent import DecoderState
+from seqkit.training.crew import ALONE, Crew, Votes
 from seqkit.training.learner import Learner
 
 _LOG = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ BETTER_ARITHMETIC = (
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one optimizer step did. Losses are sums over `positions`, in nats."""
+    """What one optimizer step did, in all processes. Losses are sums over `positions`, in nats."""
 
     step: int
     epoch: float
@@ -51,7 +52,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class StepBatches:
-    """The batches of one step and where it stands in the data."""
+    """This process's batches of one step, at least one, and where the step stands in the data."""
 
     step: int
     epoch: float
@@ -75,6 +76,7 @@ def train_steps(
     seed: int,
     clip_norm: float,
     failures: int = 0,
+    crew: Crew = ALONE,
 ) -> Iterator[StepReport]:
     """Take one optimizer step for each item of `work` and report it.
 
@@ -85,70 +87,91 @@ def train_steps(
     `MAX_NONFINITE_STEPS` of them in a row, `failures` before the first one included, are a `NotFinite`.
     A step for which there is no memory is taken in parts; RunFailed when single sentences are too much.
     """
-    parameters = list(learner.model.parameters())
-    optimizer, scaler = learner.optimizer, learner.scaler
+    most = MAX_OVERFLOWS if learner.scaler.is_enabled() else MAX_NONFINITE_STEPS
     for item in work:
-        learner.model.train()
         rate = rate_at(item.step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        losses = _gradients(learner, item.batches, derived_seed(seed, item.step))
-        objective = sum(float(loss.objective.detach()) for loss in losses)
-        scaler.unscale_(optimizer)
-        norms = _norms(parameters)  # (number of parameters,)
-        norm = float(torch.linalg.vector_norm(norms))
-        finite = math.isfinite(norm) and math.isfinite(objective)
-        clipped = finite and 0 < clip_norm < norm
-        if clipped:
-            torch._foreach_mul_([p.grad for p in parameters if p.grad is not None], clip_norm / norm)
-        if finite:
-            scaler.step(optimizer)
-        else:
-            learner.carried = None  # it may hold what is not a number
-        scaler.update()
-        optimizer.zero_grad(set_to_none=True)
-        failures = 0 if finite else failures + 1
-        if failures >= (MAX_OVERFLOWS if scaler.is_enabled() else MAX_NONFINITE_STEPS):
+        report = _take_step(learner, item, rate, seed, clip_norm, crew)
+        failures = 0 if report.finite else failures + 1
+        if failures >= most:
             raise NotFinite(
                 f"the gradient was not finite {failures} steps in a row, last at step {item.step:,}; "
                 "the weights are those before the first of them",
                 hint=f"{BETTER_ARITHMETIC} (the rate is {rate:.2g} now)",
             )
-        yield StepReport(
-            step=item.step,
-            epoch=item.epoch,
-            objective=objective,
-            nats=sum(float(loss.nats) for loss in losses),
-            positions=_positions(item.batches),
-            source_positions=sum(int(b.source.lengths.sum()) for b in item.batches if b.source is not None),
-            learning_rate=rate,
-            gradient_norm=norm,
-            clipped=clipped,
-            finite=finite,
-            norms=norms,
-        )
+        yield report
 
 
-def _gradients(learner: Learner, batches: list[Batch], seed: int) -> list[Loss]:
-    """Gradients of the mean loss over all positions of all batches.
+def _take_step(
+    learner: Learner, item: StepBatches, rate: float, seed: int, clip_norm: float, crew: Crew
+) -> StepReport:
+    """One optimizer step, whose gradient is that of the mean loss over the predictions of all processes."""
+    optimizer, scaler = learner.optimizer, learner.scaler
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    learner.model.train()
+    counts = _counts(item.batches)
+    crew.sum([counts])
+    positions, source_positions = counts.tolist()
+    # Dropout differs between processes; the first one's is that of a process alone.
+    own_seed = derived_seed(derived_seed(seed, crew.rank) if crew.rank else seed, item.step)
+    losses = _gradients(learner, item.batches, positions, own_seed, crew)
+    parameters = list(learner.model.parameters())
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    crew.sum([*gradients, losses])
+    scaler.unscale_(optimizer)
+    objective, nats, norms = _on_host(losses, _norms(parameters))
+    norm = float(torch.linalg.vector_norm(norms))
+    failed = not (math.isfinite(norm) and math.isfinite(objective))
+    finite = not crew.agree(Votes(not_finite=failed)).not_finite
+    clipped = finite and 0 < clip_norm < norm
+    if clipped:
+        torch._foreach_mul_(gradients, clip_norm / norm)
+    if finite:
+        scaler.step(optimizer)
+    else:
+        learner.carried = None  # it may hold what is not a number
+    scaler.update()
+    optimizer.zero_grad(set_to_none=True)
+    return StepReport(
+        step=item.step,
+        epoch=item.epoch,
+        objective=objective,
+        nats=nats,
+        positions=positions,
+        source_positions=source_positions,
+        learning_rate=rate,
+        gradient_norm=norm,
+        clipped=clipped,
+        finite=finite,
+        norms=norms,
+    )
 
-    Where memory is short every batch is taken in parts, which changes the gradient by rounding alone (and
-    the masks of dropout): no sentence is left out.
+
+def _gradients(learner: Learner, batches: list[Batch], positions: int, seed: int, crew: Crew) -> Tensor:
+    """Gradients of the summed loss over `positions`, those of the whole step; objective and nats, (2,).
+
+    Where memory is short, here or in another process, every batch is taken in parts, which changes the
+    gradient by rounding alone (and the masks of dropout): no sentence is left out.
     """
     before, parts = learner.carried, 1
     while True:
         torch.manual_seed(seed)
+        losses, failed = None, "in another process"
         try:
-            return _accumulate(learner, batches, parts)
+            losses = _accumulate(learner, batches, positions, parts)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             failed = str(error)
         # Behind the handler: its traceback held the tensors of the attempt.
+        rows = max(len(batch.inputs.lengths) for batch in batches)
+        short = crew.agree(Votes(short_of_memory=rows if losses is None else 0)).short_of_memory
+        if losses is not None and not short:
+            return losses
         learner.carried = before
         learner.optimizer.zero_grad(set_to_none=True)
         return_memory()
-        if parts >= max(len(batch.inputs.lengths) for batch in batches):
+        if parts >= short:
             raise RunFailed(
                 f"a step does not fit into memory, not even sentence by sentence: {failed}",
                 hint="take a smaller --preset, or free some memory and run the same command again",
@@ -159,28 +182,38 @@ def _gradients(learner: Learner, batches: list[Batch], seed: int) -> list[Loss]:
             _LOG.warning("out of memory: a step's sentences are taken in %d parts", parts)
 
 
-def _accumulate(learner: Learner, batches: list[Batch], parts: int) -> list[Loss]:
-    """One attempt, with every batch in so many parts."""
-    positions = _positions(batches)
-    losses = []
+def _accumulate(learner: Learner, batches: list[Batch], positions: int, parts: int) -> Tensor:
+    """One attempt, with every batch in so many parts; the sums of objective and nats, (2,)."""
+    losses = torch.zeros(2, dtype=torch.float64, device=learner.device)
     for batch in batches:
         before, after = learner.carried if batch.continues else None, []
         for rows, part in batch.split(parts):
             with autocast(learner.precision, learner.device):
                 own = before if before is None or parts == 1 else before.select(rows.to(learner.device))
                 loss, state = learner.model.loss(part.to(learner.device), own)
+            # Divided before the gradient is summed: in fp16 a sum over all positions would overflow.
             learner.scaler.scale(loss.objective / positions).backward()  # type: ignore[no-untyped-call]
-            losses.append(loss)
+            losses += torch.stack([loss.objective.detach(), loss.nats])
             after.append(state.detach())
         learner.carried = DecoderState.joined(after) if batch.source is None else None
     return losses
 
 
-def _positions(batches: list[Batch]) -> int:
-    return sum(int(batch.targets.lengths.sum()) for batch in batches)
+def _counts(batches: list[Batch]) -> Tensor:
+    """Predictions, by which a step's loss is divided, and source positions: (2,), on the host."""
+    targets = sum(int(batch.targets.lengths.sum()) for batch in batches)
+    sources = sum(int(batch.source.lengths.sum()) for batch in batches if batch.source is not None)
+    return torch.tensor([targets, sources])
 
 
 def _norms(parameters: list[nn.Parameter]) -> Tensor:
     """The 2-norm of each parameter's gradient, zero where there is none."""
     gradients = [p.new_zeros(1) if p.grad is None else p.grad for p in parameters]
-    return torch.stack(torch._foreach_norm(gradients)).float().cpu()
+    return torch.stack(torch._foreach_norm(gradients)).float()
+
+
+def _on_host(losses: Tensor, norms: Tensor) -> tuple[float, float, Tensor]:
+    """Objective, nats and norms in one transfer: each would make the host wait for the device."""
+    values = torch.cat([losses, norms.double()]).cpu()
+    objective, nats = values[:2].tolist()
+    return objective, nats, values[2:].float()

@@ -7,11 +7,10 @@ every kind of budget, and with `--minutes` the rate reaches its end when the tim
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from seqkit.config import TrainingConfig
 
@@ -37,6 +36,26 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) 
             return torch.optim.Adagrad(parameters, lr=rate, weight_decay=decay)
         case "rmsprop":
             return torch.optim.RMSprop(parameters, lr=rate, momentum=config.momentum, weight_decay=decay)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimizer's state as tensors named `parameter number.what`."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{key}": value
+        for number, values in state.items()
+        for key, value in values.items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` took."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        number, _, key = name.partition(".")
+        state.setdefault(int(number), {})[key] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
 def cosine(progress: float, config: TrainingConfig) -> float:
@@ -94,18 +113,3 @@ def averaging_begins(losses: Sequence[float], patience: int) -> bool:
     """The non-monotone trigger (Merity et al. 2018, algorithm 1): the last of the validation losses is no
     better than the best of those more than `patience` validations ago."""
     return len(losses) > patience and losses[-1] > min(losses[:-patience])
-
-
-@dataclass
-class Plateau:
-    """Multiplies the rate down when validations bring no progress; does nothing for other schedules."""
-
-    factor: float = 1.0
-    stale: int = 0
-
-    def update(self, improved: bool, config: TrainingConfig) -> None:
-        """Count a validation."""
-        self.stale = 0 if improved else self.stale + 1
-        if config.schedule == "plateau" and self.stale >= config.plateau_patience:
-            self.factor *= config.plateau_factor
-            self.stale = 0

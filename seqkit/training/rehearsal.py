@@ -7,18 +7,18 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from seqkit.data.corpus import Corpus
 from seqkit.device import keep_memory
+from seqkit.training.beginning import session_of
 from seqkit.training.checkpoints import KEPT
+from seqkit.training.clock import Clock
 from seqkit.training.loop import StepBatches, derived_seed, train_steps
 from seqkit.training.options import TrainOptions
-from seqkit.training.run import Run
+from seqkit.training.session import Session
 
 FIRST, MEASURED = 2, 10  # steps; kernels are made in the first ones
 
@@ -54,64 +54,57 @@ class Rehearsal:
 def rehearse(options: TrainOptions) -> Rehearsal:
     """Take some real steps as `train_model` would, in memory alone. Raises what it would raise."""
     keep_memory(options.config.model.hidden_size)
-    run = Run(options, Corpus.open(options.corpus, verify=True))
+    session = session_of(options, Corpus.open(options.corpus, verify=True))
     config = options.config.training
-    pace = pace_of(run)
-    steps = run.budget.total_steps or max(1, int(60 * config.minutes / pace.seconds))
-    parts = [*run.model.parameters(), *_optimizer_tensors(run)]
-    average = run.learner.average
-    parts += [] if average is None else average.average
-    checkpoint = sum(part.numel() * part.element_size() for part in parts)
-    weights = sum(parameter.numel() * 4 for parameter in run.model.parameters())
+    pace = pace_of(session)
+    clock = Clock(config, session.steps_per_epoch, options.started)
+    steps = clock.total_steps or max(1, int(60 * config.minutes / pace.seconds))
     return Rehearsal(
-        kind=run.corpus.kind.name,
-        size=run.task.facts.size,
-        parameters=sum(parameter.numel() for parameter in run.model.parameters()),
-        device=str(run.device),
-        precision=run.precision,
-        threads=run.threads,
+        kind=session.corpus.kind.name,
+        size=session.task.facts.size,
+        parameters=session.parameters,
+        device=str(session.device),
+        precision=session.precision,
+        threads=session.threads,
         steps=steps,
-        epochs=steps / run.budget.steps_per_epoch,
-        seconds=steps * pace.seconds if run.budget.total_steps else 60 * config.minutes,
-        timed=not run.budget.total_steps,
+        epochs=steps / session.steps_per_epoch,
+        seconds=steps * pace.seconds if clock.total_steps else 60 * config.minutes,
+        timed=not clock.total_steps,
         tokens_per_second=pace.tokens_per_second,
         peak_memory=_peak_memory(),
-        disk_needed=(KEPT + 1) * checkpoint + (1 + config.average_best) * weights,
+        disk_needed=(KEPT + 1) * session.learner.size + (1 + config.average_best) * 4 * session.parameters,
         disk_free=shutil.disk_usage(_existing(options.model)).free,
     )
 
 
-def pace_of(run: Run, seconds: float = math.inf) -> Pace:
-    """Measure some real steps of a run, in memory alone: fewer where they would take more than `seconds`.
+def pace_of(session: Session, seconds: float = math.inf, signalled: Callable[[], int] = lambda: 0) -> Pace:
+    """Measure some real steps of a session: fewer where they take more than `seconds`, or after a signal.
 
     At least one step is taken. The first ones, in which kernels are made, count only where they are all.
     """
-    training = run.config.training
+    training = session.config.training
     ends, tokens = [time.monotonic()], [0]  # after each step
     for report in train_steps(
-        run.learner, _work(run), lambda _step: 0.0, training.seed, training.clip_norm, 0
+        session.learner, _work(session), lambda _step: 0.0, training.seed, training.clip_norm
     ):
         ends.append(time.monotonic())
         tokens.append(tokens[-1] + report.positions)
-        if ends[-1] - ends[0] > seconds or run.options.signalled():
+        if ends[-1] - ends[0] > seconds or signalled():
             break
     first = min(FIRST, len(ends) - 2)
     took = max(ends[-1] - ends[first], 1e-6)
     return Pace(took / (len(ends) - 1 - first), (tokens[-1] - tokens[first]) / took)
 
 
-def _work(run: Run) -> Iterator[StepBatches]:
+def _work(session: Session) -> Iterator[StepBatches]:
     """The first steps of the first epoch, begun anew when it is shorter."""
-    accumulate, count = run.config.training.accumulate, len(run.plan)
+    plan, training = session.plan(0), session.config.training
     for step in range(1, FIRST + MEASURED + 1):
-        pieces = [run.plan[(step * accumulate + part) % count] for part in range(accumulate)]
-        seed = derived_seed(run.config.training.seed, step)
-        yield StepBatches(step, 0.0, [run.task.batches.load(piece, seed=seed) for piece in pieces])
-
-
-def _optimizer_tensors(run: Run) -> Iterator[Tensor]:
-    for state in run.learner.optimizer.state.values():
-        yield from (value for value in state.values() if isinstance(value, Tensor))
+        pieces = [
+            plan[(step * training.accumulate + part) % len(plan)] for part in range(training.accumulate)
+        ]
+        seed = derived_seed(training.seed, step)
+        yield StepBatches(step, 0.0, [session.task.batches.load(piece, seed=seed) for piece in pieces])
 
 
 def _peak_memory() -> int:

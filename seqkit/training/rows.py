@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from seqkit.kinds import KINDS, Kind
 from seqkit.scores import METRICS
 
 if TYPE_CHECKING:
-    from seqkit.training.events import RunState
+    from seqkit.training.state import RunState
     from seqkit.training.validation import Measured
 
 
@@ -106,15 +107,16 @@ def metrics_row(
     learning_rate: float,
 ) -> dict[str, Any]:
     """What a validation found, and training since the one before; losses are nats a target token."""
-    positions = state.positions or math.nan
-    seconds = max(elapsed - state.validated_at - state.validation_seconds, 1e-3)
+    window, took = state.window, state.validation.validation_seconds
+    positions = window.positions or math.nan
+    seconds = max(elapsed - state.validation.validated_at - took, 1e-3)
     return {
         "schema": 1,
         "kind": kind.name,
-        "step": state.step,
+        "step": state.position.step,
         "epoch": round(epoch, 4),
-        "train_loss": _finite(state.objective / positions),
-        "train_nats": _finite(state.nats / positions),
+        "train_loss": _finite(window.objective / positions),
+        "train_nats": _finite(window.nats / positions),
         "valid_nats": _finite(measured.loss),
         "valid_perplexity": _finite(math.exp(min(measured.loss, 700.0))),
         "valid_size": measured.size,
@@ -126,8 +128,8 @@ def metrics_row(
         # The only values that two runs of the same command do not share.
         "timing": {
             "elapsed_seconds": round(elapsed, 3),
-            "validation_seconds": round(state.validation_seconds, 3),
-            "target_tokens_per_second": round(state.positions / seconds, 1),
+            "validation_seconds": round(took, 3),
+            "target_tokens_per_second": round(window.positions / seconds, 1),
             "learning_rate": learning_rate,
         },
     }
@@ -136,3 +138,8 @@ def metrics_row(
 def _finite(value: float) -> float | None:
     """What JSON can hold: a number, or null."""
     return value if math.isfinite(value) else None
+
+
+def json_line(row: Mapping[str, Any]) -> bytes:
+    """A row as a line of metrics.jsonl."""
+    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"

@@ -1,4 +1,4 @@
-"""One training run: corpus, model, loop, validations and checkpoints wired together.
+"""One training run: what computes, what is written and the clock, wired together.
 
 `train_model` yields events and prints nothing. All that changes during a run lives in `RunState`, the
 tensors of model, optimizer and average, and the text of metrics.jsonl: these make a checkpoint.
@@ -6,49 +6,30 @@ tensors of model, optimizer and average, and the text of metrics.jsonl: these ma
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import math
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import NoReturn
 
-import torch
+from torch import Tensor
 
-from seqkit import model_directory, weights
-from seqkit.data.corpus import Corpus, tokenizer_files
-from seqkit.device import keep_memory, resolve_device, resolve_precision, return_memory, set_threads
-from seqkit.errors import ConfigError, DataError, Interrupted, ModelError, RunFailed
-from seqkit.files import remove_temporaries, to_json
-from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, ModelWriter
-from seqkit.models import build_model
-from seqkit.network.blueprint import Blueprint
-from seqkit.training import checkpoints, fit, health, optim, ranking
-from seqkit.training.beginning import (
-    initialize_from,
-    refuse_other_beginning,
-    refuse_other_settings,
-    tokenizers_of_run,
-    warn_of_other_arithmetic,
-)
-from seqkit.training.budget import Budget
-from seqkit.training.events import Event, Finished, Progress, RunState, Started, Validated
-from seqkit.training.health import GradientHealth
-from seqkit.training.learner import Learner, WeightAverage
-from seqkit.training.loop import (
-    BETTER_ARITHMETIC,
-    NotFinite,
-    StepBatches,
-    StepReport,
-    derived_seed,
-    train_steps,
-)
+from seqkit import weights
+from seqkit.data.corpus import Corpus
+from seqkit.device import keep_memory, return_memory
+from seqkit.errors import Interrupted, RunFailed
+from seqkit.model_directory import METRICS
+from seqkit.training.assessment import assess, assess_mean, finished, started
+from seqkit.training.beginning import begin_run, restore_session, resume_run, session_of
+from seqkit.training.clock import Clock, Decision
+from seqkit.training.crew import ALONE, Crew, Votes
+from seqkit.training.events import Event, Finished, Progress, Validated
+from seqkit.training.finishing import finish
+from seqkit.training.loop import BETTER_ARITHMETIC, NotFinite
 from seqkit.training.options import TrainOptions
-from seqkit.training.rows import metrics_row, read_rows
-from seqkit.training.shortlist import completed
-from seqkit.training.tasks import Network, build_task
-from seqkit.training.validation import Measured, Stopped, affordable_size
+from seqkit.training.rows import read_rows
+from seqkit.training.session import Session
+from seqkit.training.state import RunState
+from seqkit.training.store import Store
+from seqkit.training.validation import Measured
 
 MAX_ROLLBACKS = 5  # of a run; each halves the learning rate
 _LOG = logging.getLogger(__name__)
@@ -57,375 +38,178 @@ _LOG = logging.getLogger(__name__)
 def train_model(options: TrainOptions) -> Iterator[Event]:
     """Train, or continue, and yield what happens.
 
+    A validation is told when it is saved: who leaves the iteration there pauses the run, and the same options
+    continue it from there, to the bit.
+
     Raises `LockedError` when another run holds the directory, `ConfigError` when the settings differ from the
     interrupted run's, `RunFailed` when training diverges, `Interrupted` after a signal, once all is saved.
     """
     keep_memory(options.config.model.hidden_size)
     corpus = Corpus.open(options.corpus, verify=True)
-    model_directory.create(options.model)
-    with checkpoints.locked(options.model / TRAINING):
-        remove_temporaries(options.model)
-        checkpoints.remove_leftovers(options.model / TRAINING)
-        run = Run(options, corpus)
+    with Store.held(options.model) as store:
+        session = session_of(options, corpus)
         if options.restart:
-            checkpoints.remove_all(options.model / TRAINING)
-        yield from completed(run.events(), options, corpus, run.network)
+            store.forget()
+        for event in Run(options, session, store).events():
+            if isinstance(event, Finished):
+                finish(options, session)
+            yield event
 
 
 class Run:
-    """The parts of a run and how they move together."""
+    """The course of a run: steps, validations and checkpoints in turn, as its clock decides."""
 
-    def __init__(self, options: TrainOptions, corpus: Corpus) -> None:
-        self.options, self.config, self.corpus = options, options.config, corpus
-        training = self.config.training
-        self.directory = options.model / TRAINING
-        self.threads = set_threads(options.threads)
-        self.device = resolve_device(options.device)
-        self.precision = resolve_precision(training.precision, self.device)
-        torch.manual_seed(derived_seed(training.seed, 0))
-        source, target = tokenizers_of_run(options, corpus)
-        self.tokenizer_files = tokenizer_files(source, target)
-        self.self_test = model_directory.self_test(*([source] if source is target else [source, target]))
-        blueprint = Blueprint.of(corpus.kind, self.config.model, source.size, target.size)
-        self.model = build_model(blueprint, self.config.model, label_smoothing=training.label_smoothing)
-        self.model.to(self.device)
-        self.learner = Learner(self.model, training, self.device, self.precision)
-        self.network = Network(self.model, source, target, self.device, self.precision)
-        self.task = build_task(corpus, self.config, self.network)
-        self.plan, self.plan_epoch = self.task.batches.plan(0), 0
-        self.batches_per_epoch = batches_per_epoch = len(self.plan)
-        self.state = RunState(choice=options.choice)
-        self.budget = Budget(
-            training, max(1, batches_per_epoch // training.accumulate), options.started, self.state
-        )
-        self.plateau = optim.Plateau()
-        self.metrics, self.tensors_sha256 = b"", ""
-        self.saved_step = 0
-        self.candidates: set[int] = set()  # steps whose weights the newest checkpoint may need
+    decision: Decision  # the last one
+
+    def __init__(self, options: TrainOptions, session: Session, store: Store, crew: Crew = ALONE) -> None:
+        self.options, self.session, self.store, self.crew = options, session, store, crew
+        self.training = options.config.training
+        self.state = RunState()
+        self.clock = Clock(self.training, session.steps_per_epoch, options.started)
 
     def events(self) -> Iterator[Event]:
         """The whole run."""
-        continued = not self.options.restart and self._continue()
-        if continued and self.state.finished:
-            yield self._finished(already=True)
+        checkpoint = None if self.options.restart else self.store.newest()
+        if checkpoint is not None:
+            self.state = resume_run(self.options, self.session, checkpoint)
+            self.clock.earlier = self.state.elapsed
+        else:
+            if not self.options.restart:
+                self.store.refuse_trained_model()
+            self.state = begin_run(self.options, self.session)
+        if self.state.finished:
+            yield finished(self.session, self.state, self.clock, already=True)
             return
-        if not continued and not self.options.restart and model_directory.is_complete(self.options.model):
-            raise ConfigError(
-                f"{self.options.model} holds a trained model, but nothing to continue from",
-                where=str(self.directory),
-                hint="name a new model directory, or begin again with --restart",
-            )
-        if not continued and self.options.init_from is not None:
-            self._initialize_from(self.options.init_from)
-        self.writer = ModelWriter(self.options.model, fresh=not continued)
-        yield Started(
-            self.state.step,
-            self.budget.total_steps,
-            sum(parameter.numel() for parameter in self.model.parameters()),
-            self.corpus.kind,
-            self.task.facts.size,
-            self.precision,
-            str(self.device),
-            self.threads,
-            read_rows(self.metrics, METRICS),
-        )
-        self._publish({**self.tokenizer_files, CONFIG: to_json(self.config.to_dict()), METRICS: self.metrics})
-        if not continued:
+        yield started(self.session, self.state, self.clock, read_rows(self.store.metrics, METRICS))
+        self.store.open(self.session, self.state, fresh=checkpoint is None)
+        if checkpoint is None:
             self._save()  # from here on there is something to continue from
         while not self.state.finished:
             try:
                 yield from self._to_the_end()
             except NotFinite as error:
                 self._go_back(error)
-        yield self._finished(already=False)
+        yield finished(self.session, self.state, self.clock, already=False)
 
     def _to_the_end(self) -> Iterator[Event]:
         """All steps that are left, with their validations and checkpoints, and what follows the last one."""
-        training = self.config.training
-        if self.state.step and self.budget.validation_due:
-            yield self._validate()
-            self._save()
-        steps = train_steps(
-            self.learner, self._work(), self._rate, training.seed, training.clip_norm, self.state.failures
-        )
-        for report in steps:
-            self._count(report)
-            progress = self.budget.progress(report.step)
-            due = self.budget.validation_due
-            yield Progress(report, progress, self.budget.elapsed, self.budget.remaining, due)
-            self._stop_if_signalled()
-            if due:
-                yield self._validate()
+        state, session = self.state, self.session
+        self.decision = self._decide()
+        if self.decision.validate:
+            yield self._validate_and_save()
+            self.decision = self._decide()
+        for report in session.steps(state.position, self._rate, lambda: self.decision.stop, self.crew):
+            session.average(report, state.ranking)
+            state.count(report)
+            now = self.decision = self._decide(self._signal())
+            yield Progress(report, now.progress, now.elapsed, now.remaining, now.validate)
+            if now.signal:
+                self._stop(now.signal)
+            if now.validate:
+                yield self._validate_and_save()
+            elif now.save:
                 self._save()
-            elif 0 < training.checkpoint_every <= self.state.step - self.saved_step:
+            if now.validate or now.save:
+                self.decision = self._decide()  # it took its time, and may have used up the patience
+        yield from self._end()
+
+    def _end(self) -> Iterator[Validated]:
+        """The last validation, and the average of the best; each is told when it is saved."""
+        ranking, last = self.state.ranking, None
+        if self.state.validation.validated_step != self.state.position.step:
+            last = self._validate()
+        if len(ranking.best) > 1:
+            if last is not None:
                 self._save()
-        if self.state.validated_step != self.state.step:
-            yield self._validate()
-        if averaged := self._average_best():
-            yield averaged
-        if not self.state.best:
+                yield last
+            last = self._average_best()
+        if not ranking.best:
+            if last is not None:
+                yield last
             raise RunFailed(
                 "training ended without a single validation whose result is finite", hint=BETTER_ARITHMETIC
             )
-        stale = f"no progress in {self.state.stale} validations"
-        self._save(stale if self.budget.out_of_patience else "the budget is used up")
+        stale = f"no progress in {ranking.stale} validations"
+        self._save(stale if self.clock.out_of_patience(self.state) else "the budget is used up")
+        if last is not None:
+            yield last
 
     def _go_back(self, error: NotFinite) -> None:
         """Take up the last checkpoint with half the learning rate, where the settings say so."""
-        rollbacks, elapsed = self.state.rollbacks + 1, self.state.elapsed
-        if self.config.training.on_nonfinite == "stop" or rollbacks > MAX_ROLLBACKS:
+        rollbacks = self.state.rate.rollbacks + 1
+        if self.training.on_nonfinite == "stop" or rollbacks > MAX_ROLLBACKS:
             raise error
-        checkpoint = checkpoints.load_newest(self.directory)
+        checkpoint = self.store.newest()
         if checkpoint is None:
             raise error
-        self._take_up(checkpoint)
-        self.state.rollbacks, self.state.elapsed, self.state.failures = rollbacks, elapsed, 0
-        self._publish({METRICS: self.metrics})
-        now = f"{self.state.step:,} with {self._share_of_rate:g} of the learning rate"
+        self.state = RunState.from_dict(checkpoint.state, str(self.store.training))
+        restore_session(self.session, self.state, checkpoint)
+        self.state.rate.rollbacks, self.state.position.failures = rollbacks, 0
+        self.store.publish(self.session, self.state)
+        now = f"{self.state.position.step:,} with {self.state.rate.share:g} of the learning rate"
         _LOG.warning("%s: back to step %s", error.message, now)
 
-    # Steps ----------------------------------------------------------------------------------------------
+    # Decisions ------------------------------------------------------------------------------------------
 
-    def _work(self) -> Iterator[StepBatches]:
-        """The batches of each step, from where the run stands to the end of its budget."""
-        training, state = self.config.training, self.state
-        batches = self.task.batches
-        while not self.budget.exhausted:
-            step, loaded = state.step + 1, []
-            for part in range(training.accumulate):
-                if state.batch >= len(self.plan):
-                    state.epoch, state.batch = state.epoch + 1, 0
-                if self.plan_epoch != state.epoch:
-                    self.plan, self.plan_epoch = batches.plan(state.epoch), state.epoch
-                seed = derived_seed(training.seed, step, part)
-                loaded.append(batches.load(self.plan[state.batch], seed=seed))
-                state.batch += 1
-            yield StepBatches(step, state.epoch + state.batch / len(self.plan), loaded)
+    def _decide(self, signal: int = 0) -> Decision:
+        """What all processes do next, by the clock of the first one."""
+        return self.crew.word(lambda: self.clock.decide(self.state, self.store.saved_step, signal))
 
-    @property
-    def _epoch(self) -> float:
-        return self.state.epoch + self.state.batch / self.batches_per_epoch
+    def _signal(self) -> int:
+        """The number of a signal that has reached any of the processes, or 0."""
+        return self.crew.agree(Votes(signal=self.options.signalled())).signal
 
     def _rate(self, step: int) -> float:
-        """The learning rate of a step."""
-        return self._share_of_rate * optim.learning_rate(self.budget.progress(step), self.config.training)
+        """The learning rate of a step: by the time of the decision, which is everywhere the same."""
+        return self.clock.learning_rate(self.state, step, self.decision.elapsed)
 
-    @property
-    def _share_of_rate(self) -> float:
-        """What plateaus and steps back have left of the schedule's rate."""
-        return math.ldexp(self.plateau.factor, -self.state.rollbacks)
-
-    def _count(self, report: StepReport) -> None:
-        state = self.state
-        state.step = report.step
-        average = self.learner.average
-        if average is not None and report.finite:
-            average.update(optim.average_decay(report.step, self.config.training, state.averaging_from))
-        if report.finite:
-            state.objective += report.objective
-            state.nats += report.nats
-            state.positions += report.positions
-        state.failures = 0 if report.finite else state.failures + 1
-        state.health.add(report)
-
-    def _stop_if_signalled(self) -> None:
-        number = self.options.signalled()
-        if not number:
-            return
+    def _stop(self, signal: int) -> NoReturn:
         self._save()
         raise Interrupted(
-            number,
-            f"stopped after step {self.state.step:,}; everything is saved",
+            signal,
+            f"stopped after step {self.state.position.step:,}; everything is saved",
             hint="run the same command again to continue",
         )
 
-    # Validation -----------------------------------------------------------------------------------------
+    # Validations ----------------------------------------------------------------------------------------
+
+    def _validate_and_save(self) -> Validated:
+        """A validation that may be told: whoever leaves the run there loses nothing."""
+        validated = self._validate()
+        self._save()
+        return validated
 
     def _validate(self) -> Validated:
         """Measure the average (or the weights), publish them when they are the best, write the row."""
+        began, state = self.clock.elapsed, self.state
+        measured = self._measure(lambda: self.options.signalled() != 0)
+        if measured is None:
+            self._stop(self._signal())
+        validated = assess(self.session, state, self.clock, measured, began)
+        delivered = self.session.learner.delivered()
+        if self.training.average_best > 1 and state.ranking.has(state.position.step):
+            self.store.keep_candidate(state.position.step, delivered)
+        self.store.publish_validation(self.session, self.state, validated, delivered)
         return_memory()
-        began, state, training = time.monotonic(), self.state, self.config.training
-        try:
-            with self.learner.averaged():
-                measured = self._measure(lambda: self.options.signalled() != 0)
-                parameters = self.learner.parameters()
-        except Stopped:
-            self._stop_if_signalled()
-            raise
-        improved = ranking.enter(state, measured, training)
-        if training.average_best > 1 and any(step == state.step for _, step in state.best):
-            checkpoints.save_candidate(self.directory, state.step, parameters)
-        self.plateau.update(improved, training)
-        state.validated_step = state.step
-        state.validation_seconds = time.monotonic() - began
-        row = self._row(measured, improved)
-        found = health.warnings(row["gradient"], measured.gates, training.clip_norm)
-        if few := self._too_few_steps():
-            found.append(few)
-        state.train_nats = row["train_nats"]
-        if over := fit.overfitting(state.train_nats, state.losses):
-            found.append(over)
-        state.validated_at = self.budget.elapsed
-        state.objective = state.nats = 0.0
-        state.positions = 0
-        state.health = GradientHealth()
-        self.metrics += checkpoints.json_line(row)
-        files: dict[str, bytes] = {METRICS: self.metrics}
-        if improved:
-            state.best_scores = list(measured.scores)
-            files[WEIGHTS] = weights.to_bytes(parameters)
-        self._publish(files, parameters if improved else None)
-        return_memory()
-        return Validated(measured, row, improved, found)
+        return validated
 
-    def _measure(self, should_stop: Callable[[], bool]) -> Measured:
-        """Measure the network on as much of the validation split as a budget in minutes affords.
-
-        How much that is, the first validation finds out: all have to be comparable.
-        """
-        validator, state, limit = self.task.validator, self.state, self.budget.validation_limit
-        if not state.validation_size and math.isfinite(limit):
-            state.validation_size = affordable_size(validator, self.model, should_stop, limit)
-            if state.validation_size < validator.whole:
-                _LOG.info(
-                    "validation measures the first %s of %s %s, to take no more than its share of the time",
-                    f"{state.validation_size:,}",
-                    f"{validator.whole:,}",
-                    validator.unit,
-                )
-        return validator.measure(self.model, should_stop, state.validation_size or validator.whole)
-
-    def _too_few_steps(self) -> str | None:
-        """What to say of a budget in minutes in which the machine takes too few steps."""
-        if self.budget.total_steps:
-            return None
-        return fit.too_few_steps(self.state.step, self.budget.elapsed, self.config.training.minutes)
-
-    def _row(self, measured: Measured, best: bool) -> dict[str, Any]:
-        return metrics_row(
-            self.corpus.kind,
-            self.state,
-            measured,
-            best=best,
-            epoch=self._epoch,
-            gradient=self.state.health.summary(self.model),
-            elapsed=self.budget.elapsed,
-            learning_rate=self._rate(self.state.step),
-        )
-
-    def _average_best(self) -> Validated | None:
+    def _average_best(self) -> Validated:
         """Validate the mean of the best checkpoints; it is published when it is better than each of them."""
-        state = self.state
-        if len(state.best) < 2:
-            return None
-        steps = [int(step) for _, step in state.best]
-        mean = checkpoints.mean_of_candidates(self.directory, steps, weights.parameter_tensors(self.model))
-        with self.learner.holding(mean):
-            measured = self._measure(lambda: False)
-        improved = ranking.enter(state, measured, self.config.training)
-        row = self._row(measured, improved)
-        row["averaged_steps"] = steps
-        self.metrics += checkpoints.json_line(row)
-        files = {METRICS: self.metrics}
-        if improved:
-            state.best_scores = list(measured.scores)
-            files[WEIGHTS] = weights.to_bytes(mean)
-        self._publish(files, mean if improved else None)
-        return Validated(measured, row, improved, [])
+        steps = [int(step) for _, step in self.state.ranking.best]
+        mean = self.store.mean_of_candidates(steps, weights.parameter_tensors(self.session.model))
+        measured = self._measure(lambda: False, mean)
+        assert measured is not None  # nothing interrupts it
+        validated = assess_mean(self.session, self.state, self.clock, measured, steps)
+        self.store.publish_validation(self.session, self.state, validated, mean)
+        return validated
 
-    # Disk -----------------------------------------------------------------------------------------------
-
-    def _facts(self) -> Facts:
-        return dataclasses.replace(
-            self.task.facts,
-            step=int(self.state.best[0][1]) if self.state.best else 0,
-            epoch=round(self._epoch, 4),
-            scores=tuple(self.state.best_scores),
-        )
-
-    def _publish(self, files: dict[str, bytes], tensors: dict[str, torch.Tensor] | None = None) -> None:
-        if tensors is not None:
-            self.tensors_sha256 = weights.tensor_hash(tensors)
-        self.writer.publish(
-            files, self._facts(), tensors_sha256=self.tensors_sha256, self_test=self.self_test
-        )
+    def _measure(
+        self, should_stop: Callable[[], bool], parameters: Mapping[str, Tensor] | None = None
+    ) -> Measured | None:
+        """What the first process measures; None when a signal came first."""
+        last, limit = self.state.validation, self.clock.validation_limit
+        return self.crew.word(lambda: self.session.validate(last, limit, should_stop, parameters))
 
     def _save(self, finished: str = "") -> None:
-        """Write a checkpoint. Raises `NotFinite`, with the older ones left, when there is nothing to keep."""
-        state = self.state
-        if not self.learner.is_finite:
-            raise NotFinite(
-                f"the weights are not finite after step {state.step:,}; the checkpoint before is whole",
-                hint=BETTER_ARITHMETIC,
-            )
-        state.finished = finished
-        state.plateau_factor, state.plateau_stale = self.plateau.factor, self.plateau.stale
-        saved = dataclasses.asdict(dataclasses.replace(state, elapsed=self.budget.elapsed))
-        saved.update(tensors_sha256=self.tensors_sha256, corpus=self.corpus.fingerprint)
-        saved.update(threads=self.threads, precision=self.precision)
-        checkpoints.save(self.directory, self.learner.checkpoint(saved, self.metrics))
-        self.saved_step = state.step
-        # The checkpoint before this one is kept, too, with the candidates that it knows.
-        wanted = {int(step) for _, step in state.best}
-        checkpoints.remove_candidates(self.directory, wanted | self.candidates)
-        self.candidates = wanted
-
-    def _continue(self) -> bool:
-        """Take up an interrupted run; False when there is none."""
-        checkpoint = checkpoints.load_newest(self.directory)
-        if checkpoint is None:
-            return False
-        refuse_other_settings(self.options.model, self.config, self.corpus.kind)
-        if checkpoint.state["corpus"] != self.corpus.fingerprint:
-            raise DataError(
-                f"{self.options.model} was trained on another corpus than {self.options.corpus}",
-                where=str(self.options.corpus),
-                hint="name a new model directory, or begin again with --restart",
-            )
-        self._take_up(checkpoint)
-        refuse_other_beginning(self.options.model, self.options.init_from, self.state.init_from)
-        return True
-
-    def _take_up(self, checkpoint: checkpoints.Checkpoint) -> None:
-        """Stand where a checkpoint was written."""
-        state = dict(checkpoint.state)
-        del state["corpus"]
-        warn_of_other_arithmetic(
-            (state.pop("threads"), state.pop("precision")), (self.threads, self.precision)
-        )
-        self.tensors_sha256 = state.pop("tensors_sha256")
-        self.state = RunState.from_dict(state, str(self.directory))
-        self.saved_step = self.state.step
-        self.candidates = {int(step) for _, step in self.state.best}
-        self.budget = dataclasses.replace(self.budget, state=self.state)
-        self.plateau = optim.Plateau(self.state.plateau_factor, self.state.plateau_stale)
-        self.metrics = checkpoint.metrics
-        self.learner.restore(checkpoint)
-
-    def _initialize_from(self, directory: Path) -> None:
-        initialize_from(self.network, directory, self.corpus.kind)
-        if self.learner.average is not None:
-            self.learner.average = WeightAverage(self.model)
-        self.state.init_from = str(directory.resolve())
-
-    def _finished(self, *, already: bool) -> Finished:
-        state = self.state
-        if not state.best:
-            raise ModelError(f"{self.directory} has no best checkpoint", hint="begin again with --restart")
-        score, step = state.best[0]
-        advice = fit.advice(state.train_nats, state.losses)
-        if few := self._too_few_steps():
-            advice = few if already else None  # said at the last validation
-        return Finished(
-            step=state.step,
-            epoch=self._epoch,
-            best_step=int(step),
-            metric=self.config.training.best_metric,
-            score=score,
-            scores=tuple(state.best_scores),
-            seconds=state.elapsed if already else self.budget.elapsed,
-            reason=state.finished,
-            kind=self.corpus.kind,
-            advice=advice,
-            already=already,
-        )
+        self.state.finished, self.state.elapsed = finished, self.clock.elapsed
+        self.store.save(self.session.learner, self.state)

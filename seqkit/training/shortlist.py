@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import logging
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
-from seqkit import model_directory
 from seqkit.batch import Batch
 from seqkit.data.batching import length_batches, pair_batch
 from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.device import autocast
-from seqkit.errors import Interrupted
-from seqkit.files import to_json
-from seqkit.model_card import write_card
-from seqkit.model_directory import CONFIG, SHORTLIST, LoadedModel
+from seqkit.model_directory import LoadedModel
 from seqkit.models import SequenceModel
 from seqkit.randomness import default_rng
 from seqkit.shortlist import Shortlist
-from seqkit.training.events import Event, Finished
-from seqkit.training.options import TrainOptions
-from seqkit.training.tasks import Network
 
 PAIRS = 20_000  # that are read, at most
 FREQUENT = 100  # target tokens that are every sentence's candidates
@@ -32,55 +23,6 @@ FREQUENT = 100  # target tokens that are every sentence's candidates
 _LEAST = 1 / 256  # weights below it are noise, and most of all weights
 _MERGE = 1 << 21  # weights that are collected before they are summed
 _BATCH_TOKENS = 4096
-
-_LOG = logging.getLogger(__name__)
-
-
-def completed(
-    events: Iterator[Event], options: TrainOptions, corpus: Corpus, network: Network
-) -> Iterator[Event]:
-    """A run's events; before the last one the model gets its card, and the shortlist that is asked for.
-
-    A finished model gets what it lacks, too. Raises `Interrupted` after a
-    signal; the model is whole then, and the same command learns the shortlist.
-    """
-    for event in events:
-        if isinstance(event, Finished):
-            if options.config.training.shortlist:
-                _add(options, corpus, network)
-            write_card(options.model)
-        yield event
-
-
-def _add(options: TrainOptions, corpus: Corpus, network: Network) -> None:
-    loaded = model_directory.load(options.model)
-    training = options.config.training
-    size = min(training.shortlist, loaded.target_tokenizer.size)
-    if loaded.shortlist is not None and loaded.shortlist.size == size:
-        return
-
-    def stop() -> None:
-        if number := options.signalled():
-            raise Interrupted(
-                number,
-                "stopped before the model had its shortlist; all else is saved",
-                hint="run the same command again to learn it",
-            )
-
-    _LOG.info("learning a shortlist from %s pairs", f"{min(PAIRS, len(corpus.train)):,}")
-    learnt = learn_shortlist(
-        loaded,
-        corpus,
-        size,
-        seed=training.seed,
-        device=network.device,
-        precision=network.precision,
-        tick=stop,
-    )
-    settings = dataclasses.replace(loaded.config.training, shortlist=training.shortlist)
-    config = dataclasses.replace(loaded.config, training=settings)
-    files = {CONFIG: to_json(config.to_dict()), SHORTLIST: learnt.to_bytes()}
-    model_directory.add_files(options.model, files)
 
 
 def learn_shortlist(

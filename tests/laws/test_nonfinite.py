@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from seqkit import model_directory
-from seqkit.training import run as training_run
+from seqkit.training import session as session_module
 from seqkit.training.checkpoints import load_newest
 from seqkit.training.events import Finished, Progress
 from seqkit.training.learner import Learner
@@ -46,7 +46,7 @@ def break_steps(monkeypatch: pytest.MonkeyPatch, broken: set[int], *, above: flo
                     parameter.grad.fill_(math.nan)
         return losses
 
-    steps = training_run.train_steps
+    steps = session_module.train_steps
 
     def counted(learner: Learner, work: Any, *rest: Any, **named: Any) -> Any:
         def numbered() -> Any:
@@ -57,7 +57,7 @@ def break_steps(monkeypatch: pytest.MonkeyPatch, broken: set[int], *, above: flo
         return steps(learner, numbered(), *rest, **named)
 
     monkeypatch.setattr(loop, "_accumulate", poisoned)
-    monkeypatch.setattr(training_run, "train_steps", counted)
+    monkeypatch.setattr(session_module, "train_steps", counted)
 
 
 def all_finite(model: Path) -> bool:

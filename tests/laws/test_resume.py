@@ -14,8 +14,12 @@ from typing import Any
 import pytest
 
 from seqkit import model_directory
+from seqkit.config import Config
 from seqkit.errors import ConfigError, Interrupted
 from seqkit.training import checkpoints
+from seqkit.training.events import Finished, Started, Validated
+from seqkit.training.options import TrainOptions
+from seqkit.training.run import train_model
 from tests.laws.runs import (
     StopAt,
     assert_same,
@@ -71,6 +75,53 @@ def test_a_stop_at_every_single_question_changes_nothing(toy_corpus: Path, tmp_p
     train(toy_corpus, tmp_path / "whole", config)
     assert train_with_stops(toy_corpus, tmp_path / "stopped", config, [1, 2] * 8) >= 6
     assert_same(tmp_path / "whole", tmp_path / "stopped")
+
+
+def train_to_validation(corpus: Path, model: Path, config: Config, number: int) -> tuple[int, int]:
+    """Leave a run at its next validation but `number`; the steps at which it began and was left."""
+    events = train_model(TrainOptions(corpus, model, config, device="cpu", threads=1))
+    begun = next(events)
+    assert isinstance(begun, Started | Finished)
+    for event in events:
+        if isinstance(event, Validated):
+            number -= 1
+            if number < 0:
+                events.close()  # type: ignore[attr-defined]
+                return begun.step, event.row["step"]
+    return begun.step, -1
+
+
+LEFT_AT_VALIDATIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "by steps": {"training__validate_every": 2},
+    "average": {"training__average_best": 2, "training__validate_every": 4, "training__best_metric": "loss"},
+    "the last one alone": {"training__validate_every": 100},
+    "patience": VARIANTS["patience"],
+    "accumulate": {"training__accumulate": 3},
+}
+
+
+@pytest.mark.parametrize("name", LEFT_AT_VALIDATIONS)
+def test_a_run_that_is_left_at_a_validation_loses_nothing(
+    toy_corpus: Path, tmp_path: Path, name: str
+) -> None:
+    """A validation is told when it is saved, whatever `checkpoint_every` says."""
+    config = tiny_config(**{**LEFT_AT_VALIDATIONS[name], "training__checkpoint_every": 0})
+    train(toy_corpus, tmp_path / "whole", config)
+    told = len(rows(tmp_path / "whole"))
+    for number in range(told):
+        model = tmp_path / f"left{number}"
+        _, left = train_to_validation(toy_corpus, model, config, number)
+        assert [row["step"] for row in rows(model)][-1] == left
+        begun = train(toy_corpus, model, config)[0]
+        assert isinstance(begun, Started | Finished)
+        assert begun.step == left
+        assert_same(tmp_path / "whole", model)
+    once = tmp_path / "every one"
+    places = [train_to_validation(toy_corpus, once, config, 0) for _ in range(told)]
+    assert [begun for begun, _ in places[1:]] == [left for _, left in places[:-1]]
+    train(toy_corpus, once, config)
+    assert_same(tmp_path / "whole", once)
 
 
 class Killed(BaseException):

@@ -17,7 +17,7 @@ from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.errors import ConfigError, Interrupted
 from seqkit.model_directory import CONFIG, SHORTLIST
 from seqkit.shortlist import Shortlist
-from seqkit.training import shortlist
+from seqkit.training import finishing, shortlist
 from seqkit.training.events import Finished
 from seqkit.training.shortlist import learn_shortlist
 from tests.conftest import write_lines
@@ -151,7 +151,7 @@ def test_a_signal_while_it_is_learnt_leaves_a_whole_model(
         learning.append(True)
         return learn(*arguments, **options)
 
-    monkeypatch.setattr(shortlist, "learn_shortlist", noticed)
+    monkeypatch.setattr(finishing, "learn_shortlist", noticed)
     with pytest.raises(
         Interrupted, match="stopped before the model had its shortlist; all else is saved"
     ) as caught:

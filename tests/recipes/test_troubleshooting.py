@@ -25,7 +25,7 @@ import torch
 
 from seqkit.cli import run
 from seqkit.models import SequenceModel
-from seqkit.training.checkpoints import locked
+from seqkit.training.lock import locked
 from tests.conftest import toy_assignments, toy_pairs, write_lines
 from tests.reliability.faults import Disk, full_disk
 from tests.reliability.pseudo_terminal import everything_sent_to

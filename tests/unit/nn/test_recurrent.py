@@ -15,6 +15,7 @@ from seqkit.nn.attention import Attention
 from seqkit.nn.recurrent import (
     BidirectionalEncoder,
     Bridge,
+    DecoderState,
     RecurrentDecoder,
     RecurrentLayer,
     initialize,
@@ -187,6 +188,30 @@ def test_selected_rows_go_on_as_they_would_have() -> None:
     doubled = state.select(torch.tensor([0, 0, 1, 1, 2, 2]))  # two rows a sentence, one memory
     again = part(inputs.repeat_interleave(2, dim=0)[:, 2:], doubled).readouts
     assert torch.allclose(again, whole.repeat_interleave(2, dim=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("input_feeding", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_state_goes_through_tensors_and_is_joined(cell: Cell, input_feeding: bool) -> None:
+    """What is carried from step to step, and saved with a checkpoint, loses nothing."""
+    torch.manual_seed(3)
+    feeding = InputFeedingPart(5) if input_feeding else None
+    part = DecoderPart(cell, 4, 6, 11, 5, None, feeding)  # more layers than digits: by their numbers
+    decoder = RecurrentDecoder(part, attention=None)
+    inputs = torch.randn(3, 2, 4)
+    state = decoder(inputs, decoder.start(3, inputs, None, None)).state.detach()
+    tensors = state.to_tensors()
+    parts = 2 if cell == "lstm" else 1
+    assert sorted(tensors) == sorted(
+        [f"{layer}.{part}" for layer in range(11) for part in range(parts)] + ["feed"] * input_feeding
+    )
+    read = DecoderState.from_tensors(dict(sorted(tensors.items())), torch.device("cpu"))
+    joined = DecoderState.joined([state.select(torch.tensor([0])), state.select(torch.tensor([1, 2]))])
+    for other in (read, joined):
+        assert len(other.layers) == 11
+        assert other.to_tensors().keys() == tensors.keys()
+        for name, value in other.to_tensors().items():
+            assert torch.equal(value, tensors[name]), name
 
 
 def test_detached_state_has_no_history() -> None:

@@ -21,9 +21,11 @@ from torch import nn
 from seqkit.cli import run
 from seqkit.config import TrainingConfig
 from seqkit.errors import DataError, ExitCode, LockedError, ModelError, StorageError
-from seqkit.training import checkpoints
-from seqkit.training.checkpoints import Checkpoint, load_newest, locked, save
-from seqkit.training.optim import build_optimizer
+from seqkit.training import checkpoints, lock
+from seqkit.training.checkpoints import Checkpoint, load_newest, save
+from seqkit.training.lock import locked
+from seqkit.training.optim import build_optimizer, optimizer_tensors, restore_optimizer
+from seqkit.training.rows import json_line
 from tests.conftest import toy_assignments
 from tests.laws.processes import process_of
 
@@ -238,7 +240,7 @@ def test_a_file_system_without_locks_is_trained_on_with_a_warning(
     def refuse(_stream: object, _operation: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(checkpoints.fcntl, "flock", refuse)
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
     with locked(tmp_path / "model" / "training"):
         assert f"process {os.getpid()} on " in (tmp_path / "model" / "training" / "lock").read_text()
     (warning,) = warnings
@@ -251,7 +253,7 @@ def test_trouble_with_the_lock_is_not_another_run(tmp_path: Path, monkeypatch: p
     def fail(_stream: object, _operation: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    monkeypatch.setattr(checkpoints.fcntl, "flock", fail)
+    monkeypatch.setattr(lock.fcntl, "flock", fail)
     with pytest.raises(StorageError, match="Input/output error"), locked(tmp_path / "training"):
         pytest.fail("it was not locked")
 
@@ -282,13 +284,13 @@ def test_an_optimizer_goes_on_from_its_tensors(name: Any) -> None:
     take_steps(first, optimizer, 0, 2)
     second = nn.Parameter(first.detach().clone())
     resumed = build_optimizer([second], config)
-    tensors = {key: value.clone() for key, value in checkpoints.optimizer_tensors(optimizer).items()}
-    checkpoints.restore_optimizer(resumed, tensors)
+    tensors = {key: value.clone() for key, value in optimizer_tensors(optimizer).items()}
+    restore_optimizer(resumed, tensors)
     take_steps(second, resumed, 2, 5)
     assert torch.equal(second, whole)
 
 
 def test_metrics_lines_hold_no_nan() -> None:
-    assert checkpoints.json_line({"a": "ä", "b": None}) == '{"a": "ä", "b": null}\n'.encode()
+    assert json_line({"a": "ä", "b": None}) == '{"a": "ä", "b": null}\n'.encode()
     with pytest.raises(ValueError, match="not JSON compliant"):
-        checkpoints.json_line({"a": float("nan")})
+        json_line({"a": float("nan")})

@@ -13,12 +13,12 @@ from torch import nn
 
 from seqkit.config import TrainingConfig
 from seqkit.training.optim import (
-    Plateau,
     average_decay,
     averaging_begins,
     build_optimizer,
     learning_rate,
 )
+from seqkit.training.state import Rate
 
 GRADIENTS = [0.5, -1.5, 2.0, 0.25]
 START, RATE = 1.0, 0.1
@@ -139,18 +139,18 @@ def test_schedules_at_their_edges(schedule: str) -> None:
 
 def test_a_plateau_multiplies_the_rate_down() -> None:
     config = TrainingConfig(schedule="plateau", plateau_factor=0.5, plateau_patience=2)
-    plateau, factors = Plateau(), []
+    rate, factors = Rate(), []
     for improved in [True, False, True, False, False, False, False, True, False, False]:
-        plateau.update(improved, config)
-        factors.append(plateau.factor)
+        rate.validated(improved, config)
+        factors.append(rate.share)
     assert factors == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
 
 
 def test_other_schedules_know_no_plateau() -> None:
-    plateau = Plateau()
+    rate = Rate()
     for _ in range(9):
-        plateau.update(False, TrainingConfig(schedule="cosine", plateau_patience=1))
-    assert plateau.factor == 1.0
+        rate.validated(False, TrainingConfig(schedule="cosine", plateau_patience=1))
+    assert rate.share == 1.0
 
 
 def test_nt_asgd_averages_from_its_trigger_on() -> None:

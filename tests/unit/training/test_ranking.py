@@ -9,8 +9,8 @@ import pytest
 
 from seqkit.config import TrainingConfig
 from seqkit.scores import LOSS, METRICS, Metric
-from seqkit.training.events import RunState
 from seqkit.training.ranking import enter
+from seqkit.training.state import Ranking
 from seqkit.training.validation import Measured
 
 
@@ -23,12 +23,9 @@ def measured(metric: Metric, value: float) -> Measured:
 def steps_of(metric: Metric, values: list[float], keep: int = 1) -> tuple[list[bool], list[int]]:
     """Whether each validation is the best so far, and the steps of those that are kept, best first."""
     training = replace(TrainingConfig(), best_metric=metric.name, average_best=keep)
-    state = RunState()
-    firsts = []
-    for step, value in enumerate(values, 1):
-        state.step = step
-        firsts.append(enter(state, measured(metric, value), training))
-    return firsts, [int(step) for _, step in state.best]
+    ranking = Ranking()
+    firsts = [enter(ranking, step, measured(metric, value), training) for step, value in enumerate(values, 1)]
+    return firsts, [int(step) for _, step in ranking.best]
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=list(METRICS))

@@ -17,11 +17,12 @@ from seqkit.data.characters import CharacterTokenizer
 from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import END
 from seqkit.evaluation.text import EncodedText, first_tokens
-from seqkit.training import run as run_module
+from seqkit.training import session as session_module
 from seqkit.training import validation as module
-from seqkit.training.budget import Budget
+from seqkit.training.beginning import session_of
+from seqkit.training.clock import Clock
 from seqkit.training.options import TrainOptions
-from seqkit.training.run import Run
+from seqkit.training.session import Session
 from seqkit.training.validation import Measured, affordable_size
 from tests.conftest import silence_logger, toy_assignments
 from tests.laws.runs import tiny_config, tiny_text_config
@@ -63,38 +64,38 @@ def test_what_a_pilot_tells(
     assert validator.sizes == pilots
 
 
-def started(corpus: Path, folder: Path, config: Config) -> Run:
-    """A run of a tiny model before its first step."""
-    return Run(TrainOptions(corpus, folder / "model", config, threads=1), Corpus.open(corpus))
+def started(corpus: Path, folder: Path, config: Config) -> Session:
+    """The session of a tiny model before its first step."""
+    return session_of(TrainOptions(corpus, folder / "model", config, threads=1), Corpus.open(corpus))
 
 
 def test_a_translators_first_sentences(toy_corpus: Path, tmp_path: Path) -> None:
-    run = started(toy_corpus, tmp_path, tiny_config(training__validation_sentences=20))
-    validator = run.task.validator
+    session = started(toy_corpus, tmp_path, tiny_config(training__validation_sentences=20))
+    validator = session.task.validator
     assert validator.whole == 40
-    found = {size: validator.measure(run.model, lambda: False, size) for size in (40, 10, 40)}
+    found = {size: validator.measure(session.model, lambda: False, size) for size in (40, 10, 40)}
     assert [measured.size for measured in found.values()] == [40, 10]
     whole, part = found[40], found[10]
     assert part.loss != whole.loss
-    references = run.corpus.valid.first(10)
+    references = session.corpus.valid.first(10)
     assert len(references) == 10
     tokens = references.target.lengths.sum() + 10
     batches = module.validation_batches(references, batch_tokens=256)
     with torch.inference_mode():
-        run.model.eval()
-        nats = sum(float(run.model.loss(batch)[0].nats) for batch in batches)
+        session.model.eval()
+        nats = sum(float(session.model.loss(batch)[0].nats) for batch in batches)
     assert part.loss == pytest.approx(nats / tokens, rel=1e-6)
-    again = validator.measure(run.model, lambda: False, 40)
+    again = validator.measure(session.model, lambda: False, 40)
     assert (again.loss, again.scores) == (whole.loss, whole.scores)
 
 
 def test_a_generators_first_tokens(toy_text_corpus: Path, tmp_path: Path) -> None:
-    run = started(toy_text_corpus, tmp_path, tiny_text_config())
-    validator = run.task.validator
-    part = validator.measure(run.model, lambda: False, 100)
+    session = started(toy_text_corpus, tmp_path, tiny_text_config())
+    validator = session.task.validator
+    part = validator.measure(session.model, lambda: False, 100)
     assert part.size == 100
     assert {score["signature"].count("|tokens:100|") for score in part.scores} == {1}
-    whole = validator.measure(run.model, lambda: False, validator.whole)
+    whole = validator.measure(session.model, lambda: False, validator.whole)
     assert whole.size == validator.whole
     assert whole.loss != part.loss
     by_name = {score["metric"]: score["score"] for score in part.scores}
@@ -125,8 +126,8 @@ def test_a_run_remembers_how_much_it_measures(
         asked.append(seconds)
         return 7
 
-    monkeypatch.setattr(run_module, "affordable_size", seven)
-    monkeypatch.setattr(Budget, "validation_limit", property(lambda _budget: 2.5))
+    monkeypatch.setattr(session_module, "affordable_size", seven)
+    monkeypatch.setattr(Clock, "validation_limit", property(lambda _clock: 2.5))
     model = tmp_path / "model"
     settings = toy_assignments(training__validate_every=5, training__checkpoint_every=5)
     assert run_command(["train", str(toy_corpus), str(model), "--steps", "12", "--quiet", *settings]) == 0

@@ -1,0 +1,58 @@
+"""What a finished run still gets: the shortlist that is asked for, and the model's card."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+
+from seqkit import model_directory
+from seqkit.errors import Interrupted
+from seqkit.files import to_json
+from seqkit.model_card import write_card
+from seqkit.model_directory import CONFIG, SHORTLIST
+from seqkit.training.options import TrainOptions
+from seqkit.training.session import Session
+from seqkit.training.shortlist import PAIRS, learn_shortlist
+
+_LOG = logging.getLogger(__name__)
+
+
+def finish(options: TrainOptions, session: Session) -> None:
+    """Give a model whose training is over what it lacks, now or when the same command is given again.
+
+    Raises `Interrupted` after a signal; the model is whole then, and the same command learns the shortlist.
+    """
+    if options.config.training.shortlist:
+        _add_shortlist(options, session)
+    write_card(options.model)
+
+
+def _add_shortlist(options: TrainOptions, session: Session) -> None:
+    loaded, corpus = model_directory.load(options.model), session.corpus
+    training = options.config.training
+    size = min(training.shortlist, loaded.target_tokenizer.size)
+    if loaded.shortlist is not None and loaded.shortlist.size == size:
+        return
+
+    def stop() -> None:
+        if number := options.signalled():
+            raise Interrupted(
+                number,
+                "stopped before the model had its shortlist; all else is saved",
+                hint="run the same command again to learn it",
+            )
+
+    _LOG.info("learning a shortlist from %s pairs", f"{min(PAIRS, len(corpus.train)):,}")
+    learnt = learn_shortlist(
+        loaded,
+        corpus,
+        size,
+        seed=training.seed,
+        device=session.device,
+        precision=session.precision,
+        tick=stop,
+    )
+    settings = dataclasses.replace(loaded.config.training, shortlist=training.shortlist)
+    config = dataclasses.replace(loaded.config, training=settings)
+    files = {CONFIG: to_json(config.to_dict()), SHORTLIST: learnt.to_bytes()}
+    model_directory.add_files(options.model, files)
