@@ -15,7 +15,7 @@ PACKAGE = Path(seqkit.__file__).parent
 # From the top to the bottom; modules on one line do not import each other.
 LAYERS = [
     ["cli"],
-    ["report"],
+    ["pages"],
     ["training"],
     ["evaluation"],
     ["inference", "model_card", "machine"],
@@ -26,7 +26,7 @@ LAYERS = [
     ["arrays"],
     ["config"],
     ["files", "kinds"],
-    ["errors", "limits", "printable", "processors", "randomness", "scores"],
+    ["errors", "html", "limits", "printable", "processors", "randomness", "scores"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 # What loads torch when it is imported; everything else does without until a function needs it.

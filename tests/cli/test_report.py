@@ -16,9 +16,9 @@ from seqkit.cli import run
 from seqkit.data.corpus import Corpus
 from seqkit.errors import DataError
 from seqkit.inference.translation import TranslateOptions, Translator
+from seqkit.pages.charts import curves
+from seqkit.pages.contents import Contents
 from seqkit.printable import printable_text
-from seqkit.report.charts import curves
-from seqkit.report.contents import Contents
 from seqkit.training.rows import read_rows
 from tests.conftest import toy_assignments
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from seqkit import __version__
 from seqkit.evaluation.worst import differences
+from seqkit.pages.charts import curves, shares, text_charts
+from seqkit.pages.contents import ColouredText, Contents, Statistics
+from seqkit.pages.style import LEVELS, STYLE
 from seqkit.printable import printable, printable_text
-from seqkit.report.charts import curves, shares, text_charts
-from seqkit.report.contents import ColouredText, Contents, Statistics
-from seqkit.report.style import LEVELS, STYLE
 from seqkit.training.rows import metric_title
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

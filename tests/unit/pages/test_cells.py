@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from seqkit.cli import console
-from seqkit.cli.cells import View
-from seqkit.cli.cells_page import page
-from seqkit.evaluation.cell_relations import relate_cells
+from seqkit.evaluation.cell_relations import View, relate_cells
 from seqkit.evaluation.cells import CellActivations, cell_activations
 from seqkit.model_directory import LoadedModel
+from seqkit.pages.cells import page
 from tests.generators import small_generator
 
 ALPHABET = '\nabcdefghijklmnopqrstuvwxyz (")'

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from seqkit.pages.contents import Contents, TextSide
 from seqkit.printable import printable
-from seqkit.report.contents import Contents, TextSide
 from seqkit.training.rows import metric_title
 
 Points = tuple[Sequence[float], Sequence[float]]

@@ -11,18 +11,15 @@ import hashlib
 import html
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.cli import console
-from seqkit.cli.cells_markup import CONTROLS, PANEL, SCRIPT, STYLE
-
-if TYPE_CHECKING:
-    from seqkit.cli.cells import View
-    from seqkit.evaluation.cell_relations import Relation, Relations
-    from seqkit.evaluation.cells import CellActivations
+from seqkit.evaluation.cell_relations import Relation, Relations, View
+from seqkit.evaluation.cells import CellActivations
+from seqkit.pages.cells_markup import CONTROLS, PANEL, SCRIPT, STYLE
+from seqkit.printable import printable_text
 
 _FULL = 127  # the integer for an activation of 1
 _CHANCES = 65535  # the integer for a probability of 1
@@ -55,7 +52,7 @@ def page(activations: CellActivations, relations: Relations | None, selected: Vi
 
 def _shown(piece: str) -> str:
     """A piece as the page shows it: newlines and tabs as they are, other control characters escaped."""
-    return console.printable_text(piece)
+    return printable_text(piece)
 
 
 def _policy() -> str:
