@@ -149,7 +149,8 @@ def test_the_page_needs_nothing_else(loaded: LoadedModel) -> None:
         for tag in ("script", "style")
     )
     assert policy == (
-        f"default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; base-uri 'none'"
+        f"default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; "
+        "base-uri 'none'; form-action 'none'"
     )
     assert "prefers-color-scheme: dark" in found.texts["style"][0]
 
