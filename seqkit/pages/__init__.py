@@ -1,6 +1,6 @@
-"""A run told on one page of HTML: curves, settings, samples, attention or cells, statistics of the text."""
+"""Pages of HTML, a file each: the report of a run, and what the cells of a generator do."""
 
 import logging
 
-# What draws the charts would talk of fonts, and of where it keeps its list of them.
+# Before it is imported: matplotlib logs about fonts.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)

@@ -7,7 +7,6 @@ the other. The page's policy lets nothing run but its own script.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,6 @@ _LONGEST_SURPRISAL = 655.35  # bits; kept in hundredths
 
 def page(activations: CellActivations, relations: Relations | None, selected: View) -> bytes:
     """The whole page, with the selected cell in view when it opens."""
-    shown = list(map(printable_text, activations.pieces))
     characters = sum(map(len, activations.pieces))
     bits = float(activations.surprisal.sum(dtype=np.float64)) / characters
     return render(
@@ -37,19 +35,17 @@ def page(activations: CellActivations, relations: Relations | None, selected: Vi
             "quantity": activations.quantity,
             "text": "".join(activations.pieces),
             "relations": relations,
-            "data": _data(activations, relations, selected, shown),
+            "data": _data(activations, relations, selected),
         },
     )
 
 
-def _data(
-    activations: CellActivations, relations: Relations | None, selected: View, shown: Sequence[str]
-) -> dict[str, Any]:
+def _data(activations: CellActivations, relations: Relations | None, selected: View) -> dict[str, Any]:
     """Everything that the script reads."""
     names = sorted({piece for row in activations.next_pieces for piece in row})
     number_of = {name: number for number, name in enumerate(names)}
     following = [[number_of[name] for name in row] for row in activations.next_pieces]
-    lengths = [len(text) for text in shown]
+    lengths = [len(printable_text(piece)) for piece in activations.pieces]  # as the page shows them
     surprisal = np.minimum(activations.surprisal, _LONGEST_SURPRISAL) * 100
     return {
         "selected": [selected.layer, selected.cell],
