@@ -18,7 +18,8 @@ def render(template: str, values: Mapping[str, object]) -> bytes:
     What is printed is text of one line: control characters are shown, and HTML in it is escaped. Text of
     several lines takes the filter `lines`; what is HTML already is a `Markup`.
     """
-    return _environment().get_template(template).render(values).encode("utf-8", "replace")
+    page = _environment().get_template(template).render(values)
+    return page.encode("utf-8", "replace")  # a heat map shows tokens as they are
 
 
 def _environment() -> Environment:
@@ -38,14 +39,14 @@ def _environment() -> Environment:
         return Markup(loader.get_source(environment, name)[0])
 
     environment.globals["file"] = file
-    environment.filters |= {"lines": _lines, "sha256": _sha256, "signed": _signed}
-    # In ASCII, with separators alone: what cannot end its element, and no line separators.
+    environment.filters |= {"lines": _lines, "sha256": _sha256}
+    # ASCII, as json's default is, without spaces; the filter `tojson` escapes what could end the element.
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return environment
 
 
 def _line(value: object) -> object:
-    """Anything that a template prints."""
+    """What `{{ }}` prints: text on one line with its control characters shown, all else as it is."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
@@ -57,8 +58,3 @@ def _lines(text: str) -> Markup:
 def _sha256(content: str) -> str:
     """The hash by which a content policy knows a style sheet or a script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"
-
-
-def _signed(value: float) -> str:
-    """A correlation."""
-    return f"{value:+.2f}".replace("-", "−")

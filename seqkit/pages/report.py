@@ -54,7 +54,7 @@ def _sections(contents: Contents) -> Iterator[Section]:
     if contents.cells:
         yield Section("cells", "Cells", list(map(_coloured, contents.cells)))
     if contents.statistics is not None:
-        yield Section("text", "Training text", _text(contents.statistics))
+        yield Section("text", "Training text", _training_text(contents.statistics))
     if contents.settings:
         yield Section("settings", "Settings", contents.settings)
 
@@ -151,7 +151,7 @@ def _shade(activation: float) -> str:
     return f"{'n' if activation < 0 else 'p'}{level}"
 
 
-def _text(statistics: Statistics) -> dict[str, object]:
+def _training_text(statistics: Statistics) -> dict[str, object]:
     heads = ["", "sequences", "tokens", *(f"{share}th percentile" for share in _PERCENTILES[:-1]), "longest"]
     heads += ["different tokens", *(f"make up {share:.0%}" for share in _SHARES)]
     rows = []
