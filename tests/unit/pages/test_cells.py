@@ -13,11 +13,10 @@ import numpy as np
 import pytest
 
 from seqkit.cli import console
-from seqkit.cli.cells import View
-from seqkit.cli.cells_page import page
-from seqkit.evaluation.cell_relations import relate_cells
+from seqkit.evaluation.cell_relations import View, relate_cells
 from seqkit.evaluation.cells import CellActivations, cell_activations
 from seqkit.model_directory import LoadedModel
+from seqkit.pages.cells import page
 from tests.generators import small_generator
 
 ALPHABET = '\nabcdefghijklmnopqrstuvwxyz (")'
@@ -150,7 +149,8 @@ def test_the_page_needs_nothing_else(loaded: LoadedModel) -> None:
         for tag in ("script", "style")
     )
     assert policy == (
-        f"default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; base-uri 'none'"
+        f"default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; "
+        "base-uri 'none'; form-action 'none'"
     )
     assert "prefers-color-scheme: dark" in found.texts["style"][0]
 

@@ -21,7 +21,7 @@ from seqkit.inference.translations import Translation
 from seqkit.kinds import KINDS, TRANSLATION, Kind
 from seqkit.model_card import ModelCard
 from seqkit.model_directory import METRICS, LoadedModel
-from seqkit.report.contents import ColouredText, Contents, Setting, Statistics, TextSide
+from seqkit.pages.contents import ColouredText, Contents, Setting, Statistics, TextSide
 from seqkit.training.rows import Row, read_rows
 
 MOST_SENTENCES = 8  # whose attention is drawn

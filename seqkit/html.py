@@ -16,12 +16,12 @@ _HEAD = "writing-mode: vertical-rl; font-weight: normal; padding: 2px"
 _ROW = "text-align: right; font-weight: normal; padding: 2px"
 
 
-def text_html(text: str) -> str:
+def paragraph(text: str) -> str:
     """A text as a paragraph of its own, whose direction changes nothing around it."""
     return f"<div><bdi>{escape(text)}</bdi></div>"
 
 
-def attention_html(weights: np.ndarray, source: Sequence[str], target: Sequence[str]) -> str:
+def heat_map(weights: np.ndarray, source: Sequence[str], target: Sequence[str]) -> str:
     """A table of weights (target tokens, source tokens); nothing where there are none or too many."""
     if not 0 < weights.size <= LARGEST_TABLE:
         return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqkit.inference.attention_html import LARGEST_TABLE
+from seqkit.html import LARGEST_TABLE
 from seqkit.inference.translation import Translator
 from seqkit.inference.translations import Alternative, Translation
 

@@ -11,13 +11,14 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from matplotlib import rc_context, rcdefaults, rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from seqkit.pages.contents import Contents, TextSide
 from seqkit.printable import printable
-from seqkit.report.contents import Contents, TextSide
 from seqkit.training.rows import metric_title
 
 Points = tuple[Sequence[float], Sequence[float]]
@@ -68,7 +69,7 @@ def _own_style() -> Iterator[None]:
         yield
 
 
-def curves(contents: Contents) -> dict[str, str]:
+def curves(contents: Contents) -> dict[str, Markup]:
     """The charts of the run by their titles: SVG elements; one without a finite value is left out."""
     rows = contents.rows
     steps = [row.step for row in rows]
@@ -102,7 +103,7 @@ def curves(contents: Contents) -> dict[str, str]:
     }
 
 
-def text_charts(sides: Sequence[TextSide]) -> dict[str, str]:
+def text_charts(sides: Sequence[TextSide]) -> dict[str, Markup]:
     """How long sequences are, where there are several, and how frequent tokens (Zipf 1935)."""
     charts = {}
     if any(len(side.lengths) > 1 for side in sides):
@@ -120,7 +121,7 @@ def text_charts(sides: Sequence[TextSide]) -> dict[str, str]:
     return charts
 
 
-def _lengths(sides: Sequence[TextSide]) -> str:
+def _lengths(sides: Sequence[TextSide]) -> Markup:
     with _own_style():
         figure = Figure(figsize=_SIZE, layout="constrained")
         axes = figure.subplots()
@@ -142,7 +143,7 @@ def _chart(
     *,
     logarithmic: bool,
     rank: bool = False,
-) -> str:
+) -> Markup:
     """A line a series, with a dot at each point unless they are `rank`s."""
     with _own_style():
         figure = Figure(figsize=_SIZE, layout="constrained")
@@ -175,7 +176,7 @@ def _finish(figure: Figure, axes: Axes, title: str, across: str, upwards: str, c
         figure.legend(loc="outside lower center", ncols=columns)
 
 
-def _svg(figure: Figure, title: str) -> str:
+def _svg(figure: Figure, title: str) -> Markup:
     """The figure as an element that stands in a page: its own names, the page's colours, no date."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
@@ -188,7 +189,7 @@ def _svg(figure: Figure, title: str) -> str:
     prefix = re.sub(r"\W+", "-", title.lower())
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'(href="|url\()#', rf"\1#{prefix}-", text)
-    return text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
+    return Markup(text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1))
 
 
 def shares(counts: NDArray[np.int64], wanted: Sequence[float]) -> list[int]:
