@@ -1,4 +1,4 @@
-"""Sizes of models by name, for each kind. What each is for stands in the README."""
+"""Sizes of models by name, for each kind. What each is for stands in cli/README.md."""
 
 from __future__ import annotations
 

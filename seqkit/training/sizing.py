@@ -15,7 +15,7 @@ from typing import Any
 from seqkit.config import PRESETS, Config, Kind
 from seqkit.parameters import parameter_shapes
 
-# Pairs, or characters, that a preset suits, from and to (the recipes, and the README's table).
+# Pairs, or characters, that a preset suits, from and to (the recipes, and the table in cli/README.md).
 SUITS: dict[Kind, dict[str, tuple[float, float]]] = {
     "translation": {"tiny": (0, 20e3), "small": (5e3, 300e3), "base": (100e3, 3e6), "large": (1e6, 1e15)},
     "generation": {"tiny": (0, 1e6), "small": (200e3, 5e6), "base": (1e6, 50e6), "large": (20e6, 1e15)},
