@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,14 @@ def test_the_packages_page_names_every_part_from_the_top_to_the_bottom() -> None
 def test_the_packages_page_has_the_layers() -> None:
     shown = [line.strip() for line in section(PACKAGE, "Layers").splitlines() if line.startswith("    ")]
     assert shown == [", ".join(layer) for layer in LAYERS]
+
+
+def test_an_installed_package_has_no_pages() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    patterns = [pattern for files in settings["package-data"].values() for pattern in files]
+    inside = [page for page in PAGES if page.is_relative_to(PACKAGE.parent)]
+    assert PACKAGE in inside
+    assert not [page for page in inside for pattern in patterns if fnmatch(page.name, pattern.split("/")[-1])]
 
 
 def test_every_decision_has_its_context_and_its_consequence() -> None:
