@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from seqkit.batch import Batch, Padded
-from seqkit.config import Config, Kind, ModelConfig
+from seqkit.config import Config, ModelConfig
+from seqkit.kinds import KINDS
 from seqkit.nn.attention import Attention
 from seqkit.nn.frontends import Frontend, TokenFrontend
 from seqkit.nn.heads import Head, Loss, TokenHead
@@ -42,7 +43,7 @@ class SequenceModel(nn.Module):
         encoded = self.encoder(self.source_frontend(source))
         memory = None
         if self.decoder.attention is not None:
-            memory = self.decoder.attention.remember(encoded.outputs.values, source.mask)
+            memory = self.decoder.attention.remember(encoded.outputs.values, encoded.outputs.mask)
         first = None if self.bridge is None else self.bridge(encoded.final[0])
         return self.decoder.start(len(source.lengths), encoded.outputs.values, first, memory)
 
@@ -86,7 +87,7 @@ class SequenceModel(nn.Module):
             inputs = self.source_frontend(batch.source)
             layer = self.encoder.forward_layers()[0]
             start = layer.zero_state(len(inputs.lengths), inputs.values)
-            found["encoder"] = (layer.gate_activations(inputs.values, start), batch.source.mask)
+            found["encoder"] = (layer.gate_activations(inputs.values, start), inputs.mask)
         return found
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -110,10 +111,10 @@ def _group_of(name: str) -> str:
     )
 
 
-def build_model(config: Config, kind: Kind, source_size: int, target_size: int) -> SequenceModel:
+def build_model(config: Config, kind: str, source_size: int, target_size: int) -> SequenceModel:
     """The network that a configuration describes, initialised."""
     smoothing = config.training.label_smoothing
-    if kind == "generation":
+    if not KINDS[kind].has_source:
         return build_language_model(config.model, size=target_size, label_smoothing=smoothing)
     return build_encoder_decoder(
         config.model, source_size=source_size, target_size=target_size, label_smoothing=smoothing

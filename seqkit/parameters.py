@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from seqkit.config import Kind, ModelConfig
+from seqkit.config import ModelConfig
 from seqkit.errors import ConfigError
+from seqkit.kinds import KINDS
 
 if TYPE_CHECKING:
     from seqkit.arrays import Shapes  # numpy, which a command that only counts can do without
@@ -15,12 +16,12 @@ Parameter = tuple[str, tuple[int, ...]]
 _GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
 
-def parameter_shapes(config: ModelConfig, kind: Kind, source_size: int, target_size: int) -> Shapes:
+def parameter_shapes(config: ModelConfig, kind: str, source_size: int, target_size: int) -> Shapes:
     """Every parameter's shape by the name it has in the network; what is tied occurs once.
 
     `source_size` and `target_size` are those of the vocabularies.
     """
-    return dict(_parameters(config, kind == "translation", source_size, target_size))
+    return dict(_parameters(config, KINDS[kind].has_source, source_size, target_size))
 
 
 def check_vocabularies(config: ModelConfig, *, joint: bool) -> None:

@@ -25,8 +25,8 @@ LAYERS = [
     ["batch", "weights", "device", "parameters", "shortlist"],
     ["arrays"],
     ["config"],
-    ["files"],
-    ["errors", "limits", "printable", "processors", "randomness"],
+    ["files", "kinds"],
+    ["errors", "limits", "printable", "processors", "randomness", "scores"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 # What loads torch when it is imported; everything else does without until a function needs it.

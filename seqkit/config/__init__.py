@@ -12,16 +12,12 @@ from seqkit.config.layers import (
     resolve,
     values_of,
 )
-from seqkit.config.presets import DEFAULT_PRESET, PRESETS
-from seqkit.config.settings import Config, DataConfig, DecodingConfig, Kind, ModelConfig, TrainingConfig
+from seqkit.config.settings import Config, DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 
 __all__ = [
-    "DEFAULT_PRESET",
-    "PRESETS",
     "Config",
     "DataConfig",
     "DecodingConfig",
-    "Kind",
     "Layer",
     "ModelConfig",
     "Resolved",

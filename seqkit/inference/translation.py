@@ -22,6 +22,7 @@ from seqkit.inference.handover import packed
 from seqkit.inference.pieces import Piece, batches, split
 from seqkit.inference.translations import EMPTY, Alternative, TranslateOptions, Translation, join
 from seqkit.inference.workers import can_fork, in_processes
+from seqkit.kinds import TRANSLATION
 from seqkit.model_directory import LoadedModel
 from seqkit.processors import single_threaded_blas, thread_count
 from seqkit.shortlist import Shortlist
@@ -95,12 +96,7 @@ class Translator:
         """
         paths = [Path(directory), *map(Path, ensemble)]
         for path in paths:
-            if model_directory.read_facts(path).kind != "translation":
-                raise ModelError(
-                    f"{path} holds a generator, not a translation model",
-                    where=str(path),
-                    hint=f"seqkit generate {path}",
-                )
+            model_directory.read_facts_of(path, TRANSLATION)
         members = [model_directory.load(path) for path in paths]
         for path, member in zip(paths[1:], members[1:], strict=True):
             if (member.source_tokenizer.fingerprint, member.target_tokenizer.fingerprint) != (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqkit.config import Kind
 from seqkit.errors import ModelError
+from seqkit.kinds import Kind
 from seqkit.training.health import GradientHealth
 from seqkit.training.loop import StepReport
 from seqkit.training.rows import Row
@@ -22,7 +22,7 @@ class Started:
     total_steps: int  # 0 when the budget is time
     parameters: int
     kind: Kind
-    size: int  # of the training text: pairs, or characters
+    size: int  # of the training data, in what the kind counts
     precision: str
     device: str
     threads: int

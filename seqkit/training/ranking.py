@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from seqkit.config import TrainingConfig
+from seqkit.scores import METRICS
 from seqkit.training import optim
 from seqkit.training.events import RunState
 from seqkit.training.validation import Measured
@@ -24,9 +25,9 @@ def enter(state: RunState, measured: Measured, training: TrainingConfig) -> bool
     waiting = training.optimizer == "nt-asgd" and not state.averaging_from
     if waiting and optim.averaging_begins(state.losses, training.nonmonotone_validations):
         state.averaging_from = state.step
-    sign = 1 if training.best_metric == "loss" else -1
-    first = not state.best or sign * score < sign * state.best[0][0]
+    metric = METRICS[training.best_metric]
+    first = not state.best or metric.rank(score) < metric.rank(state.best[0][0])
     state.stale = 0 if first else state.stale + 1
-    state.best = sorted([*state.best, [score, state.step]], key=lambda pair: sign * pair[0])
+    state.best = sorted([*state.best, [score, state.step]], key=lambda pair: metric.rank(pair[0]))
     state.best = state.best[: training.average_best]
     return first

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from seqkit.config import Kind
 from seqkit.data.corpus import Corpus
 from seqkit.device import keep_memory
 from seqkit.training.checkpoints import KEPT
@@ -36,7 +35,7 @@ class Pace:
 class Rehearsal:
     """What a run is and needs. Bytes and seconds; `seconds` without validations, unless it is the budget."""
 
-    kind: Kind
+    kind: str
     size: int  # pairs or characters of training text
     parameters: int
     device: str
@@ -65,7 +64,7 @@ def rehearse(options: TrainOptions) -> Rehearsal:
     checkpoint = sum(part.numel() * part.element_size() for part in parts)
     weights = sum(parameter.numel() * 4 for parameter in run.model.parameters())
     return Rehearsal(
-        kind=run.corpus.kind,
+        kind=run.corpus.kind.name,
         size=run.task.facts.size,
         parameters=sum(parameter.numel() for parameter in run.model.parameters()),
         device=str(run.device),

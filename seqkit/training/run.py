@@ -85,7 +85,7 @@ class Run:
         source, target = tokenizers_of_run(options, corpus)
         self.tokenizer_files = tokenizer_files(source, target)
         self.self_test = model_directory.self_test(*([source] if source is target else [source, target]))
-        self.model = build_model(self.config, corpus.kind, source.size, target.size)
+        self.model = build_model(self.config, corpus.kind.name, source.size, target.size)
         self.model.to(self.device)
         self.learner = Learner(self.model, training, self.device, self.precision)
         self.network = Network(self.model, source, target, self.device, self.precision)
@@ -289,7 +289,7 @@ class Run:
                     "validation measures the first %s of %s %s, to take no more than its share of the time",
                     f"{state.validation_size:,}",
                     f"{validator.whole:,}",
-                    "pairs" if self.corpus.kind == "translation" else "tokens",
+                    validator.unit,
                 )
         return validator.measure(self.model, should_stop, state.validation_size or validator.whole)
 
@@ -301,6 +301,7 @@ class Run:
 
     def _row(self, measured: Measured, best: bool) -> dict[str, Any]:
         return metrics_row(
+            self.corpus.kind,
             self.state,
             measured,
             best=best,

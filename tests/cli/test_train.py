@@ -14,6 +14,7 @@ import pytest
 
 from seqkit.cli import run
 from seqkit.config import resolve
+from seqkit.kinds import TRANSLATION
 from seqkit.training import budget as budget_module
 from seqkit.training import run as run_module
 from tests.conftest import Finished, toy_assignments
@@ -50,7 +51,7 @@ def test_printed_settings_name_their_origins(shell: Shell, tmp_path: Path) -> No
     )  # fmt: skip
     assert (code, err) == (0, "")
     lines = {line.split(" = ")[0]: line for line in out.splitlines()}
-    assert lines.keys() == resolve([]).origins.keys()
+    assert lines.keys() == resolve([], TRANSLATION).origins.keys()
     for key, value, origin in [
         ("model.hidden_size", "768", "preset base"),
         ("model.dropout", "0.5", "my.toml"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from seqkit.config import Config, Kind, ModelConfig
+from seqkit.config import Config, ModelConfig
 from seqkit.models import build_model
 from seqkit.parameters import parameter_shapes
 
@@ -32,7 +32,7 @@ CASES = [("translation", case) for case in TRANSLATORS] + [("generation", case) 
     CASES,
     ids=lambda case: case if isinstance(case, str) else "-".join(map(str, case.values())),
 )
-def test_shapes_are_those_of_the_network(kind: Kind, settings: dict[str, Any]) -> None:
+def test_shapes_are_those_of_the_network(kind: str, settings: dict[str, Any]) -> None:
     config = Config(model=ModelConfig(**SIZES, **settings))
     source, target = (11, 11) if settings["tied_embeddings"] == "all" else (11, 13)
     built = build_model(config, kind, source, target)
