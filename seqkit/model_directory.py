@@ -42,7 +42,7 @@ from seqkit.files import (
     write_atomic,
 )
 from seqkit.kinds import KINDS, Kind
-from seqkit.parameters import check_vocabularies, parameter_shapes
+from seqkit.network.blueprint import Blueprint, check_vocabularies
 from seqkit.shortlist import Shortlist
 
 if TYPE_CHECKING:
@@ -112,6 +112,12 @@ class LoadedModel:
         return {name: parameter.detach().float().cpu().numpy() for name, parameter in named}
 
     @cached_property
+    def blueprint(self) -> Blueprint:
+        """The network as data; the parameters have its names and shapes."""
+        source, target = self.source_tokenizer.size, self.target_tokenizer.size
+        return Blueprint.of(self.kind, self.config.model, source, target)
+
+    @cached_property
     def model(self) -> SequenceModel:
         """The network, on the processor and in evaluation mode unless it is in training.
 
@@ -124,9 +130,9 @@ class LoadedModel:
         from seqkit.models import build_model
         from seqkit.weights import set_parameters
 
-        source, target = self.source_tokenizer.size, self.target_tokenizer.size
+        smoothing = self.config.training.label_smoothing
         with torch.inference_mode(False):  # weights made within it could not be trained, and add up otherwise
-            model = build_model(self.config, self.facts.kind, source, target)
+            model = build_model(self.blueprint, self.config.model, label_smoothing=smoothing)
             set_parameters(model, self.weights)
         return model.eval()
 
@@ -273,7 +279,7 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
         raise ModelError(error.message, where=str(directory / CONFIG)) from error
     if facts.boundary >= target.size or not (KINDS[facts.kind].has_source or source is target):
         raise _damaged_facts(directory)
-    shapes = parameter_shapes(config.model, facts.kind, source.size, target.size)
+    shapes = Blueprint.of(KINDS[facts.kind], config.model, source.size, target.size).shapes()
     parameters = arrays.float_arrays(files[WEIGHTS], shapes, str(directory / WEIGHTS))
     shortlist = None
     if SHORTLIST in files:

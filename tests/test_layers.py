@@ -22,7 +22,7 @@ LAYERS = [
     ["stepping", "model_directory", "metrics"],
     ["models", "decoding"],
     ["nn", "data"],
-    ["batch", "weights", "device", "parameters", "shortlist"],
+    ["batch", "weights", "device", "network", "shortlist"],
     ["arrays"],
     ["config"],
     ["files", "kinds"],

@@ -12,9 +12,10 @@ from seqkit.config.layers import (
     resolve,
     values_of,
 )
-from seqkit.config.settings import Config, DataConfig, DecodingConfig, ModelConfig, TrainingConfig
+from seqkit.config.settings import Cell, Config, DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 
 __all__ = [
+    "Cell",
     "Config",
     "DataConfig",
     "DecodingConfig",

@@ -63,11 +63,14 @@ class DataConfig:
     )
 
 
+Cell = Literal["lstm", "gru", "rnn"]
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The network."""
 
-    cell: Literal["lstm", "gru", "rnn"] = _setting("lstm", "recurrent cell")
+    cell: Cell = _setting("lstm", "recurrent cell")  # noqa: RUF009
     embedding_size: int = _setting(256, "numbers per embedding", low=1, high=limits.LAYER_WIDTH)
     hidden_size: int = _setting(
         512, "numbers in the decoder's state; each encoder direction has half", low=2, high=limits.LAYER_WIDTH

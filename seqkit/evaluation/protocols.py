@@ -189,7 +189,7 @@ class _Steps:
     """A generator that reads a text without torch, token by token."""
 
     def __init__(self, loaded: LoadedModel, text: EncodedText) -> None:
-        self._stepper = FixedPointStepper(loaded.config.model, loaded.parameters, "fp32")
+        self._stepper = FixedPointStepper(loaded.blueprint, loaded.parameters, "fp32")
         self._ids, self._boundary = text.ids, text.boundary
 
     def stream(self, progress: Callable[[int], None]) -> float:

@@ -277,7 +277,7 @@ def _stepper(
 ) -> FixedPointStepper | TorchStepper:
     """The hand-written step on the processor, where `device` is None, but for bf16; else that of torch."""
     if precision == "int8" or (precision == "fp32" and device is None):
-        return FixedPointStepper(loaded.config.model, loaded.parameters, precision)
+        return FixedPointStepper(loaded.blueprint, loaded.parameters, precision)
     import torch
 
     from seqkit.stepping.torch_language import TorchStepper

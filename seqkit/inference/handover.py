@@ -20,7 +20,7 @@ from seqkit.config import config_from_dict
 from seqkit.data.corpus import load_tokenizers, tokenizer_files
 from seqkit.kinds import KINDS
 from seqkit.model_directory import SHORTLIST, WEIGHTS, Facts, LoadedModel
-from seqkit.parameters import parameter_shapes
+from seqkit.network.blueprint import Blueprint
 from seqkit.shortlist import Shortlist
 
 _LENGTH = struct.Struct("<Q")
@@ -61,6 +61,7 @@ def _model(head: dict[str, Any], files: dict[str, bytes]) -> LoadedModel:
     weights, shortlist = files.pop(WEIGHTS), files.pop(SHORTLIST, None)
     source, target = load_tokenizers(files)
     sizes = source.size, target.size
-    parameters = float_arrays(weights, parameter_shapes(config.model, facts.kind, *sizes), WEIGHTS)
+    blueprint = Blueprint.of(KINDS[facts.kind], config.model, *sizes)
+    parameters = float_arrays(weights, blueprint.shapes(), WEIGHTS)
     known = None if shortlist is None else Shortlist.from_bytes(shortlist, *sizes, SHORTLIST)
     return LoadedModel(parameters, config, facts, source, target, known)

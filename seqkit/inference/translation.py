@@ -135,7 +135,7 @@ class Translator:
         for member in self.members:
             if not all(bool(np.isfinite(values).all()) for values in member.parameters.values()):
                 raise _diverged()
-        self._models = [FixedPointModel(one.config.model, one.parameters) for one in self.members]
+        self._models = [FixedPointModel(one.blueprint, one.parameters) for one in self.members]
         if self.shortlist is not None:
             self._layers = [CandidateLayer(model.output, model.grid) for model in self._models]
 
@@ -341,7 +341,7 @@ def _resolve_precision(name: str, members: Sequence[LoadedModel], on_processor: 
     if name not in PRECISIONS:
         hint = suggest(name, PRECISIONS) or f"one of {', '.join(PRECISIONS)}"
         raise ConfigError(f"--precision {name!r} is not known", hint=hint)
-    lacking = next(filter(None, (unsupported(member.config.model) for member in members)), None)
+    lacking = next(filter(None, (unsupported(member.blueprint) for member in members)), None)
     if name == "auto":
         gated = all(member.config.model.cell != "rnn" for member in members)
         return "int8" if on_processor and gated and lacking is None else "fp32"

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqkit.config import ModelConfig
+from seqkit.network.parts import EncoderPart
 from seqkit.stepping.affine import Affine
-from seqkit.stepping.cells import GATES, RecurrentWeights, cell_step
+from seqkit.stepping.cells import GROUPS, RecurrentWeights, cell_step
 from seqkit.stepping.grid import Grid
 from seqkit.stepping.tables import EmbeddedTable
-
-DIRECTIONS = ("forwards", "backwards")
 
 
 @dataclass(frozen=True)
@@ -32,22 +30,24 @@ class Encoded:
 class FixedPointEncoder:
     """Stacked bidirectional layers; what a layer reads is the sum of the outputs below it."""
 
-    def __init__(self, config: ModelConfig, parameters: Mapping[str, np.ndarray], grid: Grid) -> None:
-        self._cell = config.cell
+    def __init__(
+        self, part: EncoderPart, embedding: np.ndarray, parameters: Mapping[str, np.ndarray], grid: Grid
+    ) -> None:
+        """An encoder of tokens with an `embedding` (V, E)."""
+        self._cell = part.cell
         self._grid = grid
-        self._size = config.hidden_size // 2
-        embedding = parameters["source_frontend.embedding.weight"]  # (V, E)
+        self._size = part.hidden // 2
         self._layers = [
             [
                 _Direction(
-                    RecurrentWeights.of(config.cell, parameters, f"encoder.{direction}.{number}"),
+                    RecurrentWeights.of(layer, parameters),
                     embedding if number == 0 else number,
-                    GATES[config.cell],
+                    GROUPS[part.cell],
                     grid,
                 )
-                for direction in DIRECTIONS
+                for layer in both
             ]
-            for number in range(config.encoder_layers)
+            for number, both in enumerate(zip(part.forwards, part.backwards, strict=True))
         ]
 
     def complete_tables(self) -> None:

@@ -17,7 +17,7 @@ from seqkit.errors import ConfigError
 from seqkit.files import JSON_LIMIT, parse_json, read_regular
 from seqkit.kinds import Kind
 from seqkit.model_directory import CONFIG, LoadedModel
-from seqkit.parameters import check_vocabularies
+from seqkit.network.blueprint import check_vocabularies
 from seqkit.training.options import TrainOptions
 from seqkit.training.tasks import Network
 
@@ -107,20 +107,18 @@ def initialize_from(network: Network, directory: Path, kind: Kind) -> None:
         )
     rows = _rows_of(other, network, directory)
     theirs, mine = weights.parameter_tensors(other.model), weights.parameter_tensors(network.model)
+    per_token = network.model.blueprint.per_token()
     with torch.no_grad():
         for name in sorted(mine.keys() | theirs.keys()):
             if name not in mine or name not in theirs or mine[name].shape[1:] != theirs[name].shape[1:]:
                 raise _other_network(directory, name)
-            if rows is not None and name.startswith(_BY_VOCABULARY):
+            if rows is not None and name in per_token:
                 known = rows >= 0
                 mine[name][known] = theirs[name][rows[known]].to(mine[name].device)
             elif mine[name].shape == theirs[name].shape:
                 mine[name].copy_(theirs[name])
             else:
                 raise _other_network(directory, name)
-
-
-_BY_VOCABULARY = ("target_frontend.embedding.", "head.output.")  # tensors with a row for every id
 
 
 def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | None:

@@ -23,6 +23,7 @@ from seqkit.errors import ConfigError, DataError, Interrupted, ModelError, RunFa
 from seqkit.files import remove_temporaries, to_json
 from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, Facts, ModelWriter
 from seqkit.models import build_model
+from seqkit.network.blueprint import Blueprint
 from seqkit.training import checkpoints, fit, health, optim, ranking
 from seqkit.training.beginning import (
     initialize_from,
@@ -85,7 +86,8 @@ class Run:
         source, target = tokenizers_of_run(options, corpus)
         self.tokenizer_files = tokenizer_files(source, target)
         self.self_test = model_directory.self_test(*([source] if source is target else [source, target]))
-        self.model = build_model(self.config, corpus.kind.name, source.size, target.size)
+        blueprint = Blueprint.of(corpus.kind, self.config.model, source.size, target.size)
+        self.model = build_model(blueprint, self.config.model, label_smoothing=training.label_smoothing)
         self.model.to(self.device)
         self.learner = Learner(self.model, training, self.device, self.precision)
         self.network = Network(self.model, source, target, self.device, self.precision)

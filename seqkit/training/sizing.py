@@ -15,7 +15,7 @@ from typing import Any
 from seqkit.config import Config
 from seqkit.kinds import Kind
 from seqkit.kinds.scaling import Size
-from seqkit.parameters import parameter_shapes
+from seqkit.network.blueprint import Blueprint
 
 # Settings that are a size: where one of them is set by hand there is nothing to choose.
 SIZE_SETTINGS = (
@@ -89,19 +89,16 @@ class Task:
     def parameters(self, size: Size) -> tuple[int, int]:
         """Of a model: all, and those of the layers alone."""
         model = self.config(settings_of(size, self.kind)).model
-        shapes = parameter_shapes(model, self.kind.name, self.source_vocabulary, self.target_vocabulary)
-        counts = {name: math.prod(shape) for name, shape in shapes.items()}
-        layers = sum(count for name, count in counts.items() if not name.startswith(_BY_VOCABULARY))
-        return sum(counts.values()), layers
+        blueprint = Blueprint.of(self.kind, model, self.source_vocabulary, self.target_vocabulary)
+        parameters = blueprint.parameters()
+        layers = sum(parameter.size for parameter in parameters if not parameter.per_token)
+        return sum(parameter.size for parameter in parameters), layers
 
     @property
     def candidates(self) -> list[Size]:
         """The sizes that so much text can fill, from small to large."""
         presets = self.kind.presets
         return [size for size in self.kind.scaling.sizes if presets[size.preset].suits[0] <= self.size]
-
-
-_BY_VOCABULARY = ("source_frontend.", "target_frontend.", "head.")
 
 
 @dataclass(frozen=True)

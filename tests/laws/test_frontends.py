@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from seqkit.batch import Batch, Padded
-from seqkit.config import Config, ModelConfig
-from seqkit.models import SequenceModel, build_model
+from seqkit.config import ModelConfig
+from seqkit.models import SequenceModel
 from seqkit.training.health import saturation
+from tests.networks import build_encoder_decoder
 
 FRAME, EMBEDDING, VOCABULARY = 5, 8, 11
 LENGTHS = [7, 4, 1, 10]  # odd ones, too: the last pair is half empty
@@ -42,7 +43,7 @@ def model_of_frames(attention: str) -> SequenceModel:
         encoder_layers=2,
         tied_embeddings="target",
     )
-    model = build_model(Config(model=settings), "translation", VOCABULARY, VOCABULARY)
+    model = build_encoder_decoder(settings, source_size=VOCABULARY, target_size=VOCABULARY)
     model.source_frontend = HalvingFrontend()
     return model.eval().requires_grad_(False)
 

@@ -33,7 +33,7 @@ def stepper_of(loaded: LoadedModel, precision: Any) -> Any:
     """The hand-written step, in bf16 that of torch."""
     if precision == "bf16":
         return TorchStepper(loaded.model, precision, CPU)
-    return FixedPointStepper(loaded.config.model, loaded.parameters, precision)
+    return FixedPointStepper(loaded.blueprint, loaded.parameters, precision)
 
 
 @torch.inference_mode()
