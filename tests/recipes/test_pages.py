@@ -108,9 +108,9 @@ def test_the_packages_page_has_the_layers() -> None:
 def test_an_installed_package_has_no_pages() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     patterns = [pattern for files in settings["package-data"].values() for pattern in files]
-    inside = [page for page in PAGES if page.is_relative_to(PACKAGE.parent)]
-    assert PACKAGE in inside
-    assert not [page for page in inside for pattern in patterns if fnmatch(page.name, pattern.split("/")[-1])]
+    inside = [page.relative_to(PACKAGE.parent) for page in PAGES if page.is_relative_to(PACKAGE.parent)]
+    assert Path(PACKAGE.name) in inside
+    assert not [page for page in inside for pattern in patterns if fnmatch(str(page), pattern)]
 
 
 def test_every_decision_has_its_context_and_its_consequence() -> None:
