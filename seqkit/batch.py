@@ -1,9 +1,10 @@
-"""The currency between the data layer and the models."""
+"""Padded tensors, and the training batch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -43,24 +44,37 @@ class Batch:
         inputs   2 7 8 9
         targets  7 8 9 3
 
-    A generator has no `source`; `continues` says that its slices go on where the last batch ended.
+    A generator has no `source`, a model without a decoder no `inputs`. The loss is a sum over `weight`
+    predictions, one per token of the targets: counted when the batch is made, while they are on the host. The
+    state after a batch that `carries` is the state before the next one that `continues`.
     """
 
-    inputs: Padded
+    inputs: Padded | None
     targets: Padded
     source: Padded | None = None
     continues: bool = False
+    carries: bool = False
+    weight: int = -1
+
+    def __post_init__(self) -> None:
+        if self.weight < 0:
+            object.__setattr__(self, "weight", int(self.targets.lengths.sum()))
+
+    @property
+    def rows(self) -> int:
+        """How many examples there are."""
+        return len(self.targets.lengths)
 
     def split(self, parts: int) -> Iterator[tuple[Tensor, Batch]]:
         """The batch in at most so many parts, each with the numbers of its rows; itself when it is one."""
-        for rows in torch.arange(len(self.inputs.lengths)).chunk(parts):
-            if parts == 1:
-                yield rows, self
-                continue
-            source = None if self.source is None else self.source.select(rows)
-            yield rows, Batch(self.inputs.select(rows), self.targets.select(rows), source, self.continues)
+        for rows in torch.arange(self.rows).chunk(parts):
+            yield rows, self if parts == 1 else self._map(partial(Padded.select, rows=rows), weight=-1)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        source = None if self.source is None else self.source.to(device)
-        return Batch(self.inputs.to(device), self.targets.to(device), source, self.continues)
+        return self._map(partial(Padded.to, device=device), weight=self.weight)
+
+    def _map(self, change: Callable[[Padded], Padded], weight: int) -> Batch:
+        """The same of all sequences."""
+        inputs, source = (None if part is None else change(part) for part in (self.inputs, self.source))
+        return Batch(inputs, change(self.targets), source, self.continues, self.carries, weight)

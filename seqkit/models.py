@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
 
@@ -12,11 +15,33 @@ from seqkit.network.parts import TokenFrontendPart
 from seqkit.nn.attention import Attention
 from seqkit.nn.frontends import Frontend, TokenFrontend
 from seqkit.nn.heads import Head, Loss, TokenHead
-from seqkit.nn.recurrent import BidirectionalEncoder, Bridge, DecoderState, RecurrentDecoder, initialize
+from seqkit.nn.recurrent import (
+    BidirectionalEncoder,
+    Bridge,
+    DecoderState,
+    Encoded,
+    RecurrentDecoder,
+    initialize,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a pass over whole sequences gives to a head, and beside it.
+
+    `readouts` (B, T, R) with their lengths; attention weights (B, T, S) and the state after the pass, where
+    the model has such things.
+    """
+
+    readouts: Padded
+    attention: Tensor | None
+    state: DecoderState | None
 
 
 class SequenceModel(nn.Module):
-    """An optional encoder, a decoder and a head. A generator is the model without an encoder.
+    """An encoder, a decoder and a head; a generator has no encoder, and what answers once has no decoder.
 
     Its parameters have the names and shapes of the `blueprint` that it was built from.
     """
@@ -28,8 +53,8 @@ class SequenceModel(nn.Module):
         source_frontend: Frontend | None,
         encoder: BidirectionalEncoder | None,
         bridge: Bridge | None,
-        target_frontend: Frontend,
-        decoder: RecurrentDecoder,
+        target_frontend: Frontend | None,
+        decoder: RecurrentDecoder | None,
         head: Head,
     ) -> None:
         super().__init__()
@@ -43,57 +68,64 @@ class SequenceModel(nn.Module):
 
     def start(self, source: Padded | None, rows: int) -> DecoderState:
         """The decoder's state before the first step: one row a source sentence, else `rows` of them."""
-        like = next(self.parameters())
-        if source is None or self.encoder is None or self.source_frontend is None:
-            return self.decoder.start(rows, like, None, None)
-        encoded = self.encoder(self.source_frontend(source))
+        decoder = _present(self.decoder)
+        if source is None:
+            return decoder.start(rows, next(self.parameters()), None, None)
+        encoded = self._encode(source)
         memory = None
-        if self.decoder.attention is not None:
-            memory = self.decoder.attention.remember(encoded.outputs.values, encoded.outputs.mask)
+        if decoder.attention is not None:
+            memory = decoder.attention.remember(encoded.outputs.values, encoded.outputs.mask)
         first = None if self.bridge is None else self.bridge(encoded.final[0])
-        return self.decoder.start(len(source.lengths), encoded.outputs.values, first, memory)
+        return decoder.start(len(source.lengths), encoded.outputs.values, first, memory)
 
-    def loss(self, batch: Batch, state: DecoderState | None = None) -> tuple[Loss, DecoderState]:
-        """The loss of a teacher-forced pass, and the state after it; `state` carries a stream on."""
+    def _encode(self, source: Padded) -> Encoded:
+        encoded: Encoded = _present(self.encoder)(_present(self.source_frontend)(source))
+        return encoded
+
+    def run(self, batch: Batch, state: DecoderState | None = None) -> Pass:
+        """The one pass over whole sequences, the decoder's teacher-forced; `state` carries a stream on."""
+        if self.decoder is None:
+            return Pass(self._encode(_present(batch.source)).outputs, None, None)
         if state is None:
-            state = self.start(batch.source, len(batch.inputs.lengths))
-        decoded = self.decoder(self.target_frontend(batch.inputs).values, state)
-        return self.head.loss(decoded.readouts, batch.targets), decoded.state
+            state = self.start(batch.source, batch.rows)
+        inputs = _present(self.target_frontend)(_present(batch.inputs))
+        decoded = self.decoder(inputs.values, state)
+        return Pass(Padded(decoded.readouts, inputs.lengths), decoded.weights, decoded.state)
+
+    def loss(self, batch: Batch, state: DecoderState | None = None) -> tuple[Loss, DecoderState | None]:
+        """The loss of a pass, and the state after it."""
+        done = self.run(batch, state)
+        return self.head.loss(done.readouts, batch.targets, batch.weight), done.state
 
     def logits(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Teacher-forced logits (B, T, V) and attention weights (B, T, S), for scoring given targets."""
-        state = self.start(batch.source, len(batch.inputs.lengths))
-        decoded = self.decoder(self.target_frontend(batch.inputs).values, state)
-        return self.head.predict(decoded.readouts), decoded.weights
+        done = self.run(batch)
+        return self.head.predict(done.readouts.values), done.attention
 
     def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None, DecoderState]:
         """One decoding step: tokens (N,) -> logits (N, V), attention weights (N, S), state."""
         lengths = torch.ones_like(tokens)
-        vectors = self.target_frontend(Padded(tokens[:, None], lengths)).values  # (N, 1, E)
-        decoded = self.decoder(vectors, state)
+        vectors = _present(self.target_frontend)(Padded(tokens[:, None], lengths)).values  # (N, 1, E)
+        decoded = _present(self.decoder)(vectors, state)
         weights = None if decoded.weights is None else decoded.weights[:, 0]
         return self.head.predict(decoded.readouts[:, 0]), weights, decoded.state
 
     @torch.no_grad()
     def gate_activations(self, batch: Batch) -> dict[str, tuple[dict[str, Tensor], Tensor]]:
         """The gates of the first layers on a batch: layer name -> (gate values (B, T, H), mask (B, T))."""
-        state = self.start(batch.source, len(batch.inputs.lengths))
-        vectors = self.target_frontend(batch.inputs).values
-        if state.feed is not None:
-            vectors = torch.cat(
-                [vectors, torch.zeros_like(vectors[:, :, :1]).expand(-1, -1, state.feed.shape[1])], 2
-            )
-        found = {
-            "decoder": (
-                self.decoder.recurrent_layers()[0].gate_activations(vectors, state.layers[0]),
-                batch.inputs.mask,
-            )
-        }
-        if self.encoder is not None and self.source_frontend is not None and batch.source is not None:
-            inputs = self.source_frontend(batch.source)
+        found = {}
+        if self.decoder is not None and self.target_frontend is not None:
+            state, inputs = self.start(batch.source, batch.rows), self.target_frontend(_present(batch.inputs))
+            vectors = inputs.values
+            if state.feed is not None:
+                vectors = nn.functional.pad(vectors, (0, state.feed.shape[1]))
+            gates = self.decoder.recurrent_layers()[0].gate_activations(vectors, state.layers[0])
+            found["decoder"] = gates, inputs.mask
+        if self.encoder is not None and self.source_frontend is not None:
+            inputs = self.source_frontend(_present(batch.source))
             layer = self.encoder.forward_layers()[0]
             start = layer.zero_state(len(inputs.lengths), inputs.values)
-            found["encoder"] = (layer.gate_activations(inputs.values, start), inputs.mask)
+            found["encoder"] = layer.gate_activations(inputs.values, start), inputs.mask
         return found
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
@@ -111,7 +143,7 @@ def build_model(
 
     What is random is drawn in the order of this function: one seed gives the same weights in every version.
     """
-    source, target, decoder = blueprint.source, blueprint.target, blueprint.decoder
+    source, target, decoder = blueprint.source, _present(blueprint.target), _present(blueprint.decoder)
     target_embedding = _embedding(target)
     source_embedding = target_embedding if source is None or source == target else _embedding(source)
     dropouts = {"dropout": settings.dropout, "word_dropout": settings.word_dropout}
@@ -139,6 +171,12 @@ def build_model(
     for embedding in (target_embedding,) if source is None else (target_embedding, source_embedding):
         nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
     return model
+
+
+def _present(part: T | None) -> T:
+    """A part, or a batch's side, that the caller's model has."""
+    assert part is not None
+    return part
 
 
 def _embedding(part: TokenFrontendPart) -> nn.Embedding:

@@ -182,6 +182,7 @@ class StreamBatches:
             Padded(ids[:, :-1].contiguous(), lengths),
             Padded(ids[:, 1:].contiguous(), lengths),
             continues=piece.continues,
+            carries=True,
         )
 
 

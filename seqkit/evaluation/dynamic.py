@@ -41,7 +41,7 @@ def dynamic_nats(
     with _learning(model) as weights:
         optimizer = _RunningRms(weights, options)
         for loss in slice_losses(model, ids[None], np.array([boundary]), options.segment, device):
-            nats, positions = nats + float(loss.nats), positions + loss.positions
+            nats, positions = nats + float(loss.nats), positions + loss.weight
             optimizer.step(torch.autograd.grad(loss.objective / options.segment, weights))
             progress(positions)
     return nats

@@ -9,7 +9,6 @@ the first positions of each know little, so that it is worse, and comparable wit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from seqkit.evaluation.text import IdStream
 from seqkit.evaluation.windows import windows
 from seqkit.models import SequenceModel
 from seqkit.nn.heads import Loss
+from seqkit.nn.modes import evaluating
 from seqkit.nn.recurrent import DecoderState
 
 Progress = Callable[[int], None]  # hears how many predictions are done
@@ -46,9 +46,9 @@ def stream_nats(
     ids were predicted. The model's mode is put back and no random state is touched.
     """
     nats, positions = 0.0, 0
-    with _evaluating(model, device, precision):
+    with evaluating(model), autocast(precision, device):
         for loss in slice_losses(model, ids[None], np.array([boundary]), slice_length, device):
-            nats, positions = nats + float(loss.nats), positions + loss.positions
+            nats, positions = nats + float(loss.nats), positions + loss.weight
             progress(positions)
             if should_stop():
                 break
@@ -70,24 +70,12 @@ def window_nats(
     The windows of `window` ids lie side by side; the last may be shorter.
     """
     nats, positions = 0.0, 0
-    with _evaluating(model, device, "fp32"):
+    with evaluating(model), autocast("fp32", device):
         for targets, before in windows(ids, boundary, window, max(_WINDOW_POSITIONS // window, 1)):
             for loss in slice_losses(model, targets, before, slice_length, device):
-                nats, positions = nats + float(loss.nats), positions + loss.positions
+                nats, positions = nats + float(loss.nats), positions + loss.weight
                 progress(positions)
     return nats
-
-
-@contextmanager
-def _evaluating(model: SequenceModel, device: torch.device, precision: str) -> Iterator[None]:
-    """Evaluation mode without gradients, and the mode there was afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), autocast(precision, device):
-            yield
-    finally:
-        model.train(training)
 
 
 def slice_losses(
@@ -107,7 +95,9 @@ def slice_losses(
         given = np.concatenate([before[:, None], wanted[:, :-1]], axis=1)
         lengths = torch.full((len(wanted),), wanted.shape[1])  # (R,)
         inputs, outputs = (Padded(torch.from_numpy(ids), lengths) for ids in (given, wanted))
-        loss, after = model.loss(Batch(inputs, outputs).to(device), state)
+        batch = Batch(inputs, outputs, continues=state is not None, carries=True)
+        loss, after = model.loss(batch.to(device), state)
+        assert after is not None  # of a model with a decoder
         state = after.detach()
         yield loss
         before = wanted[:, -1]

@@ -32,11 +32,12 @@ from seqkit.network.parts import (
 class Blueprint(NamedTuple):
     """A network: an optional encoder and a decoder, each behind its front-end, and a head.
 
-    A generator has no encoder, and so neither a bridge nor attention.
+    A generator has no encoder, and so neither a bridge nor attention. What answers once for a whole sequence
+    has no decoder: its head reads the encoder's outputs.
     """
 
-    target: TokenFrontendPart
-    decoder: DecoderPart
+    target: TokenFrontendPart | None
+    decoder: DecoderPart | None
     head: TokenHeadPart
     source: TokenFrontendPart | None = None
     encoder: EncoderPart | None = None
@@ -73,9 +74,10 @@ class Blueprint(NamedTuple):
 
     def parts(self) -> Iterator[Part]:
         """All parts, in the order of the network's modules; a shared front-end occurs twice."""
+        decoder = self.decoder
+        inside = () if decoder is None else (decoder, decoder.attention, decoder.feeding, decoder.readout)
         parts: tuple[Part | None, ...] = (
-            *(self.source, self.encoder, self.bridge, self.target),
-            *(self.decoder, self.decoder.attention, self.decoder.feeding, self.decoder.readout, self.head),
+            *(self.source, self.encoder, self.bridge, self.target, *inside, self.head),
         )
         return (part for part in parts if part is not None)
 

@@ -13,25 +13,25 @@ from seqkit.batch import Padded
 
 @dataclass(frozen=True)
 class Loss:
-    """A summed loss over `positions` predictions, in nats.
+    """A loss summed over `weight` predictions, in nats.
 
     `objective` is what training minimises (label-smoothed), `nats` the plain negative log-likelihood.
     """
 
     objective: Tensor
     nats: Tensor
-    positions: int
+    weight: int
 
 
 class Head(Protocol):
-    """Owns prediction and loss together."""
+    """Owns prediction and loss together. Readouts have lengths: a head may pool over them, or align them."""
 
     def predict(self, readouts: Tensor) -> Tensor:
         """Readouts (..., R) -> what is predicted at each of them."""
         ...
 
-    def loss(self, readouts: Tensor, targets: Padded) -> Loss:
-        """Readouts (B, T, R) against targets (B, T)."""
+    def loss(self, readouts: Padded, targets: Padded, weight: int) -> Loss:
+        """Readouts (B, T, R) against targets (B, T'), which are so many predictions."""
         ...
 
 
@@ -108,17 +108,16 @@ class TokenHead(nn.Module):
         logits: Tensor = self.output(readouts)
         return logits
 
-    def loss(self, readouts: Tensor, targets: Padded) -> Loss:
+    def loss(self, readouts: Padded, targets: Padded, weight: int) -> Loss:
         """Cross-entropy at the positions that hold data; padding never reaches the output layer."""
         mask = targets.mask.flatten()  # (B * T,)
-        count = int(mask.sum())
         # Matrix kernels are made once a shape: round the number of rows up, with some padding at the end.
-        rows = min(-(-count // _ROW_GRID) * _ROW_GRID, len(mask))
+        rows = min(-(-weight // _ROW_GRID) * _ROW_GRID, len(mask))
         kept = mask.logical_not().argsort(stable=True)[:rows]  # (P,)
         wanted = targets.values.flatten().index_select(0, kept)  # (P,)
-        logits = self.predict(readouts.flatten(0, 1).index_select(0, kept))  # (P, V)
+        logits = self.predict(readouts.values.flatten(0, 1).index_select(0, kept))  # (P, V)
         smoothing = self.label_smoothing if self.training else 0.0
         objective, nats = SmoothedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-            logits, wanted, count, smoothing
+            logits, wanted, weight, smoothing
         )
-        return Loss(objective, nats, count)
+        return Loss(objective, nats, weight)

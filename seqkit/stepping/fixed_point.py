@@ -42,6 +42,8 @@ class FixedPointStepper:
                 hint="it diverged in training: train it again with a lower training.learning_rate",
             )
         decoder, head = blueprint.decoder, blueprint.head
+        assert decoder is not None  # of a generator
+        assert blueprint.target is not None
         self.cell = decoder.cell
         self.hidden_size, self.layer_count = decoder.hidden, decoder.layer_count
         embedding = parameters[blueprint.target.weight]  # (V, E)

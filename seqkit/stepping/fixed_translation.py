@@ -55,6 +55,8 @@ class FixedPointModel:
         source, encoder, decoder = blueprint.source, blueprint.encoder, blueprint.decoder
         assert source is not None
         assert encoder is not None
+        assert decoder is not None
+        assert blueprint.target is not None
         assert isinstance(decoder.attention, DotAttentionPart)
         assert decoder.readout is not None
         hidden, layers = decoder.hidden, decoder.layer_count

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from seqkit.batch import Padded
+from seqkit.batch import Batch, Padded
 from seqkit.models import SequenceModel
 from seqkit.nn.recurrent import DecoderState
 
@@ -35,8 +35,10 @@ class TorchStepper:
         for start in range(0, len(tokens), READ_TOKENS):
             values = torch.from_numpy(tokens[start : start + READ_TOKENS].astype(np.int64)).to(self._device)
             lengths = torch.tensor([len(values)], device=self._device)
-            vectors = self._model.target_frontend(Padded(values[None], lengths)).values  # (1, T, E)
-            state = self._model.decoder(vectors, state).state
+            part = Padded(values[None], lengths)  # (1, T)
+            after = self._model.run(Batch(part, part), state).state
+            assert after is not None  # of a model with a decoder
+            state = after
         return state
 
     @torch.inference_mode()

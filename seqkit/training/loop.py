@@ -164,7 +164,7 @@ def _gradients(learner: Learner, batches: list[Batch], positions: int, seed: int
                 raise
             failed = str(error)
         # Behind the handler: its traceback held the tensors of the attempt.
-        rows = max(len(batch.inputs.lengths) for batch in batches)
+        rows = max(batch.rows for batch in batches)
         short = crew.agree(Votes(short_of_memory=rows if losses is None else 0)).short_of_memory
         if losses is not None and not short:
             return losses
@@ -194,14 +194,15 @@ def _accumulate(learner: Learner, batches: list[Batch], positions: int, parts: i
             # Divided before the gradient is summed: in fp16 a sum over all positions would overflow.
             learner.scaler.scale(loss.objective / positions).backward()  # type: ignore[no-untyped-call]
             losses += torch.stack([loss.objective.detach(), loss.nats])
-            after.append(state.detach())
-        learner.carried = DecoderState.joined(after) if batch.source is None else None
+            if batch.carries and state is not None:
+                after.append(state.detach())
+        learner.carried = DecoderState.joined(after) if after else None
     return losses
 
 
 def _counts(batches: list[Batch]) -> Tensor:
     """Predictions, by which a step's loss is divided, and source positions: (2,), on the host."""
-    targets = sum(int(batch.targets.lengths.sum()) for batch in batches)
+    targets = sum(batch.weight for batch in batches)
     sources = sum(int(batch.source.lengths.sum()) for batch in batches if batch.source is not None)
     return torch.tensor([targets, sources])
 

@@ -13,7 +13,7 @@ from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.device import autocast
 from seqkit.model_directory import LoadedModel
-from seqkit.models import SequenceModel
+from seqkit.nn.modes import evaluating
 from seqkit.randomness import default_rng
 from seqkit.shortlist import Shortlist
 
@@ -43,15 +43,17 @@ def learn_shortlist(
     them, are no partners. `tick` is called between batches.
     """
     device = device or torch.device("cpu")
-    model = loaded.model.to(device).eval()
+    model = loaded.model.to(device)
     sources, targets = loaded.source_tokenizer.size, loaded.target_tokenizer.size
     counts = np.zeros(targets, np.int64)
     masses = _Masses()
-    with torch.inference_mode(), autocast(precision, device):
+    with evaluating(model), autocast(precision, device):
         for batch in _sample(corpus, seed):
             tick()
-            weights = _attention(model, batch.to(device)).float().cpu().numpy()  # (B, T, S)
+            attention = model.run(batch.to(device)).attention
             assert batch.source is not None  # of pairs
+            assert attention is not None  # of a translation model
+            weights = attention.float().cpu().numpy()  # (B, T, S)
             source, target = batch.source.values.numpy(), batch.targets.values.numpy()
             counts += np.bincount(target.ravel(), minlength=targets)
             seen = (weights > _LEAST) & (target != PAD)[:, :, None] & (source != END)[:, None]
@@ -73,14 +75,6 @@ def _sample(corpus: Corpus, seed: int) -> Iterator[Batch]:
     lengths = [side.lengths[chosen] + 1 for side in (split.source, split.target)]
     for index in length_batches(*lengths, batch_tokens=_BATCH_TOKENS, seed=seed, epoch=0):
         yield pair_batch(split.source.gather(chosen[index]), split.target.gather(chosen[index]))
-
-
-def _attention(model: SequenceModel, batch: Batch) -> torch.Tensor:
-    """The weights (B, T, S) with which each target token was predicted."""
-    state = model.start(batch.source, len(batch.inputs.lengths))
-    weights: torch.Tensor | None = model.decoder(model.target_frontend(batch.inputs).values, state).weights
-    assert weights is not None  # a translation model attends
-    return weights
 
 
 class _Masses:

@@ -15,6 +15,7 @@ from seqkit.data.tokenizers import Tokenizer
 from seqkit.evaluation.language import stream_nats
 from seqkit.evaluation.text import EncodedText, first_tokens, language_scores
 from seqkit.models import SequenceModel
+from seqkit.nn.modes import evaluating
 from seqkit.training.health import saturation
 from seqkit.training.validation import Measured, Stopped
 
@@ -72,12 +73,8 @@ class TextValidator:
     def _gates(self, model: SequenceModel) -> dict[str, float]:
         ids = torch.from_numpy(np.asarray(self.text.ids[:_GATE_POSITIONS], np.int64))[None]  # (1, T)
         text = Padded(ids, torch.tensor([ids.shape[1]]))
-        training = model.training
-        model.eval()
-        try:
+        with evaluating(model):
             return saturation(model.gate_activations(Batch(text, text).to(self.device)))
-        finally:
-            model.train(training)
 
 
 def _scores(text: EncodedText, nats: float) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from seqkit.inference.translation import TranslateOptions, Translator
 from seqkit.kinds import TRANSLATION
 from seqkit.metrics import translation as metrics
 from seqkit.models import SequenceModel
+from seqkit.nn.modes import evaluating
 from seqkit.scores import LOSS
 from seqkit.training.health import saturation
 
@@ -119,13 +120,8 @@ class TranslationValidator:
             self._batches = validation_batches(
                 self._split.first(size), batch_tokens=2 * self.config.training.batch_tokens
             )
-        training = model.training
-        model.eval()
-        try:
-            with torch.inference_mode():
-                return self._measure(model, should_stop)
-        finally:
-            model.train(training)
+        with evaluating(model):
+            return self._measure(model, should_stop)
 
     def _measure(self, model: SequenceModel, should_stop: Callable[[], bool]) -> Measured:
         device = self.device
@@ -135,7 +131,7 @@ class TranslationValidator:
                 if should_stop():
                     raise Stopped
                 loss, _ = model.loss(batch.to(device))
-                nats, positions = nats + float(loss.nats), positions + loss.positions
+                nats, positions = nats + float(loss.nats), positions + loss.weight
         # On a CPU single steps in bf16 cast every weight anew: fp32 takes a third of the time, less memory.
         with autocast(self.precision if device.type == "cuda" else "fp32", device):
             # A model whose loss is not a number cannot translate.

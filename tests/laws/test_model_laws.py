@@ -167,7 +167,7 @@ def test_the_losss_own_gradient_agrees_with_finite_differences(smoothing: float)
     targets = Padded(torch.randint(9, (2, 4)), torch.tensor([4, 2]))
 
     def objective() -> Tensor:
-        return 3 * head.loss(readouts, targets).objective
+        return 3 * head.loss(Padded(readouts, targets.lengths), targets, 6).objective
 
     inputs = (readouts, head.output.weight, head.output.bias)
     for tensor, gradient in zip(inputs, torch.autograd.grad(objective(), inputs), strict=True):

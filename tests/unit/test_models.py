@@ -111,7 +111,7 @@ def test_loss_is_the_negative_log_likelihood_of_the_targets() -> None:
         loss, _ = network.loss(pairs)
         scores = torch.log_softmax(network.logits(pairs)[0].double(), dim=2)
     chosen = scores.gather(2, pairs.targets.values[:, :, None])[:, :, 0]
-    assert loss.positions == 7 + 5
+    assert loss.weight == 7 + 5
     assert loss.nats.item() == pytest.approx(-chosen[pairs.targets.mask].sum().item(), rel=1e-5)
 
 
@@ -140,7 +140,7 @@ def test_a_generator_is_the_decoder_alone() -> None:
     assert set(network.parameter_groups()) == {"embeddings", "decoder_1", "readout", "output"}
     text = pad([np.arange(4, 9)])
     loss, state = network.eval().loss(Batch(inputs=text, targets=text))
-    assert loss.positions == 5
+    assert loss.weight == 5
     assert state.memory is None
     logits, weights, _ = network.step(torch.tensor([5]), network.start(None, 1))
     assert logits.shape == (1, SIZE)

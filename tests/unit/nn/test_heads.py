@@ -19,7 +19,8 @@ def loss_of_logits(logits: Tensor, targets: Tensor, smoothing: float) -> Loss:
     with torch.no_grad():
         part.output.weight.copy_(torch.eye(size))
         part.output.bias.zero_()
-    return part.loss(logits[None], Padded(targets[None], torch.tensor([len(targets)])))
+    lengths = torch.tensor([len(targets)])
+    return part.loss(Padded(logits[None], lengths), Padded(targets[None], lengths), len(targets))
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
@@ -93,8 +94,8 @@ def test_padding_takes_no_part() -> None:
     lengths = torch.tensor([4, 1])
     readouts = torch.randn(2, 4, 6, requires_grad=True)
     targets = torch.tensor([[1, 2, 3, 4], [5, 0, 0, 0]])
-    loss = part.loss(readouts, Padded(targets, lengths))
-    assert loss.positions == 5
+    loss = part.loss(Padded(readouts, lengths), Padded(targets, lengths), 5)
+    assert loss.weight == 5
     kept = torch.cat([readouts[0], readouts[1, :1]])
     expected = cross_entropy(
         part.predict(kept), torch.tensor([1, 2, 3, 4, 5]), reduction="sum", label_smoothing=0.2
@@ -108,7 +109,8 @@ def test_padding_takes_no_part() -> None:
 
 def test_targets_are_smoothed_in_training_only() -> None:
     part = head()
-    batch = torch.randn(1, 3, 6), Padded(torch.tensor([[1, 2, 3]]), torch.tensor([3]))
+    lengths = torch.tensor([3])
+    batch = Padded(torch.randn(1, 3, 6), lengths), Padded(torch.tensor([[1, 2, 3]]), lengths), 3
     trained, measured = part.train().loss(*batch), part.eval().loss(*batch)
     assert trained.objective.item() > trained.nats.item()
     assert measured.objective.item() == measured.nats.item() == trained.nats.item()

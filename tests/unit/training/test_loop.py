@@ -97,7 +97,7 @@ def test_a_report_says_what_happened() -> None:
         expected, _ = trainer.model.train().loss(batch)
     (report,) = trainer.steps([[batch]], first=7, rate=0.25)
     assert (report.step, report.learning_rate, report.finite, report.clipped) == (7, 0.25, True, False)
-    assert report.positions == expected.positions == int(batch.targets.lengths.sum())
+    assert report.positions == expected.weight == int(batch.targets.lengths.sum())
     assert report.objective == pytest.approx(float(expected.objective), rel=1e-6)
     assert report.nats == pytest.approx(float(expected.nats), rel=1e-6)
     assert len(report.norms) == len(list(trainer.model.parameters()))
@@ -234,6 +234,7 @@ def slices(count: int, length: int, *, rows: int = 3, seed: int = 1) -> list[Bat
             Padded(ids[:, start : start + length], lengths),
             Padded(ids[:, start + 1 : start + length + 1], lengths),
             continues=start > 0,
+            carries=True,
         )
         for start in range(0, count * length, length)
     ]
@@ -272,7 +273,7 @@ def test_carried_state_over_slices_is_one_pass(cell: str) -> None:
 def test_a_slice_that_does_not_continue_begins_with_nothing() -> None:
     first, second = slices(count=2, length=5)
     trainer = Trainer(generator(), **PLAIN)
-    alone = Batch(second.inputs, second.targets, continues=False)
+    alone = Batch(second.inputs, second.targets, carries=True)
     _, carried, again = trainer.steps([[first], [second], [alone]], rate=0.0)
     fresh = Trainer(generator(), **PLAIN)
     (expected,) = fresh.steps([[second]], rate=0.0)  # continues, but nothing is carried
