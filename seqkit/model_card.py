@@ -10,36 +10,16 @@ from typing import Any
 from seqkit import model_directory
 from seqkit.config import flatten
 from seqkit.files import write_atomic
+from seqkit.kinds import KINDS, Kind, Noun
 from seqkit.model_directory import Facts, LoadedModel
+from seqkit.scores import METRICS
 
 CARD = "README.md"
 _MARK = "<!-- seqkit train wrote this page and writes it anew; without this line it is yours -->"
-_FAMILIES = {"lstm": "LSTM", "gru": "GRU", "rnn": "tanh network"}
-_USES = {
-    "translation": """```sh
-echo "your sentence" | seqkit translate MODEL
-seqkit evaluate --model MODEL --source FILE --reference FILE
-```
-
-```python
-import seqkit
-
-translator = seqkit.Translator.load("MODEL")
-print(translator.translate(["your sentence"])[0].text)
-```
-""",
-    "generation": """```sh
-seqkit generate MODEL --prompt "your beginning" --length 300
-seqkit evaluate --model MODEL --text FILE
-```
-
-```python
-import seqkit
-
-generator = seqkit.TextGenerator.load("MODEL")
-print(generator.generate("your beginning", length=300)[0].text)
-```
-""",
+_FAMILIES = {
+    "lstm": Noun("LSTM", "LSTMs", "an"),
+    "gru": Noun("GRU", "GRUs"),
+    "rnn": Noun("tanh network", "tanh networks"),
 }
 
 
@@ -89,50 +69,46 @@ class ModelCard:
 
     def to_markdown(self) -> str:
         """The page."""
-        translates = self.facts.kind == "translation"
+        kind = KINDS[self.facts.kind]
         family = _FAMILIES[self.settings["model.cell"]]
-        what = (
-            f"An encoder–decoder {family} with attention that translates lines of text"
-            if translates
-            else f"{'An' if family == 'LSTM' else 'A'} {family} that writes text, token by token"
-        )
+        summary = kind.summary.format(family=family.one, a_family=family)
         scores = [
-            [str(score.get("metric")), _number(score.get("score")), str(score.get("signature"))]
+            [str(score.get("metric")), _score(score), str(score.get("signature"))]
             for score in self.facts.scores
         ]
         return "\n".join(
             [
                 _MARK,
-                f"# A {'translator' if translates else 'generator'} made with seqkit",
+                f"# {str(kind.model).capitalize()} made with seqkit",
                 "",
-                f"{what}, of {self.parameters:,} parameters.",
+                f"{summary[0].upper()}{summary[1:]}, of {self.parameters:,} parameters.",
                 "",
                 "## Use",
                 "",
-                _USES[self.facts.kind],
+                kind.uses,
                 "## Scores of the validation text",
                 "",
                 *_table(["metric", "score", "signature"], scores),
                 "",
                 "## Network",
                 "",
-                *_table(["", ""], self._network(translates)),
+                *_table(["", ""], self._network(kind)),
                 "",
                 "## Training",
                 "",
-                *_table(["", ""], self._training(translates)),
+                *_table(["", ""], self._training(kind)),
                 "",
                 "Every setting is in `config.json`, every validation in `metrics.jsonl`; there is no code.",
                 "",
             ]
         )
 
-    def _network(self, translates: bool) -> list[list[str]]:
+    def _network(self, kind: Kind) -> list[list[str]]:
         model = {name.removeprefix("model."): value for name, value in self.settings.items()}
         sizes = " and ".join(f"{size:,}" for size in self.vocabularies)
-        joint = " (joint)" if translates and len(self.vocabularies) == 1 else ""
+        joint = " (joint)" if kind.has_source and len(self.vocabularies) == 1 else ""
         layers = f"{model['decoder_layers']}"
-        if translates:
+        if "encoder" in kind.parts:
             layers = f"{model['encoder_layers']} in the encoder, in both directions; {layers} in the decoder"
         rows = [
             ["vocabulary", f"{sizes} of kind {self.tokenizer}{joint}"],
@@ -143,15 +119,15 @@ class ModelCard:
             rows.append(["shortlist", f"{self.shortlist} target tokens for each source token"])
         return rows
 
-    def _training(self, translates: bool) -> list[list[str]]:
+    def _training(self, kind: Kind) -> list[list[str]]:
         value = self.settings
         batch = (
             f"{value['training.batch_tokens']:,} tokens"
-            if translates
+            if "pairs" in kind.parts
             else f"{value['data.streams']:,} streams, slices of {value['data.slice_length']:,} tokens"
         )
         versions = ", ".join(f"{name} {version}" for name, version in sorted(self.versions.items()))
-        size = f"{self.facts.size:,} {'pairs' if translates else 'characters'}, " if self.facts.size else ""
+        size = f"{self.facts.size:,} {kind.counted.many}, " if self.facts.size else ""
         return [
             ["text", f"{size}corpus with the fingerprint {self.facts.corpus[:16]}"],
             ["length", f"{self.facts.step:,} steps, {self.facts.epoch:.1f} epochs to the best validation"],
@@ -186,8 +162,9 @@ def _shortlist_size(loaded: LoadedModel) -> int | None:
     return None if loaded.shortlist is None else loaded.shortlist.size
 
 
-def _number(value: object) -> str:
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+def _score(score: Mapping[str, Any]) -> str:
+    metric, value = METRICS.get(str(score.get("metric"))), score.get("score")
+    return metric.text(value) if metric is not None and isinstance(value, float) else str(value)
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

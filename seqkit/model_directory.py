@@ -14,6 +14,7 @@ Files outside this list are ignored, links are refused, and nothing is parsed be
 from __future__ import annotations
 
 import platform
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +25,7 @@ import numpy as np
 
 import seqkit
 from seqkit import arrays
-from seqkit.config import Config, Kind, config_from_dict
+from seqkit.config import Config, config_from_dict
 from seqkit.data.corpus import load_tokenizers
 from seqkit.data.manifest import DOCUMENTS
 from seqkit.data.tokenizers import Tokenizer
@@ -40,7 +41,8 @@ from seqkit.files import (
     to_sealed_json,
     write_atomic,
 )
-from seqkit.parameters import check_vocabularies, parameter_shapes
+from seqkit.kinds import KINDS, Kind
+from seqkit.network.blueprint import Blueprint, check_vocabularies
 from seqkit.shortlist import Shortlist
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ _SELF_TEST = ("A man rides a bicycle.", "Zwei Hunde, 3 Bälle: schön!", "naïve
 class Facts:
     """What a manifest says besides checksums."""
 
-    kind: Kind
+    kind: str
     corpus: str  # fingerprint
     size: int = 0  # of the training text, in pairs or characters; 0: versions before 0.7 did not say
     longest_source: int = 0  # tokens, of translation
@@ -97,12 +99,23 @@ class LoadedModel:
     shortlist: Shortlist | None = None
 
     @property
+    def kind(self) -> Kind:
+        """The kind's declaration."""
+        return KINDS[self.facts.kind]
+
+    @property
     def parameters(self) -> Mapping[str, np.ndarray]:
         """The present parameters by name, in fp32; what is tied occurs once."""
         if isinstance(self.weights, Mapping):
             return self.weights
         named = self.weights.named_parameters()
         return {name: parameter.detach().float().cpu().numpy() for name, parameter in named}
+
+    @cached_property
+    def blueprint(self) -> Blueprint:
+        """The network as data; the parameters have its names and shapes."""
+        source, target = self.source_tokenizer.size, self.target_tokenizer.size
+        return Blueprint.of(self.kind, self.config.model, source, target)
 
     @cached_property
     def model(self) -> SequenceModel:
@@ -117,9 +130,9 @@ class LoadedModel:
         from seqkit.models import build_model
         from seqkit.weights import set_parameters
 
-        source, target = self.source_tokenizer.size, self.target_tokenizer.size
+        smoothing = self.config.training.label_smoothing
         with torch.inference_mode(False):  # weights made within it could not be trained, and add up otherwise
-            model = build_model(self.config, self.facts.kind, source, target)
+            model = build_model(self.blueprint, self.config.model, label_smoothing=smoothing)
             set_parameters(model, self.weights)
         return model.eval()
 
@@ -258,15 +271,15 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
         config = config_from_dict(
             parse_json(files[CONFIG], str(directory / CONFIG), ModelError),
             str(directory / CONFIG),
-            facts.kind,
+            KINDS[facts.kind],
         )
         source, target = _tokenizers(directory, files, manifest)
         check_vocabularies(config.model, joint=source is target)
     except ConfigError as error:
         raise ModelError(error.message, where=str(directory / CONFIG)) from error
-    if facts.boundary >= target.size or (facts.kind == "generation" and source is not target):
+    if facts.boundary >= target.size or not (KINDS[facts.kind].has_source or source is target):
         raise _damaged_facts(directory)
-    shapes = parameter_shapes(config.model, facts.kind, source.size, target.size)
+    shapes = Blueprint.of(KINDS[facts.kind], config.model, source.size, target.size).shapes()
     parameters = arrays.float_arrays(files[WEIGHTS], shapes, str(directory / WEIGHTS))
     shortlist = None
     if SHORTLIST in files:
@@ -370,6 +383,26 @@ def read_facts(directory: Path) -> Facts:
     return _facts(_read_manifest(directory), directory)
 
 
+def read_facts_of(directory: Path, kind: Kind) -> Facts:
+    """The same of a model of the kind. Raises `ModelError`, with what to do instead, for one of another."""
+    facts = read_facts(directory)
+    refuse_other_kind(KINDS[facts.kind], kind, directory)
+    return facts
+
+
+def refuse_other_kind(
+    found: Kind, wanted: Kind, directory: Path | None = None, hint: str | None = None
+) -> None:
+    """Raise `ModelError` when a model is of another kind than the one wanted; the hint is its own command."""
+    if found is not wanted:
+        where = None if directory is None else str(directory)
+        raise ModelError(
+            f"{'this is' if where is None else f'{where} holds'} {found.model}, not {wanted.model}",
+            where=where,
+            hint=hint or found.next_command.format(model=shlex.quote(where or "MODEL")),
+        )
+
+
 def read_versions(directory: Path) -> dict[str, str]:
     """The versions that made a model, by name."""
     return {str(name): str(version) for name, version in _read_manifest(directory)["versions"].items()}
@@ -387,13 +420,20 @@ def _facts(manifest: dict[str, Any], directory: Path) -> Facts:
         raise ModelError(
             f"the manifest's facts are damaged: {error}", where=str(directory / MANIFEST)
         ) from error
+    if isinstance(facts.kind, str) and facts.kind not in KINDS:
+        raise ModelError(
+            f"this is a model for {facts.kind!r}, which this version of seqkit does not know",
+            where=str(directory / MANIFEST),
+            hint="install the seqkit version that made it",
+        )
     whole = all(
         type(number) is int for number in (facts.size, facts.longest_source, facts.boundary, facts.step)
     )
-    good = (whole and all(isinstance(score, dict) for score in facts.scores)) and (
+    known = isinstance(facts.kind, str) and all(isinstance(score, dict) for score in facts.scores)
+    good = (whole and known) and (
         facts.longest_source > 0
-        if facts.kind == "translation"
-        else facts.kind == "generation" and facts.documents in DOCUMENTS and facts.boundary > 0
+        if KINDS[facts.kind].has_source
+        else facts.documents in DOCUMENTS and facts.boundary > 0
     )
     if not good:
         raise _damaged_facts(directory)

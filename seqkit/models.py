@@ -1,4 +1,4 @@
-"""The one model class, and the functions that build it from settings."""
+"""The one model class, and the function that builds it from a blueprint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from seqkit.batch import Batch, Padded
-from seqkit.config import Config, Kind, ModelConfig
+from seqkit.config import ModelConfig
+from seqkit.network.blueprint import Blueprint
+from seqkit.network.parts import TokenFrontendPart
 from seqkit.nn.attention import Attention
 from seqkit.nn.frontends import Frontend, TokenFrontend
 from seqkit.nn.heads import Head, Loss, TokenHead
@@ -14,10 +16,14 @@ from seqkit.nn.recurrent import BidirectionalEncoder, Bridge, DecoderState, Recu
 
 
 class SequenceModel(nn.Module):
-    """An optional encoder, a decoder and a head. A generator is the model without an encoder."""
+    """An optional encoder, a decoder and a head. A generator is the model without an encoder.
+
+    Its parameters have the names and shapes of the `blueprint` that it was built from.
+    """
 
     def __init__(
         self,
+        blueprint: Blueprint,
         *,
         source_frontend: Frontend | None,
         encoder: BidirectionalEncoder | None,
@@ -27,6 +33,7 @@ class SequenceModel(nn.Module):
         head: Head,
     ) -> None:
         super().__init__()
+        self.blueprint = blueprint
         self.source_frontend = source_frontend
         self.encoder = encoder
         self.bridge = bridge
@@ -42,7 +49,7 @@ class SequenceModel(nn.Module):
         encoded = self.encoder(self.source_frontend(source))
         memory = None
         if self.decoder.attention is not None:
-            memory = self.decoder.attention.remember(encoded.outputs.values, source.mask)
+            memory = self.decoder.attention.remember(encoded.outputs.values, encoded.outputs.mask)
         first = None if self.bridge is None else self.bridge(encoded.final[0])
         return self.decoder.start(len(source.lengths), encoded.outputs.values, first, memory)
 
@@ -86,131 +93,53 @@ class SequenceModel(nn.Module):
             inputs = self.source_frontend(batch.source)
             layer = self.encoder.forward_layers()[0]
             start = layer.zero_state(len(inputs.lengths), inputs.values)
-            found["encoder"] = (layer.gate_activations(inputs.values, start), batch.source.mask)
+            found["encoder"] = (layer.gate_activations(inputs.values, start), inputs.mask)
         return found
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by the part of the network that a reader thinks in: embeddings, encoder, … output."""
-        groups: dict[str, list[nn.Parameter]] = {}
-        for name, parameter in self.named_parameters():
-            groups.setdefault(_group_of(name), []).append(parameter)
-        return groups
+        parameters = dict(self.named_parameters())
+        return {
+            group: [parameters[name] for name in names] for group, names in self.blueprint.groups().items()
+        }
 
 
-def _group_of(name: str) -> str:
-    if "embedding" in name:
-        return "embeddings"
-    if name.startswith("encoder."):
-        direction, number = name.split(".")[1:3]
-        return f"encoder_{int(number) + 1}_{direction}"
-    if name.startswith("decoder.layers."):
-        return f"decoder_{int(name.split('.')[2]) + 1}"
-    return {"decoder.attention": "attention", "decoder.readout": "readout"}.get(
-        ".".join(name.split(".")[:2]), name.split(".")[0].replace("head", "output")
-    )
-
-
-def build_model(config: Config, kind: Kind, source_size: int, target_size: int) -> SequenceModel:
-    """The network that a configuration describes, initialised."""
-    smoothing = config.training.label_smoothing
-    if kind == "generation":
-        return build_language_model(config.model, size=target_size, label_smoothing=smoothing)
-    return build_encoder_decoder(
-        config.model, source_size=source_size, target_size=target_size, label_smoothing=smoothing
-    )
-
-
-def build_encoder_decoder(
-    config: ModelConfig, *, source_size: int, target_size: int, label_smoothing: float = 0.0
+def build_model(
+    blueprint: Blueprint, settings: ModelConfig, *, label_smoothing: float = 0.0
 ) -> SequenceModel:
-    """A translation model for vocabularies of the given sizes, one and the same with all embeddings tied."""
-    target_embedding = _embedding(target_size, config.embedding_size)
-    source_embedding = (
-        target_embedding
-        if config.tied_embeddings == "all"
-        else _embedding(source_size, config.embedding_size)
-    )
-    dropouts = {"dropout": config.dropout, "word_dropout": config.word_dropout}
-    hidden = config.hidden_size
-    attention = Attention(
-        config.attention, hidden, hidden, hidden, config.attention_heads, dropout=config.attention_dropout
-    )
-    model = SequenceModel(
-        source_frontend=TokenFrontend(source_embedding, **dropouts),
-        encoder=BidirectionalEncoder(
-            config.cell,
-            config.embedding_size,
-            hidden,
-            config.encoder_layers,
-            dropout=config.dropout,
-            weight_drop=config.weight_drop,
-        ),
-        bridge=Bridge(config.cell, hidden, hidden, config.decoder_layers)
-        if config.bridge == "linear"
-        else None,
-        target_frontend=TokenFrontend(target_embedding, **dropouts),
-        decoder=RecurrentDecoder(
-            config.cell,
-            config.embedding_size,
-            hidden,
-            config.decoder_layers,
-            attention=attention,
-            readout_size=config.embedding_size,
-            input_feeding=config.input_feeding,
-            dropout=config.dropout,
-            weight_drop=config.weight_drop,
-        ),
-        head=TokenHead(
-            config.embedding_size,
-            target_size,
-            tied_to=None if config.tied_embeddings == "none" else target_embedding,
-            label_smoothing=label_smoothing,
-        ),
-    )
-    _initialize_all(model, config, target_embedding, source_embedding)
-    return model
+    """The network of a blueprint, initialised; of the `settings` come dropout and how weights begin.
 
-
-def build_language_model(config: ModelConfig, *, size: int, label_smoothing: float = 0.0) -> SequenceModel:
-    """A generator: the decoder without an encoder.
-
-    Tied embeddings need readouts of the embedding's size; untied, the output layer reads the last hidden
-    layer, which is wider.
+    What is random is drawn in the order of this function: one seed gives the same weights in every version.
     """
-    embedding = _embedding(size, config.embedding_size)
-    tied = config.tied_embeddings != "none"
+    source, target, decoder = blueprint.source, blueprint.target, blueprint.decoder
+    target_embedding = _embedding(target)
+    source_embedding = target_embedding if source is None or source == target else _embedding(source)
+    dropouts = {"dropout": settings.dropout, "word_dropout": settings.word_dropout}
+    between = {"dropout": settings.dropout, "weight_drop": settings.weight_drop}
+    attention = None
+    if decoder.attention is not None:
+        attention = Attention(decoder.attention, dropout=settings.attention_dropout)
     model = SequenceModel(
-        source_frontend=None,
-        encoder=None,
-        bridge=None,
-        target_frontend=TokenFrontend(embedding, dropout=config.dropout, word_dropout=config.word_dropout),
-        decoder=RecurrentDecoder(
-            config.cell,
-            config.embedding_size,
-            config.hidden_size,
-            config.decoder_layers,
-            attention=None,
-            readout_size=config.embedding_size if tied else None,
-            dropout=config.dropout,
-            weight_drop=config.weight_drop,
-        ),
+        blueprint,
+        source_frontend=None if source is None else TokenFrontend(source_embedding, **dropouts),
+        encoder=None if blueprint.encoder is None else BidirectionalEncoder(blueprint.encoder, **between),
+        bridge=None if blueprint.bridge is None else Bridge(blueprint.bridge),
+        target_frontend=TokenFrontend(target_embedding, **dropouts),
+        decoder=RecurrentDecoder(decoder, attention=attention, **between),
         head=TokenHead(
-            config.embedding_size if tied else config.hidden_size,
-            size,
-            tied_to=embedding if tied else None,
+            blueprint.head.inputs,
+            blueprint.head.vocabulary_size,
+            tied_to=None if blueprint.head.tied_to is None else target_embedding,
             label_smoothing=label_smoothing,
         ),
     )
-    _initialize_all(model, config, embedding)
+    initialize(model, settings.initialization, settings.forget_bias)
+    # Embeddings come last: a tied output layer is the embedding's own weight. One that both sides share is
+    # drawn twice, as it always was.
+    for embedding in (target_embedding,) if source is None else (target_embedding, source_embedding):
+        nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
     return model
 
 
-def _embedding(vocabulary_size: int, size: int) -> nn.Embedding:
-    return nn.Embedding(vocabulary_size, size)
-
-
-def _initialize_all(model: SequenceModel, config: ModelConfig, *embeddings: nn.Embedding) -> None:
-    # Embeddings come last: a tied output layer is the embedding's own weight.
-    initialize(model, config.initialization, config.forget_bias)
-    for embedding in embeddings:
-        nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
+def _embedding(part: TokenFrontendPart) -> nn.Embedding:
+    return nn.Embedding(part.vocabulary_size, part.output_size)

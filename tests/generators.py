@@ -17,8 +17,9 @@ from seqkit.data.vocabulary import newline_id
 from seqkit.files import to_json
 from seqkit.inference.generation import TextGenerator
 from seqkit.model_directory import Facts, LoadedModel
-from seqkit.models import SequenceModel, build_language_model
+from seqkit.models import SequenceModel
 from seqkit.nn.recurrent import DecoderState
+from tests.networks import build_language_model
 
 LETTERS = "\n abcdeé東"
 TOKENIZER = CharacterTokenizer(LETTERS, "identity")

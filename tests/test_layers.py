@@ -22,11 +22,11 @@ LAYERS = [
     ["stepping", "model_directory", "metrics"],
     ["models", "decoding"],
     ["nn", "data"],
-    ["batch", "weights", "device", "parameters", "shortlist"],
+    ["batch", "weights", "device", "network", "shortlist"],
     ["arrays"],
     ["config"],
-    ["files"],
-    ["errors", "limits", "printable", "processors", "randomness"],
+    ["files", "kinds"],
+    ["errors", "limits", "printable", "processors", "randomness", "scores"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 # What loads torch when it is imported; everything else does without until a function needs it.

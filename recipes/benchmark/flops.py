@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seqkit.config import ModelConfig
+from seqkit.config import Cell, ModelConfig
+from seqkit.network.parts import GATES
 
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 TRAINING = 3  # a backward pass multiplies twice for every product of the forward pass
 
 
@@ -68,7 +68,7 @@ class Flops:
         return TRAINING * self.forward
 
 
-def layer(cell: str, input_size: int, hidden_size: int) -> float:
+def layer(cell: Cell, input_size: int, hidden_size: int) -> float:
     """One recurrent layer in one direction, a token."""
     return 2 * GATES[cell] * hidden_size * (input_size + hidden_size)
 

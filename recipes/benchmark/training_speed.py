@@ -24,6 +24,7 @@ from flops import Flops, Work, generation_flops, translation_flops
 from seqkit.config import Config, assignment_layer, preset_layer, resolve
 from seqkit.data.batching import PairBatches, grid_length
 from seqkit.data.corpus import Corpus
+from seqkit.kinds import Kind
 from seqkit.training.events import Event, Progress, Started
 from seqkit.training.options import TrainOptions
 from seqkit.training.run import train_model
@@ -42,7 +43,7 @@ class Window:
     source_tokens: int = 0
 
 
-def configuration(kind: Any, preset: str, settings: Iterable[str]) -> Config:
+def configuration(kind: Kind, preset: str, settings: Iterable[str]) -> Config:
     """A preset with settings over it, and a budget that never ends."""
     layers = [preset_layer(preset, kind), assignment_layer(settings), assignment_layer(ENDLESS)]
     return resolve(layers, kind).config
@@ -87,13 +88,13 @@ def corpus_work(corpus: Corpus) -> Work:
 
 def flops_of(corpus: Corpus, config: Config, work: Work) -> Flops:
     """The operations of one forward pass over `work`."""
-    count = translation_flops if corpus.kind == "translation" else generation_flops
+    count = translation_flops if corpus.kind.has_source else generation_flops
     return count(config.model, corpus.target_tokenizer.size, work)
 
 
 def batch_facts(corpus: Corpus, config: Config) -> dict[str, Any]:
     """Sentences a batch and the share of target positions that are no padding; nothing for a generator."""
-    if corpus.kind != "translation":
+    if not corpus.kind.has_source:
         return {"streams": config.data.streams, "slice_length": config.data.slice_length}
     lengths = corpus.train.target.lengths + 1
     plan = PairBatches(corpus, config.training.batch_tokens, config.training.seed).plan(0)
@@ -148,7 +149,7 @@ def main() -> None:
     whole = corpus_work(corpus)
     work = whole.scaled(window.target_tokens / whole.target_tokens)
     flops = flops_of(corpus, config, work)
-    unit = "target tokens/s" if corpus.kind == "translation" else "characters/s"
+    unit = "target tokens/s" if corpus.kind.has_source else "characters/s"
     result = {
         "value": window.target_tokens / window.seconds,
         "unit": unit,

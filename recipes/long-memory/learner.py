@@ -15,8 +15,8 @@ import torch
 from tasks import Examples, Task, task
 from torch import Tensor, nn
 
-from seqkit.config import TrainingConfig
-from seqkit.nn.recurrent import Cell, RecurrentLayer, initialize
+from seqkit.config import Cell, TrainingConfig
+from seqkit.nn.recurrent import RecurrentLayer, initialize
 from seqkit.training.loop import derived_seed
 from seqkit.training.optim import build_optimizer
 

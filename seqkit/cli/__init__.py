@@ -1,7 +1,8 @@
 """The command line: the Typer application and the one place where errors become exit codes.
 
 Each command lives in a file of its own: it parses, makes one call into the layers below and prints.
-Nothing heavy is imported before a command's body runs, so that `seqkit --help` answers at once.
+Nothing heavy is imported before a command's body runs, so that `seqkit --help` answers at once; and a command
+line that begins with a command's name imports that one alone.
 """
 
 from __future__ import annotations
@@ -10,20 +11,16 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Annotated, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
+from typer.core import TyperCommand
 
 from seqkit import __version__
 from seqkit.cli import completion, console
-from seqkit.cli.evaluate import evaluate
-from seqkit.cli.generate import generate
 from seqkit.cli.help import HelpfulCommand, HelpfulGroup
-from seqkit.cli.prepare import FilesCommand, prepare
-from seqkit.cli.train import train
-from seqkit.cli.translate import translate
 from seqkit.errors import (
     ConfigError,
     ExitCode,
@@ -51,23 +48,7 @@ Examples:
     seqkit evaluate --model writer --text another.txt
 """
 
-app = typer.Typer(
-    name="seqkit",
-    cls=HelpfulGroup,
-    help=_HELP,
-    epilog="seqkit COMMAND --help has examples and every option. Data, models and scores to begin with: "
-    "bash recipes/quickstart/run.sh",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
-app.command(cls=FilesCommand)(prepare)
-app.command(cls=HelpfulCommand)(train)
-app.command(cls=HelpfulCommand)(translate)
-app.command(cls=HelpfulCommand)(generate)
-app.command(cls=HelpfulCommand)(evaluate)
-
-# What makes a command need less memory.
+# The commands, and what makes one need less memory.
 _LESS_MEMORY = {
     "prepare": "a lower --vocab-size, or --tokenizer bpe",
     "train": "lower training.batch_tokens (a generator: data.streams), or take a smaller --preset",
@@ -77,7 +58,48 @@ _LESS_MEMORY = {
 }
 
 
-@app.callback(invoke_without_command=True)
+def application(*names: str) -> typer.Typer:
+    """The application with the named commands, or with all."""
+    app = typer.Typer(
+        name="seqkit",
+        cls=HelpfulGroup,
+        help=_HELP,
+        epilog="seqkit COMMAND --help has examples and every option. Data, models and scores to begin with: "
+        "bash recipes/quickstart/run.sh",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback(invoke_without_command=True)(_root)
+    for name in names or _LESS_MEMORY:
+        command, made_by = _command(name)
+        app.command(cls=made_by)(command)
+    return app
+
+
+def _command(name: str) -> tuple[Callable[..., Any], type[TyperCommand]]:
+    """A command's function, and the class that parses its options. The import is what takes time."""
+    if name == "prepare":
+        from seqkit.cli.prepare import FilesCommand, prepare
+
+        return prepare, FilesCommand
+    if name == "train":
+        from seqkit.cli.train import train
+
+        return train, HelpfulCommand
+    if name == "translate":
+        from seqkit.cli.translate import translate
+
+        return translate, HelpfulCommand
+    if name == "generate":
+        from seqkit.cli.generate import generate
+
+        return generate, HelpfulCommand
+    from seqkit.cli.evaluate import evaluate
+
+    return evaluate, HelpfulCommand
+
+
 def _root(
     context: typer.Context,
     version: Annotated[
@@ -149,7 +171,8 @@ def run(arguments: Sequence[str]) -> int:
 def _outcome(arguments: Sequence[str]) -> int:
     """The exit code of a command line."""
     debug = "--debug" in arguments
-    command = typer.main.get_command(app)
+    named = [word for word in arguments[:1] if word in _LESS_MEMORY]
+    command = typer.main.get_command(application(*named))
     completion.prepare_shells()
     try:
         # Background jobs of scripts start with SIGINT ignored and SIGTERM has no handler: install both.

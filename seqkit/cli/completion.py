@@ -57,9 +57,9 @@ def several_of(names: str) -> Completer:
 
 def presets(incomplete: str) -> list[str]:
     """Names of presets."""
-    from seqkit.config import PRESETS
+    from seqkit.kinds import KINDS
 
-    names = dict.fromkeys(name for kind in PRESETS.values() for name in kind)
+    names = dict.fromkeys(name for kind in KINDS.values() for name in kind.presets)
     return [name for name in names if name.startswith(incomplete)]
 
 

@@ -10,9 +10,10 @@ from seqkit.cli import console
 from seqkit.cli.evaluate_shared import json_lines, table
 from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError
+from seqkit.scores import METRICS
 
 if TYPE_CHECKING:
-    from seqkit.metrics.translation import Score
+    from seqkit.scores import Score
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def evaluate_text(request: TextScoring, *, form: str, quiet: bool, device: str, 
     """Score and print."""
     found = _score(request, quiet=quiet, device=device, threads=threads)
     rows = [["metric", "score", "signature"]]
-    rows += [[score.metric, f"{score.score:.4f}", score.signature] for score in found]
+    rows += [[score.metric, METRICS[score.metric].text(score.score), score.signature] for score in found]
     write_results(json_lines(_results(found)) if form == "json" else table(rows, form))
     if not quiet and form != "json":
         details = found[0].details

@@ -13,13 +13,15 @@ from seqkit.cli.evaluate_shared import json_lines, table
 from seqkit.cli.evaluate_worst import show_worst, worst_results
 from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError, RunFailed
+from seqkit.scores import METRICS
 
 if TYPE_CHECKING:
     from seqkit.evaluation.translation import Evaluation, Names
     from seqkit.evaluation.worst import Line
     from seqkit.inference.translation import Translator
     from seqkit.inference.translations import TranslateOptions, Translation
-    from seqkit.metrics.translation import MetricOptions, Score
+    from seqkit.metrics.translation import MetricOptions
+    from seqkit.scores import Score
 
 _SIGNIFICANT = 0.05  # a smaller p is marked
 
@@ -336,13 +338,14 @@ def _headings(score: Score) -> list[str]:
 
 
 def _cells(score: Score) -> list[str]:
-    cells = [score.metric, f"{score.score:.2f}"]
+    metric = METRICS[score.metric]
+    cells = [score.metric, metric.text(score.score)]
     if score.confidence:
-        cells.append(f"{score.confidence.low:.2f}-{score.confidence.high:.2f}")
+        cells.append(f"{metric.text(score.confidence.low)}-{metric.text(score.confidence.high)}")
     if score.paired:
         cells += [
-            f"{score.paired.baseline_score:.2f}",
-            f"{score.paired.difference:+.2f}",
+            metric.text(score.paired.baseline_score),
+            f"{score.paired.difference:+.{metric.digits}f}",
             f"{score.paired.p_value:.4f}{'*' if score.paired.p_value < _SIGNIFICANT else ''}",
         ]
     return [*cells, score.signature]
@@ -355,8 +358,8 @@ def _summary(evaluation: Evaluation, references: int, options: MetricOptions) ->
         f"{references} reference{'' if references == 1 else 's'}",
         f"protocol {options.protocol}",
     ]
-    if "ter" in options.metrics:
-        parts.append("of TER, less is better")
+    if less := [METRICS[name].title for name in options.metrics if METRICS[name].better == "less"]:
+        parts.append(f"of {', '.join(less)}, less is better")
     if any(score.paired for score in evaluation.scores):
         parts.append(f"* p < {_SIGNIFICANT} (paired bootstrap)")
     return ", ".join(parts)

@@ -32,8 +32,7 @@ def generate_interactively(
 ) -> None:
     """Go on from what is typed until it ends; `write` gets a text's pieces and its prompt."""
     if not quiet:
-        facts, size = generator.loaded.facts, generator.tokenizer.size
-        greet("a generator", size, facts, {"bits_per_character": "bits per character"})
+        greet(generator.loaded.kind, generator.tokenizer.size, generator.loaded.facts)
     conversation = _Conversation(generator, options, write)
     converse(prompt(model, quiet=quiet), "generate_history", conversation.commands(), conversation.answer)
 

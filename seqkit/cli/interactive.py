@@ -15,6 +15,7 @@ from seqkit.cli.output import write_results
 from seqkit.errors import ConfigError, SeqkitError, suggest
 
 if TYPE_CHECKING:
+    from seqkit.kinds import Kind
     from seqkit.model_directory import Facts
 
 _LONGEST_SHOWN = 40  # characters of something misspelt, or of a model's name
@@ -88,15 +89,15 @@ def prompt(model: Path, *, quiet: bool) -> str:
     return f"{name}> ".encode(encoding, "backslashreplace").decode(encoding)
 
 
-def greet(kind: str, vocabulary: int, facts: Facts, metrics: dict[str, str]) -> None:
-    """Say what a model is; `metrics` are the scores worth a mention and their names for people."""
-    parts = [kind, f"vocabulary of {vocabulary:,}"]
+def greet(kind: Kind, vocabulary: int, facts: Facts) -> None:
+    """Say what a model is, with the first of its kind's scores."""
+    parts = [str(kind.model), f"vocabulary of {vocabulary:,}"]
     if facts.step:
         parts.append(f"step {facts.step:,}")
+    metric = kind.metrics[0]
     for score in facts.scores:
-        name, value = metrics.get(str(score.get("metric"))), score.get("score")
-        if name is not None and isinstance(value, float):
-            parts.append(f"valid {name} {value:.2f}")
+        if score.get("metric") == metric.name and isinstance(score.get("score"), float):
+            parts.append(f"valid {metric.title} {metric.text(score['score'])}")
     console.note(", ".join(parts))
     console.note(":help says more, Ctrl-D ends")
 

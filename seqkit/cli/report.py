@@ -69,9 +69,11 @@ def _first_lines(model: Path, source: str) -> list[str]:
     """The lines of a text whose translations are shown."""
     from seqkit import model_directory
     from seqkit.data.text import read_lines
+    from seqkit.kinds import KINDS
     from seqkit.report.collect import MOST_SENTENCES
 
-    if model_directory.read_facts(model).kind != "translation":
-        raise ConfigError("--source is for a translator, and this is a generator", hint="leave --source out")
+    kind = KINDS[model_directory.read_facts(model).kind]
+    if not kind.has_source:
+        raise ConfigError(f"--source: {kind.model} has no source", hint="leave --source out")
     console.announce_input(source, "sentences")
     return list(islice(read_lines(source), MOST_SENTENCES))

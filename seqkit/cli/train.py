@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -21,8 +22,9 @@ from seqkit.cli.output import json_line, write_results
 from seqkit.cli.report import REPORT, report_of_run
 from seqkit.cli.train_rehearsal import rehearse_training, words_of_choice
 from seqkit.cli.train_settings import Settings
-from seqkit.config import DEFAULT_PRESET, PRESETS, Kind
 from seqkit.errors import ConfigError
+from seqkit.kinds import DEFAULT_PRESET, KINDS, TRANSLATION, Kind
+from seqkit.scores import METRICS
 from seqkit.training.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            help=f"Size of the model: {', '.join(PRESETS['translation'])}. A translator's bring a budget of "
+            help=f"Size of the model: {', '.join(TRANSLATION.presets)}. A translator's bring a budget of "
             "30 epochs, a generator's of 1, 3 and 30 minutes and, for a GPU, 60 epochs. "
             f"[default: what suits a budget in minutes on this machine, else {DEFAULT_PRESET}]",
             rich_help_panel=SETTINGS_PANEL,
@@ -144,7 +146,7 @@ def train(
         bool,
         typer.Option(
             "--dry-run",
-            help="Take ten real steps, write nothing, and say what the run would need: time, memory, disk.",
+            help="Take a dozen steps, write nothing, and say what the run would need: time, memory, disk.",
             rich_help_panel=RUN_PANEL,
         ),
     ] = False,
@@ -255,10 +257,10 @@ def train(
 def _kind_of(corpus: Path | None) -> Kind:
     """What the corpus is for; translation while none is there, so that wrong settings are found first."""
     if corpus is None or not corpus.is_dir():
-        return "translation"
+        return TRANSLATION
     from seqkit.data.manifest import read_manifest
 
-    return read_manifest(corpus).kind
+    return KINDS[read_manifest(corpus).kind]
 
 
 def _chosen(settings: Settings, options: TrainOptions, *, quiet: bool) -> Choice | None:
@@ -330,28 +332,16 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
         console.note(finished.advice)
     if finished.already:
         console.note("it stays as it is; --restart begins again")
-    console.note(f"next: {_next_command(finished.kind, model)}")
+    console.note(f"next: {finished.kind.next_command.format(model=shlex.quote(str(model)))}")
 
 
 def _score_rows(finished: Finished) -> Iterator[tuple[str, str]]:
     """The scores with their signatures; one that several share stands once, below them."""
-    from seqkit.training.rows import metric_title
-
-    digits = 2 if finished.kind == "translation" else 4
     for signature, group in groupby(finished.scores, key=lambda score: str(score["signature"])):
         scores = list(group)
         for score in scores:
-            value = f"{float(score['score']):.{digits}f}"
+            metric = METRICS[str(score["metric"])]
             alone = f"  ({signature})" if len(scores) == 1 else ""
-            yield f"valid {metric_title(str(score['metric']))}", value + alone
+            yield f"valid {metric.title}", metric.text(float(score["score"])) + alone
         if len(scores) > 1:
             yield "signature", signature
-
-
-def _next_command(kind: Kind, model: Path) -> str:
-    import shlex
-
-    path = shlex.quote(str(model))
-    if kind == "translation":
-        return f"echo 'your sentence' | seqkit translate {path}"
-    return f"seqkit generate {path} --length 1000"

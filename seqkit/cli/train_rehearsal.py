@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seqkit.cli import console
 from seqkit.cli.output import json_line, write_results
+from seqkit.kinds import KINDS
 
 if TYPE_CHECKING:
     from seqkit.training.options import TrainOptions
@@ -23,7 +24,7 @@ def rehearse_training(options: TrainOptions, preset: str, *, as_json: bool, quie
         console.note("taking a dozen steps; nothing is written")
     found = rehearse(options)
     choice = options.choice
-    better = better_preset(found.kind, preset, found.size) if choice is None else None
+    better = better_preset(KINDS[found.kind], preset, found.size) if choice is None else None
     if as_json:
         record = {"schema": 1, **asdict(found), "preset": preset, "better_preset": better}
         write_results(json_line({**record, **words_of_choice(choice)}) + "\n")
@@ -50,11 +51,10 @@ def words_of_choice(choice: Choice | None) -> dict[str, str | None]:
 
 
 def _rows(found: Rehearsal) -> list[tuple[str, str]]:
-    unit = "pairs" if found.kind == "translation" else "characters"
     threads = f"{found.threads} thread{'' if found.threads == 1 else 's'}"
     return [
         ("parameters", f"{found.parameters:,}"),
-        ("training text", f"{found.size:,} {unit}"),
+        ("training text", f"{found.size:,} {KINDS[found.kind].counted.many}"),
         ("computes", f"{found.precision} on {found.device}, {threads}"),
         ("speed", f"{found.tokens_per_second:,.0f} target tokens/s"),
         ("budget", f"{found.steps:,} steps, {found.epochs:.1f} epochs"),

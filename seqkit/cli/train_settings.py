@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqkit.cli.output import json_line
 from seqkit.config import (
-    DEFAULT_PRESET,
     Config,
-    Kind,
     Layer,
     Resolved,
     assignment_layer,
@@ -20,7 +18,8 @@ from seqkit.config import (
     preset_layer,
     resolve,
 )
-from seqkit.training.sizing import SIZE_SETTINGS, SIZES
+from seqkit.kinds import DEFAULT_PRESET, Kind
+from seqkit.training.sizing import SIZE_SETTINGS, settings_of
 
 if TYPE_CHECKING:
     from seqkit.training.sizing import Choice
@@ -94,8 +93,8 @@ class Settings:
     def _before_the_choice(self) -> Resolved:
         """Settings that come with a size have the default preset's values, and say that they are open."""
         values = flatten(self.resolved().config)
-        sizes = SIZES[self.kind]
-        keys = {key for size in sizes for key in size.values(self.kind, tokens=0.0, epochs=0.0)}
+        sizes = self.kind.scaling.sizes
+        keys = {key for size in sizes for key in settings_of(size, self.kind, tokens=0.0, epochs=0.0)}
         origin = f"preset {DEFAULT_PRESET} for now: chosen at the start, for the budget"
         layer = Layer(origin, {key: values[key] for key in sorted(keys)})
         return resolve([layer, *self.layers], self.kind)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 from seqkit.cli import console
 from seqkit.cli.chart import sparkline
 from seqkit.cli.training_panel import TrainingPanel
-from seqkit.config import Kind
+from seqkit.kinds import Kind
+from seqkit.scores import Metric
 from seqkit.training.events import Event, Finished, Progress, Started, Validated
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 LOG_SECONDS = 30.0  # between two lines where standard error is no terminal
 TELLING_SECONDS, TELLING_STEPS = 3.0, 5  # after the first step: how long it will all take is known
 _BEST_MARK = 8  # columns
+_SCORE_WIDTH = 6  # columns, at least
 
 
 @dataclass(frozen=True)
@@ -41,18 +43,8 @@ _FIRST = [
     _Column("epoch", 6, lambda event: f"{event.row['epoch']:.1f}", 2),
     _Column("train", 6, lambda event: f"{_number(event.row['train_nats']):.3f}"),
     _Column("valid", 6, lambda event: f"{event.measured.loss:.3f}"),
+    _Column("ppl", 7, lambda event: f"{_number(event.row['valid_perplexity']):.2f}", 3),
 ]
-_SCORES: dict[Kind, list[_Column]] = {
-    "translation": [
-        _Column("ppl", 7, lambda event: f"{_number(event.row['valid_perplexity']):.2f}", 3),
-        _Column("BLEU", 6, lambda event: f"{event.measured.metric('bleu'):.2f}"),
-        _Column("chrF", 6, lambda event: f"{event.measured.metric('chrf'):.2f}", 2),
-    ],
-    "generation": [
-        _Column("bits/char", 9, lambda event: f"{event.measured.metric('bits_per_character'):.3f}"),
-        _Column("ppl", 7, lambda event: f"{_number(event.row['valid_perplexity']):.2f}", 2),
-    ],
-}
 _LAST = [
     _Column("tok/s", 7, lambda event: f"{event.row['timing']['target_tokens_per_second']:,.0f}", 3),
     _Column("elapsed", 8, lambda event: console.duration(event.row["timing"]["elapsed_seconds"])),
@@ -61,22 +53,21 @@ _LAST = [
 
 def _fitting(kind: Kind, width: int) -> list[_Column]:
     """The columns for a terminal's width."""
-    columns = [*_FIRST, *_SCORES[kind], *_LAST]
+    columns = [*_FIRST, *map(_column, kind.shown, range(1, 1 + len(kind.shown))), *_LAST]
     for rank in (3, 2):
         if sum(column.width + 1 for column in columns) + _BEST_MARK > width:
             columns = [column for column in columns if column.rank < rank]
     return columns
 
 
-# What the chart of validations shows: its name, the metric and how its values are written.
-_CHARTED: dict[Kind, tuple[str, str, str]] = {
-    "translation": ("BLEU", "bleu", ".2f"),
-    "generation": ("bits/char", "bits_per_character", ".3f"),
-}
-_LOGGED: dict[Kind, dict[str, str]] = {
-    "translation": {"bleu": ".2f", "chrf": ".2f"},
-    "generation": {"nats_per_character": ".4f", "bits_per_character": ".4f"},
-}
+def _column(metric: Metric, rank: int) -> _Column:
+    """A metric's column: the first of them stays where there is little room."""
+    return _Column(
+        metric.short,
+        max(len(metric.short), _SCORE_WIDTH),
+        lambda event: metric.text(event.measured.metric(metric.name)),
+        min(rank, 3),
+    )
 
 
 class TrainingDisplay:
@@ -87,7 +78,8 @@ class TrainingDisplay:
         self.choice = choice  # of the size, by the budget
         self.quiet = quiet
         self.columns: list[_Column] = []  # that stand in the last header
-        self.panel = TrainingPanel(_CHARTED[kind][0])
+        self.charted = kind.metrics[0]
+        self.panel = TrainingPanel(self.charted.short, kind.samples)
         self.terminal: Console | None = None
         self._open = ExitStack()
         self.last = self.window_start = time.monotonic()
@@ -112,7 +104,10 @@ class TrainingDisplay:
         if self.terminal is None or len(values) < 2:
             return []
         return [
-            (f"course of {self.panel.score_name}", f"{values[0]:.2f} {sparkline(values)} {values[-1]:.2f}")
+            (
+                f"course of {self.panel.score_name}",
+                f"{self.charted.text(values[0])} {sparkline(values)} {self.charted.text(values[-1])}",
+            )
         ]
 
     def show(self, event: Event) -> None:
@@ -139,9 +134,8 @@ class TrainingDisplay:
             console.log_values(
                 "train",
                 parameters=event.parameters,
-                kind=event.kind,
-                pairs=event.size if event.kind == "translation" else None,
-                characters=event.size if event.kind == "generation" else None,
+                kind=event.kind.name,
+                **{event.kind.counted.many: event.size},
                 precision=event.precision,
                 device=event.device,
                 threads=event.threads,
@@ -157,7 +151,7 @@ class TrainingDisplay:
             console.row(f"  {self.choice.reason}")
         console.row(
             f"{event.parameters / 1e6:.2f} M parameters, {event.size:,} "
-            f"{'pairs' if event.kind == 'translation' else 'characters'}, "
+            f"{event.kind.counted.many}, "
             f"{event.precision} on {event.device}, {event.threads} thread{'' if event.threads == 1 else 's'}"
         )
         self._print_header()
@@ -215,9 +209,8 @@ class TrainingDisplay:
         self.window_start, self.window_tokens = time.monotonic(), 0
         row, measured = event.row, event.measured
         if event.best:
-            name, metric, form = _CHARTED[self.kind]
-            best = f"{name} {measured.metric(metric):{form}}"
-            self.panel.best = f"{best} at {row['step']:,}"
+            score = self.charted.text(measured.metric(self.charted.name))
+            self.panel.best = f"{self.charted.short} {score} at {row['step']:,}"
         scores = {str(score["metric"]): float(score["score"]) for score in measured.scores}
         self.panel.take_row(row["step"], self._charted(scores), row["gradient"]["parts"])
         self._warn(event.warnings)
@@ -232,7 +225,7 @@ class TrainingDisplay:
                 train_nats=f"{_number(row['train_nats']):.4f}",
                 valid_nats=f"{measured.loss:.4f}",
                 perplexity=f"{_number(row['valid_perplexity']):.3f}",
-                **{name: format(measured.metric(name), form) for name, form in _LOGGED[self.kind].items()},
+                **{each.name: each.text(measured.metric(each.name)) for each in self.kind.metrics},
                 gradient_norm=f"{row['gradient']['norm']:.3f}",
                 clipped=f"{row['gradient']['clipped_share']:.2f}",
                 tokens_per_second=f"{timing['target_tokens_per_second']:.0f}",
@@ -254,7 +247,7 @@ class TrainingDisplay:
         self.warned = set(kinds)
 
     def _charted(self, scores: Mapping[str, float]) -> float:
-        return scores.get(_CHARTED[self.kind][1], math.nan)
+        return scores.get(self.charted.name, math.nan)
 
     def _print_header(self) -> None:
         """The titles of the columns that fit, unless they stand above already."""

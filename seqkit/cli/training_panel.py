@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from seqkit.cli import console
 from seqkit.cli.chart import Curve, Points, bar, extremes, line_chart
 from seqkit.training.events import Progress
-from seqkit.training.validation import Sample, TextSample
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -29,6 +28,7 @@ class TrainingPanel:
     """What the display knows of the run; rich asks it to draw itself four times a second."""
 
     score_name: str  # what the second chart shows
+    signs: Mapping[str, str]  # what of a sample is shown, with the sign before its lines
     total_steps: int = 0  # 0 when the budget is time
     now: Progress | None = None
     loss: float = math.nan  # smoothed, in nats a token
@@ -57,16 +57,16 @@ class TrainingPanel:
         self.scores.add(step, score)
         self.parts = parts
 
-    def take_samples(self, samples: Sequence[Sample | TextSample]) -> None:
+    def take_samples(self, samples: Sequence[Mapping[str, str]]) -> None:
         """What the model wrote at the last validation."""
         from rich.text import Text
 
-        lines: list[tuple[str, str]] = []
-        for sample in samples:
-            if isinstance(sample, TextSample):
-                lines += [("│", line) for line in sample.text.split("\n")]
-            else:
-                lines += [(" ", sample.source), ("→", sample.translation)]
+        lines = [
+            (sign, line)
+            for sample in samples
+            for name, sign in self.signs.items()
+            for line in sample[name].split("\n")
+        ]
         self._samples = [
             Text(f"    {sign} {console.printable(line)}", style="dim", no_wrap=True)
             for sign, line in lines[:SAMPLE_LINES]

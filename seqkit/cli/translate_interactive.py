@@ -28,8 +28,8 @@ def translate_interactively(
 ) -> None:
     """Translate what is typed until it ends; `scores` and `attention` are what is shown at first."""
     if not quiet:
-        facts, size = translator.members[0].facts, translator.target_tokenizer.size
-        greet("a translation model", size, facts, {"bleu": "BLEU"})
+        loaded = translator.members[0]
+        greet(loaded.kind, translator.target_tokenizer.size, loaded.facts)
     conversation = _Conversation(translator, options, prefix, scores, attention)
     converse(prompt(model, quiet=quiet), "translate_history", conversation.commands(), conversation.answer)
 

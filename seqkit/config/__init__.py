@@ -12,16 +12,13 @@ from seqkit.config.layers import (
     resolve,
     values_of,
 )
-from seqkit.config.presets import DEFAULT_PRESET, PRESETS
-from seqkit.config.settings import Config, DataConfig, DecodingConfig, Kind, ModelConfig, TrainingConfig
+from seqkit.config.settings import Cell, Config, DataConfig, DecodingConfig, ModelConfig, TrainingConfig
 
 __all__ = [
-    "DEFAULT_PRESET",
-    "PRESETS",
+    "Cell",
     "Config",
     "DataConfig",
     "DecodingConfig",
-    "Kind",
     "Layer",
     "ModelConfig",
     "Resolved",

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqkit.config.presets import PRESETS
-from seqkit.config.settings import Config, Kind, refuse_impossible
+from seqkit.config.settings import Config, refuse_impossible
 from seqkit.errors import ConfigError, input_error, suggest
 from seqkit.files import JSON_LIMIT
+from seqkit.kinds import Kind
 
 # Settings that say the same in different units: one of a later layer replaces those of earlier ones.
 ALTERNATIVES = (
@@ -66,14 +66,14 @@ class Resolved:
         return [f"{setting:<{width}}  # {origin}" for setting, origin in rows]
 
 
-def preset_layer(name: str, kind: Kind = "translation") -> Layer:
+def preset_layer(name: str, kind: Kind) -> Layer:
     """The settings of a preset for a kind of model."""
-    presets = PRESETS[kind]
-    if name not in presets:
+    if name not in kind.presets:
         raise ConfigError(
-            f"there is no preset {name!r}", hint=suggest(name, presets) or f"presets: {', '.join(presets)}"
+            f"there is no preset {name!r}",
+            hint=suggest(name, kind.presets) or f"presets: {', '.join(kind.presets)}",
         )
-    return Layer(f"preset {name}", presets[name])
+    return Layer(f"preset {name}", kind.presets[name].settings)
 
 
 def file_layer(path: Path) -> Layer:
@@ -121,7 +121,7 @@ def assignment_layer(assignments: Iterable[str]) -> Layer:
     return Layer("--set", values)
 
 
-def resolve(layers: Iterable[Layer], kind: Kind = "translation") -> Resolved:
+def resolve(layers: Iterable[Layer], kind: Kind) -> Resolved:
     """Merge layers, later over earlier, into a checked configuration for a kind of model."""
     defaults = flatten(Config())
     values, origins = dict(defaults), dict.fromkeys(defaults, "default")
@@ -139,7 +139,7 @@ def resolve(layers: Iterable[Layer], kind: Kind = "translation") -> Resolved:
             origins[key] = layer.origin
             if values[key] != defaults[key] and not _belongs(key, kind):
                 raise ConfigError(
-                    f"{key} has no meaning for {kind}: leave it out",
+                    f"{key} has no meaning for {kind.name}: leave it out",
                     where=layer.origin,
                     hint="seqkit train CORPUS --print-config lists the settings of that corpus's kind",
                 )
@@ -181,8 +181,7 @@ def describe() -> dict[str, str]:
 
 def values_of(key: str) -> tuple[str, ...]:
     """What a setting can be, as it is written; of numbers its default alone."""
-    _, kind = _fields()[key]
-    choices = ("true", "false") if kind is bool else typing.get_args(kind)
+    choices = ("true", "false") if _fields()[key][1] is bool else _choices(key)
     return choices or (_toml(flatten(Config())[key]),)
 
 
@@ -204,7 +203,14 @@ def _fields() -> dict[str, tuple[dataclasses.Field[Any], Any]]:
 
 def _belongs(key: str, kind: Kind) -> bool:
     """Whether a setting means something to a kind of model."""
-    return _fields()[key][0].metadata["kind"] in {None, kind}
+    part = _fields()[key][0].metadata["part"]
+    return part is None or part in kind.parts
+
+
+def _choices(key: str) -> tuple[str, ...]:
+    """The values of a setting that has a few; else none."""
+    entry, kind = _fields()[key]
+    return entry.metadata["choices"] or typing.get_args(kind)
 
 
 def _build(values: Mapping[str, Any]) -> Config:
@@ -218,8 +224,7 @@ def _build(values: Mapping[str, Any]) -> Config:
 def _checked(key: str, value: Any, origin: str) -> Any:
     """`value` in the setting's type and range, or an error that names the key."""
     entry, kind = _fields()[key]
-    choices = typing.get_args(kind)
-    if choices:
+    if choices := _choices(key):
         if value not in choices:
             near = suggest(str(value), choices)
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""Every setting: its name, default, unit and range, and the kind of model that it is for.
+"""Every setting: its name, default, unit and range, and the part of a model that it is for.
 
 Four frozen tables (`data`, `model`, `training`, `decoding`) make a `Config`.
 """
@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from seqkit import limits
 from seqkit.errors import ConfigError
+from seqkit.kinds import KINDS, Kind, Part
+from seqkit.scores import LOSS
 
-Kind = Literal["translation", "generation"]
+_RANKING_METRICS = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.ranking_metrics))
 
 
 def _setting(
@@ -21,11 +23,16 @@ def _setting(
     *,
     low: float | None = None,
     high: float | None = None,
-    kind: Kind | None = None,
+    choices: tuple[str, ...] = (),
+    part: Part | None = None,
 ) -> Any:
-    """A field with its description, its inclusive range, and the one kind of model that has it."""
+    """A field with its description, its inclusive range or choices, and the part without which it is nothing.
+
+    The choices of a Literal are those of the type.
+    """
     return field(
-        default=default, metadata={"description": description, "low": low, "high": high, "kind": kind}
+        default=default,
+        metadata={"description": description, "low": low, "high": high, "choices": choices, "part": part},
     )
 
 
@@ -38,48 +45,51 @@ class DataConfig:
         "random segmentation: BPE-dropout (Provilkov et al. 2020), unigram sampling (Kudo 2018); 0: off",
         low=0,
         high=1,
-        kind="translation",
+        part="pairs",
     )
     streams: int = _setting(
         16,
         "places of the text that are read side by side, each with a state of its own",
         low=1,
         high=limits.STREAMS,
-        kind="generation",
+        part="streams",
     )
     slice_length: int = _setting(
         96,
         "tokens a stream goes on in a step; gradients reach no further back",
         low=1,
         high=limits.STREAMS,
-        kind="generation",
+        part="streams",
     )
+
+
+Cell = Literal["lstm", "gru", "rnn"]
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The network."""
 
-    cell: Literal["lstm", "gru", "rnn"] = _setting("lstm", "recurrent cell")
+    cell: Cell = _setting("lstm", "recurrent cell")  # noqa: RUF009
     embedding_size: int = _setting(256, "numbers per embedding", low=1, high=limits.LAYER_WIDTH)
     hidden_size: int = _setting(
         512, "numbers in the decoder's state; each encoder direction has half", low=2, high=limits.LAYER_WIDTH
     )
     encoder_layers: int = _setting(
-        1, "bidirectional layers, residual from the second", low=1, high=4, kind="translation"
+        1, "bidirectional layers, residual from the second", low=1, high=4, part="encoder"
     )
     decoder_layers: int = _setting(1, "decoder layers, residual from the second", low=1, high=8)
     attention: Literal["dot", "additive"] = _setting(
-        "dot", "how queries and keys are compared", kind="translation"
+        "dot", "how queries and keys are compared", part="attention"
     )
-    attention_heads: int = _setting(4, "attention heads", low=1, high=limits.LAYER_WIDTH, kind="translation")
+    attention_heads: int = _setting(4, "attention heads", low=1, high=limits.LAYER_WIDTH, part="attention")
     input_feeding: bool = _setting(
         False,
         "feed the last readout to the next step (Luong et al. 2015, 3.3); several times slower",
-        kind="translation",
+        part="attention",
     )
     bridge: Literal["linear", "zero"] = _setting(
-        "linear", "the decoder's first state: from the encoder, or zeros", kind="translation"
+        "linear", "the decoder's first state: from the encoder, or zeros", part="encoder"
     )
     tied_embeddings: Literal["all", "target", "none"] = _setting(
         "all", "share embeddings: source, target and output; target and output (a generator's two); none"
@@ -89,7 +99,7 @@ class ModelConfig:
     )
     word_dropout: float = _setting(0.1, "share of words whose embedding is dropped", low=0, high=0.95)
     attention_dropout: float = _setting(
-        0.0, "dropout on attention weights", low=0, high=0.95, kind="translation"
+        0.0, "dropout on attention weights", low=0, high=0.95, part="attention"
     )
     weight_drop: float = _setting(
         0.0, "dropout on the recurrent weights (Merity et al. 2018, section 2)", low=0, high=0.95
@@ -116,7 +126,7 @@ class TrainingConfig:
         "target tokens a batch, padding included",
         low=1,
         high=limits.BATCH_TOKENS,
-        kind="translation",
+        part="pairs",
     )
     accumulate: int = _setting(1, "batches a step", low=1)
     optimizer: Literal["adamw", "adam", "sgd", "nt-asgd", "adagrad", "rmsprop"] = _setting(
@@ -152,24 +162,24 @@ class TrainingConfig:
         0.999, "decay of the moving average of weights that is validated; 0: off", low=0, high=1
     )
     average_best: int = _setting(1, "the final weights are the mean of this many best checkpoints", low=1)
-    best_metric: Literal["bleu", "chrf", "loss"] = _setting("bleu", "what makes a checkpoint the best")
+    best_metric: str = _setting("bleu", "what makes a checkpoint the best", choices=_RANKING_METRICS)
     patience: int = _setting(0, "stop after this many validations without progress; 0: never", low=0)
     validate_every: int = _setting(0, "steps between validations; 0: twelve times in the budget", low=0)
     validate_minutes: float = _setting(0.0, "minutes between validations; 0: by steps", low=0)
     checkpoint_every: int = _setting(0, "steps between checkpoints; 0: at each validation", low=0)
     validation_sentences: int = _setting(
-        2000, "sentences translated at a validation, at most", low=0, kind="translation"
+        2000, "sentences translated at a validation, at most", low=0, part="search"
     )
     shortlist: int = _setting(
         0,
         "target tokens a source token, learnt from attention at the end, for translate --shortlist; 0: none",
         low=0,
         high=limits.LAYER_WIDTH,
-        kind="translation",
+        part="search",
     )
     samples: int = _setting(2, "translations, or texts, shown at a validation", low=0, high=1000)
     sample_length: int = _setting(
-        200, "characters of a text that is shown at a validation", low=1, high=1_000_000, kind="generation"
+        200, "characters of a text that is shown at a validation", low=1, high=1_000_000, part="streams"
     )
 
 
@@ -178,20 +188,20 @@ class DecodingConfig:
     """What `translate` does unless told otherwise."""
 
     beam_size: int = _setting(
-        5, "hypotheses kept a sentence; 1 is greedy search", low=1, high=limits.BEAM, kind="translation"
+        5, "hypotheses kept a sentence; 1 is greedy search", low=1, high=limits.BEAM, part="search"
     )
     length_penalty: float = _setting(
-        1.0, "exponent of the length normalisation (Wu et al. 2016, section 7)", kind="translation"
+        1.0, "exponent of the length normalisation (Wu et al. 2016, section 7)", part="search"
     )
     coverage_penalty: float = _setting(
-        0.0, "weight of the coverage penalty (Wu et al. 2016, section 7)", low=0, kind="translation"
+        0.0, "weight of the coverage penalty (Wu et al. 2016, section 7)", low=0, part="search"
     )
     batch_tokens: int = _setting(
         1024,
         "source tokens translated together, padding included",
         low=1,
         high=limits.BATCH_TOKENS,
-        kind="translation",
+        part="search",
     )
 
 
@@ -212,13 +222,8 @@ class Config:
 def refuse_impossible(config: Config, kind: Kind) -> None:
     """Raise ConfigError, by name, for settings that do not go together."""
     training = config.training
-    if kind == "translation":
-        _refuse_impossible_translator(config)
-    elif training.best_metric != "loss":
-        raise ConfigError(
-            f"training.best_metric = {training.best_metric} scores translations; a generator has loss",
-            hint="--set training.best_metric=loss",
-        )
+    _refuse_impossible_network(config.model, kind)
+    _refuse_impossible_ranking(training, kind)
     budgets = [name for name in ("epochs", "steps", "minutes") if getattr(training, name)]
     if len(budgets) > 1:
         raise ConfigError(
@@ -235,18 +240,25 @@ def refuse_impossible(config: Config, kind: Kind) -> None:
         raise ConfigError("training.validate_every and training.validate_minutes exclude each other")
 
 
-def _refuse_impossible_translator(config: Config) -> None:
-    model, training = config.model, config.training
-    if model.hidden_size % 2:
+def _refuse_impossible_network(model: ModelConfig, kind: Kind) -> None:
+    if "encoder" in kind.parts and model.hidden_size % 2:
         raise ConfigError(f"model.hidden_size = {model.hidden_size} is odd; the encoder has two halves")
-    if model.hidden_size % model.attention_heads:
+    if "attention" in kind.parts and model.hidden_size % model.attention_heads:
         raise ConfigError(
             f"model.attention_heads = {model.attention_heads} does not divide "
             f"model.hidden_size = {model.hidden_size}"
         )
-    if training.best_metric != "loss" and not training.validation_sentences:
+
+
+def _refuse_impossible_ranking(training: TrainingConfig, kind: Kind) -> None:
+    name = training.best_metric
+    if name not in kind.ranking_metrics:
         raise ConfigError(
-            f"training.best_metric = {training.best_metric} needs translations, "
-            "but training.validation_sentences is 0",
-            hint="--set training.best_metric=loss",
+            f"training.best_metric = {name} is not measured of {kind.model}",
+            hint=f"one of {', '.join(kind.ranking_metrics)}: --set training.best_metric={LOSS.name}",
+        )
+    if "search" in kind.parts and name != LOSS.name and not training.validation_sentences:
+        raise ConfigError(
+            f"training.best_metric = {name} needs translations, but training.validation_sentences is 0",
+            hint=f"--set training.best_metric={LOSS.name}",
         )

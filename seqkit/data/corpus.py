@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 from seqkit import __version__
-from seqkit.config import Kind
 from seqkit.data.manifest import (
     FORMAT,
     MANIFEST_NAME,
@@ -44,10 +43,10 @@ from seqkit.files import (
     sha256_of_file,
     sync_directory,
 )
+from seqkit.kinds import KINDS, Kind
 
 __all__ = [
     "Corpus",
-    "Kind",
     "Manifest",
     "Split",
     "create_corpus",
@@ -112,7 +111,7 @@ class Corpus:
     @property
     def kind(self) -> Kind:
         """What the corpus is for."""
-        return self.manifest.kind
+        return KINDS[self.manifest.kind]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -209,7 +208,7 @@ def write_manifest(
         format=FORMAT,
         version=VERSION,
         seqkit=__version__,
-        kind=kind,
+        kind=kind.name,
         seed=seed,
         tokenizer=TokenizerRecord(
             source.kind,

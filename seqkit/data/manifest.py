@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from seqkit.config import Kind
 from seqkit.data.ragged import OFFSETS_SUFFIX, VALUES_SUFFIX
 from seqkit.data.tokenizers import CHARACTERS_NAME, SENTENCEPIECE_SUFFIX, Normalization, TokenizerKind
 from seqkit.errors import DataError, InputMissing, nearby
@@ -26,6 +25,7 @@ from seqkit.files import (
     sha256,
     to_sealed_json,
 )
+from seqkit.kinds import KINDS
 
 FORMAT = "seqkit corpus"
 VERSION = 1
@@ -108,7 +108,7 @@ class Manifest:
     format: str
     version: int
     seqkit: str  # the version that wrote it
-    kind: Kind
+    kind: str
     seed: int
     tokenizer: TokenizerRecord
     lines: int  # pairs, or documents, read for training
@@ -174,6 +174,8 @@ def read_manifest(directory: Path) -> Manifest:
         )
     try:
         manifest = cast(Manifest, _parse(Manifest, value, "it"))
+        if manifest.kind not in KINDS:
+            raise ValueError(f"kind is {manifest.kind[:40]!r}")
         _check_names(manifest)
         _check_kind(manifest)
     except ValueError as error:
@@ -183,11 +185,11 @@ def read_manifest(directory: Path) -> Manifest:
 
 def _check_names(manifest: Manifest) -> None:
     """A manifest may name files and arrays of the closed list only, so none of them lies elsewhere."""
-    translation = manifest.kind == "translation"
-    stems = {stem for stem in STEMS if translation or stem.endswith("target")}
+    has_source = KINDS[manifest.kind].has_source
+    stems = {stem for stem in STEMS if has_source or stem.endswith("target")}
     needed = {stem + suffix for stem in stems for suffix in (VALUES_SUFFIX, OFFSETS_SUFFIX)}
-    needed |= {VALID_SOURCE_TEXT, VALID_TARGET_TEXT} if translation else set()
-    possible = TOKENIZER_FILES if translation else {joint for joint, _, _ in TOKENIZER_NAMES.values()}
+    needed |= {VALID_SOURCE_TEXT, VALID_TARGET_TEXT} if has_source else set()
+    possible = TOKENIZER_FILES if has_source else {joint for joint, _, _ in TOKENIZER_NAMES.values()}
     named = set(manifest.files)
     if set(manifest.arrays) != stems:
         raise ValueError("its arrays are not those of a corpus")
@@ -203,8 +205,8 @@ def _check_names(manifest: Manifest) -> None:
 def _check_kind(manifest: Manifest) -> None:
     """A corpus has the record of its kind, and that agrees with the arrays."""
     text = manifest.text
-    translation = manifest.kind == "translation"
-    if (manifest.filters is not None) != translation or (text is None) != translation:
+    has_source = KINDS[manifest.kind].has_source
+    if (manifest.filters is not None) != has_source or (text is None) != has_source:
         raise ValueError(f"it is not that of a {manifest.kind} corpus")
     if text is None:
         return

@@ -32,6 +32,7 @@ from seqkit.data.prepare_options import DEFAULT_VOCABULARY, PrepareOptions
 from seqkit.data.scan import Progress, Scan, ScanOptions, scan, source_keys
 from seqkit.data.tokenizers import Tokenizer, train_tokenizer
 from seqkit.errors import DataError
+from seqkit.kinds import TRANSLATION
 from seqkit.processors import thread_count
 
 __all__ = ["PrepareOptions", "PrepareReport", "prepare_parallel"]
@@ -89,7 +90,7 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
         _check_result(splits, dropped, found)
         manifest = write_manifest(
             folder,
-            "translation",
+            TRANSLATION,
             (encoder.source, encoder.target),
             [array for split in splits.values() for array in split.arrays],
             splits["valid"].texts,

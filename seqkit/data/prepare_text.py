@@ -26,6 +26,7 @@ from seqkit.data.scan import Progress
 from seqkit.data.subwords import TRAINED_CHARACTERS, bounded_parts
 from seqkit.data.tokenizers import END, Tokenizer, train_tokenizer
 from seqkit.errors import DataError
+from seqkit.kinds import GENERATION
 from seqkit.processors import thread_count
 from seqkit.randomness import default_rng
 
@@ -272,7 +273,7 @@ def _write_manifest(
     read = train.array.count + dropped + (0 if options.valid_text else valid.array.count)
     return write_manifest(
         folder,
-        "generation",
+        GENERATION,
         (tokenizer, tokenizer),
         [train.array, valid.array],
         seed=options.seed,

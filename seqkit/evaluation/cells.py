@@ -74,7 +74,7 @@ def cell_activations(loaded: LoadedModel, text: str) -> CellActivations:
         raise DataError(
             "there is no text to look into", where="the text", hint="a --prompt, or --cells-text FILE"
         )
-    read = _read(FixedPointStepper(model, loaded.parameters, "fp32"), ids, loaded.facts.boundary)
+    read = _read(FixedPointStepper(loaded.blueprint, loaded.parameters, "fp32"), ids, loaded.facts.boundary)
     names = _names(tokenizer)
     written = tokenizer.token_bytes()
     written[END] = BETWEEN_DOCUMENTS[documents]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,10 @@ from seqkit.evaluation.text import (
     language_scores,
     open_text_corpus,
 )
+from seqkit.kinds import GENERATION, KINDS
 from seqkit.metrics.ngram import TOKEN_LIMIT, NgramModel, adaptive_nats
-from seqkit.metrics.translation import Score
 from seqkit.model_directory import LoadedModel
+from seqkit.scores import Score
 from seqkit.stepping.fixed_point import FixedPointStepper
 
 if TYPE_CHECKING:
@@ -116,12 +118,9 @@ def score_text(
 
 
 def _load_generator(directory: Path) -> LoadedModel:
-    if model_directory.read_facts(directory).kind != "generation":
-        raise ModelError(
-            f"{directory} holds a translator, which cannot predict a text",
-            where=str(directory),
-            hint="--source FILE --reference FILE evaluate it",
-        )
+    kind = KINDS[model_directory.read_facts(directory).kind]
+    hint = f"seqkit evaluate --model {shlex.quote(str(directory))} {kind.evaluated_by}"
+    model_directory.refuse_other_kind(kind, GENERATION, directory, hint)
     return model_directory.load(directory)
 
 
@@ -190,7 +189,7 @@ class _Steps:
     """A generator that reads a text without torch, token by token."""
 
     def __init__(self, loaded: LoadedModel, text: EncodedText) -> None:
-        self._stepper = FixedPointStepper(loaded.config.model, loaded.parameters, "fp32")
+        self._stepper = FixedPointStepper(loaded.blueprint, loaded.parameters, "fp32")
         self._ids, self._boundary = text.ids, text.boundary
 
     def stream(self, progress: Callable[[int], None]) -> float:

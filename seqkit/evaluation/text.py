@@ -18,7 +18,9 @@ from seqkit.data.text import input_name
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.data.vocabulary import newline_id
 from seqkit.errors import DataError
-from seqkit.metrics.translation import Score, bits_per_character, perplexity
+from seqkit.kinds import GENERATION
+from seqkit.metrics.translation import bits_per_character, perplexity
+from seqkit.scores import BITS_PER_CHARACTER, NATS_PER_CHARACTER, PERPLEXITY, Score
 
 # How the end of a document is written. No text can tell where a file ended.
 BETWEEN_DOCUMENTS: dict[Documents, bytes] = {"none": b"", "line": b"\n", "blank-line": b"\n\n", "file": b"\n"}
@@ -72,11 +74,11 @@ def encode_file(path: str, tokenizer: Tokenizer, documents: Documents) -> Encode
 def open_text_corpus(directory: str) -> Corpus:
     """Open a corpus directory; DataError when it holds parallel text."""
     corpus = Corpus.open(directory)
-    if corpus.kind != "generation":
+    if corpus.kind is not GENERATION:
         raise DataError(
-            f"{directory} is a corpus of parallel text",
+            f"{directory} is a corpus of {corpus.kind.corpus}",
             where=directory,
-            hint="seqkit prepare CORPUS --text FILE makes one of plain text",
+            hint=f"seqkit prepare CORPUS {GENERATION.prepared_by} makes one of {GENERATION.corpus}",
         )
     return corpus
 
@@ -97,9 +99,9 @@ def language_scores(text: EncodedText, nats: float, **protocol: object) -> list[
     keys = {**protocol, "unit": text.unit, **counts, "seqkit": __version__}
     signature = "|".join(f"{key}:{value}" for key, value in keys.items())
     values = {
-        "bits_per_character": bits_per_character(nats, text.characters),
-        "nats_per_character": nats / text.characters,
-        "perplexity": perplexity(nats / len(text.ids)),
+        BITS_PER_CHARACTER: bits_per_character(nats, text.characters),
+        NATS_PER_CHARACTER: nats / text.characters,
+        PERPLEXITY: perplexity(nats / len(text.ids)),
     }
     details = {"protocol": protocol["protocol"], "nats": nats, **counts}
-    return [Score(name, value, signature, details=details) for name, value in values.items()]
+    return [Score(metric.name, value, signature, details=details) for metric, value in values.items()]

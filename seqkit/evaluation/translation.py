@@ -13,7 +13,8 @@ from itertools import accumulate
 from typing import Any, Protocol
 
 from seqkit.errors import DataError
-from seqkit.metrics.translation import CASED, MetricOptions, Score, score_translations
+from seqkit.metrics.translation import CASED, MetricOptions, score_translations
+from seqkit.scores import Score
 
 logger = logging.getLogger("seqkit")
 

@@ -16,11 +16,12 @@ from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.decoding.beam import beam_search
 from seqkit.decoding.sampling import SampleOptions, Sampler, random_stream
 from seqkit.device import resolve_device
-from seqkit.errors import ConfigError, ModelError
+from seqkit.errors import ConfigError
 from seqkit.inference.fresh_workers import FreshWorkers, can_start
 from seqkit.inference.handover import packed
 from seqkit.inference.samples import Generated, GenerateOptions, Piece, Spelling, Text
 from seqkit.inference.workers import can_fork, in_processes
+from seqkit.kinds import GENERATION
 from seqkit.model_directory import LoadedModel
 from seqkit.processors import single_threaded_blas, thread_count
 from seqkit.stepping.fixed_point import FixedPointStepper
@@ -57,8 +58,7 @@ class TextGenerator:
         shared by up to so many `processes`. Raises `ModelError` for a model that is no generator, and
         `ConfigError` for a precision that the device has not.
         """
-        if loaded.facts.kind != "generation":
-            raise ModelError("this is a translation model, not a generator", hint="use seqkit translate")
+        model_directory.refuse_other_kind(loaded.kind, GENERATION)
         self.loaded = loaded
         self.tokenizer: Tokenizer = loaded.target_tokenizer
         self.options = GenerateOptions()
@@ -89,13 +89,7 @@ class TextGenerator:
         absent.
         """
         chosen = None if device in {"auto", "cpu"} else resolve_device(device)
-        facts = model_directory.read_facts(Path(directory))
-        if facts.kind != "generation":
-            raise ModelError(
-                f"{directory} holds a translation model, not a generator",
-                where=str(directory),
-                hint=f"seqkit translate {directory}",
-            )
+        model_directory.read_facts_of(Path(directory), GENERATION)
         loaded = model_directory.load(Path(directory))
         return cls(loaded, device=chosen, precision=precision, processes=thread_count(threads))
 
@@ -190,6 +184,8 @@ class TextGenerator:
         """Batches are dealt out to the processes; what is not yet due is kept until it is."""
         processes = min(self._processes, len(batches))
         if can_fork():
+            with single_threaded_blas():
+                self._stepper.complete_tables()
             dealt = [batches[first::processes] for first in range(processes)]
             records = in_processes([partial(self._share, tokens, state, each, options) for each in dealt])
         else:
@@ -281,7 +277,7 @@ def _stepper(
 ) -> FixedPointStepper | TorchStepper:
     """The hand-written step on the processor, where `device` is None, but for bf16; else that of torch."""
     if precision == "int8" or (precision == "fp32" and device is None):
-        return FixedPointStepper(loaded.config.model, loaded.parameters, precision)
+        return FixedPointStepper(loaded.blueprint, loaded.parameters, precision)
     import torch
 
     from seqkit.stepping.torch_language import TorchStepper

@@ -18,8 +18,9 @@ from safetensors.numpy import save as serialize
 from seqkit.arrays import float_arrays
 from seqkit.config import config_from_dict
 from seqkit.data.corpus import load_tokenizers, tokenizer_files
+from seqkit.kinds import KINDS
 from seqkit.model_directory import SHORTLIST, WEIGHTS, Facts, LoadedModel
-from seqkit.parameters import parameter_shapes
+from seqkit.network.blueprint import Blueprint
 from seqkit.shortlist import Shortlist
 
 _LENGTH = struct.Struct("<Q")
@@ -56,10 +57,11 @@ def unpacked(content: bytes | mmap) -> list[LoadedModel]:
 
 def _model(head: dict[str, Any], files: dict[str, bytes]) -> LoadedModel:
     facts = Facts(**{**head["facts"], "scores": tuple(head["facts"]["scores"])})
-    config = config_from_dict(head["config"], "config", facts.kind)
+    config = config_from_dict(head["config"], "config", KINDS[facts.kind])
     weights, shortlist = files.pop(WEIGHTS), files.pop(SHORTLIST, None)
     source, target = load_tokenizers(files)
     sizes = source.size, target.size
-    parameters = float_arrays(weights, parameter_shapes(config.model, facts.kind, *sizes), WEIGHTS)
+    blueprint = Blueprint.of(KINDS[facts.kind], config.model, *sizes)
+    parameters = float_arrays(weights, blueprint.shapes(), WEIGHTS)
     known = None if shortlist is None else Shortlist.from_bytes(shortlist, *sizes, SHORTLIST)
     return LoadedModel(parameters, config, facts, source, target, known)

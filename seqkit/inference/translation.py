@@ -22,6 +22,7 @@ from seqkit.inference.handover import packed
 from seqkit.inference.pieces import Piece, batches, split
 from seqkit.inference.translations import EMPTY, Alternative, TranslateOptions, Translation, join
 from seqkit.inference.workers import can_fork, in_processes
+from seqkit.kinds import TRANSLATION
 from seqkit.model_directory import LoadedModel
 from seqkit.processors import single_threaded_blas, thread_count
 from seqkit.shortlist import Shortlist
@@ -95,12 +96,7 @@ class Translator:
         """
         paths = [Path(directory), *map(Path, ensemble)]
         for path in paths:
-            if model_directory.read_facts(path).kind != "translation":
-                raise ModelError(
-                    f"{path} holds a generator, not a translation model",
-                    where=str(path),
-                    hint=f"seqkit generate {path}",
-                )
+            model_directory.read_facts_of(path, TRANSLATION)
         members = [model_directory.load(path) for path in paths]
         for path, member in zip(paths[1:], members[1:], strict=True):
             if (member.source_tokenizer.fingerprint, member.target_tokenizer.fingerprint) != (
@@ -139,7 +135,7 @@ class Translator:
         for member in self.members:
             if not all(bool(np.isfinite(values).all()) for values in member.parameters.values()):
                 raise _diverged()
-        self._models = [FixedPointModel(one.config.model, one.parameters) for one in self.members]
+        self._models = [FixedPointModel(one.blueprint, one.parameters) for one in self.members]
         if self.shortlist is not None:
             self._layers = [CandidateLayer(model.output, model.grid) for model in self._models]
 
@@ -230,6 +226,7 @@ class Translator:
         size = sum(len(piece.ids) for batch in work for piece in batch) * options.beam_size
         processes = min(self._processes, len(work))
         if processes > 1 and size >= WORTH_SHARING and can_fork():
+            self._complete_tables()
             records = in_processes(
                 [partial(self._share, work, process, processes, options) for process in range(processes)]
             )
@@ -243,6 +240,11 @@ class Translator:
         for content in records:
             number, found = json.loads(content)
             yield number, [[_hypothesis(record) for record in some] for some in found]
+
+    @single_threaded_blas()
+    def _complete_tables(self) -> None:
+        for model in self._models:
+            model.complete_tables()
 
     def _share(
         self, work: Sequence[Sequence[Piece]], first: int, step: int, options: TranslateOptions
@@ -339,7 +341,7 @@ def _resolve_precision(name: str, members: Sequence[LoadedModel], on_processor: 
     if name not in PRECISIONS:
         hint = suggest(name, PRECISIONS) or f"one of {', '.join(PRECISIONS)}"
         raise ConfigError(f"--precision {name!r} is not known", hint=hint)
-    lacking = next(filter(None, (unsupported(member.config.model) for member in members)), None)
+    lacking = next(filter(None, (unsupported(member.blueprint) for member in members)), None)
     if name == "auto":
         gated = all(member.config.model.cell != "rnn" for member in members)
         return "int8" if on_processor and gated and lacking is None else "fp32"

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqkit.errors import ConfigError, DataError, suggest
+from seqkit.scores import BLEU, CHRF, TER, Confidence, PairedComparison, Score
 
 if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
     from sacrebleu.metrics.base import Metric
 
-METRICS = ("bleu", "chrf", "ter")
+METRICS = tuple(metric.name for metric in (BLEU, CHRF, TER))
 CASED = "cased"
 LOWERCASED_TOKENIZED = "lowercased-tokenized"
 PROTOCOLS = (CASED, LOWERCASED_TOKENIZED)
@@ -64,43 +64,6 @@ class MetricOptions:
             )
         if self.resamples < 2:
             raise ConfigError(f"{self.resamples} resamples are too few", hint="1000 is usual")
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """A percentile bootstrap interval around a score, at `LEVEL` (Koehn 2004, section 3)."""
-
-    low: float
-    high: float
-    mean: float  # of the resampled scores
-    resamples: int
-
-
-@dataclass(frozen=True)
-class PairedComparison:
-    """A paired bootstrap test against a baseline on the same test set (Koehn 2004, section 4)."""
-
-    baseline_score: float
-    difference: float  # score - baseline score
-    p_value: float  # of a difference as large as this by chance
-    resamples: int
-
-
-@dataclass(frozen=True)
-class Score:
-    """One corpus-level score, in percent, and everything that is needed to make it again.
-
-    `details` holds, for BLEU, `precisions` (percent, n = 1 to 4), `brevity_penalty`, `length_ratio`,
-    `hypothesis_length` and `reference_length` (tokens); for chrF its orders and beta; for TER `edits` and
-    `reference_length`.
-    """
-
-    metric: str
-    score: float
-    signature: str
-    confidence: Confidence | None = None
-    paired: PairedComparison | None = None
-    details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def score_translations(

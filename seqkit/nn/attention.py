@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from seqkit.network.parts import AdditiveAttentionPart, AttentionPart
 
 
 @dataclass(frozen=True)
@@ -37,26 +38,18 @@ class Attention(nn.Module):
     hypotheses of a beam need no copies of the keys.
     """
 
-    def __init__(
-        self,
-        kind: Literal["dot", "additive"],
-        query_size: int,
-        memory_size: int,
-        size: int,
-        heads: int,
-        *,
-        dropout: float,
-    ) -> None:
+    def __init__(self, part: AttentionPart, *, dropout: float) -> None:
         super().__init__()
-        self.kind = kind
-        self.heads = heads
-        self.output_size = size
-        self.query = nn.Linear(query_size, size, bias=False)
-        self.key = nn.Linear(memory_size, size, bias=False)
-        self.value = nn.Linear(memory_size, size, bias=False)
-        self.energy = nn.Parameter(torch.empty(heads, size // heads)) if kind == "additive" else None
-        if self.energy is not None:
-            nn.init.normal_(self.energy, std=(size // heads) ** -0.5)
+        self.heads = part.heads
+        self.output_size = part.size
+        self.query, self.key, self.value = (
+            nn.Linear(projection.inputs, projection.outputs, bias=False)
+            for projection in (part.query, part.key, part.value)
+        )
+        self.energy: nn.Parameter | None = None
+        if isinstance(part, AdditiveAttentionPart):
+            self.energy = nn.Parameter(torch.empty(part.heads, part.size // part.heads))
+            nn.init.normal_(self.energy, std=self.energy.shape[1] ** -0.5)
         self.dropout = nn.Dropout(dropout)
 
     def remember(self, outputs: Tensor, mask: Tensor) -> Memory:

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from seqkit.batch import Padded
+from seqkit.config import Cell
+from seqkit.network.parts import GATES, BridgePart, DecoderPart, EncoderPart
 from seqkit.nn.attention import Attention, Memory
 from seqkit.nn.dropout import SequenceDropout, masked
 
-Cell = Literal["lstm", "gru", "rnn"]
 LayerState = tuple[Tensor, ...]  # (h, c) of an lstm, (h,) of the others; each (N, H)
 
 _MODULES: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-_GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 SATURATED = 0.95  # a gate above this, or below one minus this, hardly lets a gradient through
 
 
@@ -72,7 +72,7 @@ class RecurrentLayer(nn.Module):
         for position in range(inputs.shape[1]):
             inward = nn.functional.linear(inputs[:, position], inward_weight, inward_bias)
             inward = inward + nn.functional.linear(state[0], recurrent_weight, recurrent_bias)
-            for name, gate in zip(names, inward.chunk(_GATES[self.cell], dim=1), strict=True):
+            for name, gate in zip(names, inward.chunk(GATES[self.cell], dim=1), strict=True):
                 if name in history:
                     history[name].append(gate.sigmoid())
             _, state = self(inputs[:, position : position + 1], state)
@@ -126,24 +126,14 @@ class Encoded:
 class BidirectionalEncoder(nn.Module):
     """Stacked bidirectional layers (Schuster and Paliwal 1997), residual from the second."""
 
-    def __init__(
-        self,
-        cell: Cell,
-        input_size: int,
-        hidden_size: int,
-        layers: int,
-        *,
-        dropout: float,
-        weight_drop: float = 0.0,
-    ) -> None:
+    def __init__(self, part: EncoderPart, *, dropout: float, weight_drop: float = 0.0) -> None:
         super().__init__()
-        sizes = [input_size] + [hidden_size] * (layers - 1)
-        self.output_size = hidden_size
         self.forwards, self.backwards = (
             nn.ModuleList(
-                RecurrentLayer(cell, size, hidden_size // 2, weight_drop=weight_drop) for size in sizes
+                RecurrentLayer(layer.cell, layer.inputs, layer.hidden, weight_drop=weight_drop)
+                for layer in layers
             )
-            for _ in range(2)
+            for layers in (part.forwards, part.backwards)
         )
         self.dropout = SequenceDropout(dropout)
 
@@ -255,35 +245,27 @@ class RecurrentDecoder(nn.Module):
 
     Attending after the first layer (Wu et al. 2016, section 3) needs no loop over target positions, unlike
     input feeding (Luong et al. 2015, section 3.3), which is there as an option. Without attention this is
-    the network of a generator. Without a `readout_size` what is read out is the last hidden layer itself.
+    the network of a generator.
     """
 
     def __init__(
         self,
-        cell: Cell,
-        input_size: int,
-        hidden_size: int,
-        layers: int,
+        part: DecoderPart,
         *,
         attention: Attention | None,
-        readout_size: int | None,
-        input_feeding: bool = False,
         dropout: float = 0.0,
         weight_drop: float = 0.0,
     ) -> None:
+        """`attention` is the module of the part's."""
         super().__init__()
-        context_size = attention.output_size if attention is not None else 0
-        self.readout_size = hidden_size if readout_size is None else readout_size
-        first_size = input_size + (self.readout_size if input_feeding else 0)
-        sizes = [first_size] + [hidden_size + context_size] * (layers - 1)
+        self.readout_size = part.output_size
         self.layers = nn.ModuleList(
-            RecurrentLayer(cell, size, hidden_size, weight_drop=weight_drop) for size in sizes
+            RecurrentLayer(layer.cell, layer.inputs, layer.hidden, weight_drop=weight_drop)
+            for layer in part.layers
         )
         self.attention = attention
-        self.readout = (
-            None if readout_size is None else nn.Linear(hidden_size + context_size + input_size, readout_size)
-        )
-        self.input_feeding = input_feeding
+        self.readout = None if part.readout is None else nn.Linear(part.readout.inputs, part.readout.size)
+        self.input_feeding = part.feeding is not None
         self.dropout = SequenceDropout(dropout)
 
     def recurrent_layers(self) -> list[RecurrentLayer]:
@@ -350,11 +332,11 @@ class RecurrentDecoder(nn.Module):
 class Bridge(nn.Module):
     """Makes the decoder's first states out of the encoder's last ones (Bahdanau et al. 2015, A.2.2)."""
 
-    def __init__(self, cell: Cell, encoder_size: int, hidden_size: int, layers: int) -> None:
+    def __init__(self, part: BridgePart) -> None:
         super().__init__()
-        self.cell = cell
-        self.layers = layers
-        self.projection = nn.Linear(encoder_size, hidden_size * layers)
+        self.cell = part.cell
+        self.layers = part.layer_count
+        self.projection = nn.Linear(part.projection.inputs, part.projection.outputs)
 
     def forward(self, final: Tensor) -> tuple[LayerState, ...]:
         """(B, H) -> for each layer (h, c) or (h,), each (B, H); a cell starts at zero"""
@@ -397,7 +379,7 @@ def _initialize_recurrence(layer: RecurrentLayer, scheme: str, forget_bias: floa
         if name.startswith("bias"):
             weight.zero_()
             continue
-        for gate in weight.chunk(_GATES[layer.cell]):  # each gate is a matrix of its own
+        for gate in weight.chunk(GATES[layer.cell]):  # each gate is a matrix of its own
             if scheme == "orthogonal" and name.startswith("weight_hh"):
                 nn.init.orthogonal_(gate)
             elif scheme == "uniform":

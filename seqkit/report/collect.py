@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from seqkit import model_directory
-from seqkit.config import Kind, Resolved
+from seqkit.config import Resolved
 from seqkit.data.corpus import Corpus
 from seqkit.data.ragged import RaggedArray
 from seqkit.data.tokenizers import SPECIALS, Tokenizer
@@ -18,6 +18,7 @@ from seqkit.evaluation.cells import CellActivations, cell_activations
 from seqkit.files import read_regular
 from seqkit.inference.translation import Translator
 from seqkit.inference.translations import Translation
+from seqkit.kinds import KINDS, TRANSLATION, Kind
 from seqkit.model_card import ModelCard
 from seqkit.model_directory import METRICS, LoadedModel
 from seqkit.report.contents import ColouredText, Contents, Setting, Statistics, TextSide
@@ -52,9 +53,9 @@ def from_model(
     """
     loaded = model_directory.load(directory)
     rows = _rows(directory / METRICS)
-    kind = loaded.facts.kind
+    kind = loaded.kind
     translations: Sequence[Translation] = ()
-    if kind == "translation":
+    if kind.has_source:
         translator = Translator.load(directory, device=device, threads=threads)
         translations = translator.translate(_shortened(sentences or _sources(rows)), attention=True)
     return Contents(
@@ -65,14 +66,14 @@ def from_model(
         settings=[Setting(*one) for one in (resolved or Resolved.recorded(loaded.config, kind)).settings()],
         statistics=None if corpus is None else statistics(corpus),
         translations=translations,
-        cells=list(_cells(loaded, rows)) if kind == "generation" else (),
+        cells=list(_cells(loaded, rows)) if "streams" in kind.parts else (),
     )
 
 
 def statistics(corpus: Corpus) -> Statistics:
     """The training text of a corpus in numbers."""
     manifest, train = corpus.manifest, corpus.train
-    unit = "pairs" if manifest.kind == "translation" else "documents"
+    unit = "documents" if train.source is None else "pairs"
     facts = [(f"{unit} read", f"{manifest.lines:,}"), (f"{unit} kept", f"{manifest.kept:,}")]
     facts += [
         (f"dropped: {reason.replace('_', ' ')}", f"{count:,}")
@@ -118,7 +119,16 @@ def _rows(path: Path) -> tuple[Row, ...]:
 
 
 def _kind_of(rows: Sequence[Row]) -> Kind:
-    return "translation" if any("bleu" in row.scores for row in rows) else "generation"
+    """The kind that a record says, or, where a version before 0.9 wrote it, that its scores tell.
+
+    A translator may have been validated by its loss alone; a generator's validations all have scores.
+    """
+    for row in rows:
+        if row.kind:
+            return KINDS[row.kind]
+    names = {name for row in rows for name in row.scores}
+    told = [kind for kind in KINDS.values() if names & {metric.name for metric in kind.metrics}]
+    return told[0] if told else TRANSLATION
 
 
 def _facts(directory: Path) -> list[tuple[str, str]]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.config import Kind
 from seqkit.inference.translations import Translation
+from seqkit.kinds import Kind
 from seqkit.training.rows import Row
 
 

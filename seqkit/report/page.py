@@ -29,9 +29,7 @@ def page(contents: Contents) -> bytes:
     """The whole page."""
     sections = list(_sections(contents))
     links = " ".join(f'<a href="#{name}">{title}</a>' for name, title, _ in sections)
-    title = (
-        f"{printable(contents.title)}: report of a {'translator' if _translates(contents) else 'generator'}"
-    )
+    title = f"{printable(contents.title)}: report of {contents.kind.model}"
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
@@ -45,10 +43,6 @@ def page(contents: Contents) -> bytes:
         f"</main>\n<footer><p>Written by seqkit {__version__}.</p></footer>\n</body>\n</html>\n",
     ]
     return "".join(parts).encode("utf-8", "replace")
-
-
-def _translates(contents: Contents) -> bool:
-    return contents.kind == "translation"
 
 
 def _sections(contents: Contents) -> Iterator[tuple[str, str, Iterable[str]]]:
@@ -139,7 +133,7 @@ def _table(
 
 
 def _samples(contents: Contents) -> Iterator[str]:
-    if not _translates(contents):
+    if not contents.kind.has_source:
         for number, row in enumerate(contents.rows):
             opened = " open" if number in {0, len(contents.rows) - 1} else ""
             texts = "".join(

@@ -104,15 +104,6 @@ def grouped(rows: np.ndarray, groups: int) -> np.ndarray:
     return np.stack(np.split(rows, groups, axis=1))
 
 
-def add_rows(table: np.ndarray, tokens: np.ndarray, values: np.ndarray, spare: np.ndarray) -> None:
-    """Add the rows of a table (groups, V, M) for tokens (N,), int64, to `values` (groups, N, M), in place.
-
-    `spare` is memory of the same shape to use.
-    """
-    table.take(tokens, 1, spare, "clip")  # clip: the other modes copy
-    np.add(values, spare, values)
-
-
 def _bound(session: Any, values: np.ndarray, outputs: list[np.ndarray]) -> Callable[[], None]:
     """The call that runs a session on what is in `values` then, into `outputs`."""
     read = values if values.flags.c_contiguous else np.empty(values.shape, values.dtype)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from seqkit.config import Cell
+from seqkit.network.parts import Recurrence
 from seqkit.stepping.grid import Grid
 
-Cell = Literal["lstm", "gru", "rnn"]
-GATES: dict[Cell, int] = {"lstm": 4, "gru": 4, "rnn": 1}  # G / H, as the cells below read them
+# G / H, as the cells below read them: a gru's candidate in two parts.
+GROUPS: dict[Cell, int] = {"lstm": 4, "gru": 4, "rnn": 1}
 
 _ZERO = 128  # of bytes; other types round around it too, for the same numbers, and take it away again
 _ONE, _HALF = np.array(1, np.float32), np.array(0.5, np.float32)  # arrays: a scalar is made one in each call
@@ -34,18 +36,18 @@ class RecurrentWeights:
     bias: np.ndarray
 
     @classmethod
-    def of(cls, cell: Cell, parameters: Mapping[str, np.ndarray], layer: str) -> RecurrentWeights:
-        """The weights of a layer by its name among a model's parameters, as "decoder.layers.0"."""
-        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-        parts = [parameters[f"{layer}.recurrence.{name}"] for name in names]
-        size = parts[1].shape[1]
-        if cell == "lstm":  # torch has input, forget, candidate, output
+    def of(cls, layer: Recurrence, parameters: Mapping[str, np.ndarray]) -> RecurrentWeights:
+        """The weights of a layer, among a model's parameters."""
+        names = (layer.inward_weight, layer.recurrent_weight, layer.inward_bias, layer.recurrent_bias)
+        parts = [parameters[name] for name in names]
+        size = layer.hidden
+        if layer.cell == "lstm":  # torch has input, forget, candidate, output
             inward, recurrent, bias = (
                 np.concatenate([part[: 2 * size], part[3 * size :], part[2 * size : 3 * size]])
                 for part in (parts[0], parts[1], parts[2] + parts[3])
             )
             factors = [0.5, 0.5, 0.5, 1.0]
-        elif cell == "gru":  # the candidate's recurrent part is multiplied before it is added: own rows
+        elif layer.cell == "gru":  # the candidate's recurrent part is multiplied before it is added: own rows
             nothing = [np.zeros_like(part[:size]) for part in parts]
             inward = np.concatenate([parts[0], nothing[0]])
             recurrent = np.concatenate([parts[1][: 2 * size], nothing[1], parts[1][2 * size :]])
@@ -100,7 +102,7 @@ def cell_step(cell: Cell, gates: np.ndarray, spare: np.ndarray, grid: Grid) -> C
     The first shape is the faster one. All float32; `spare` (N, H) is memory to use.
     """
     if gates.ndim == 2:
-        gates = gates.reshape(len(gates), GATES[cell], -1).transpose(1, 0, 2)
+        gates = gates.reshape(len(gates), GROUPS[cell], -1).transpose(1, 0, 2)
     return _CELLS[cell](gates, spare, grid)
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqkit.config import ModelConfig
+from seqkit.network.parts import EncoderPart
 from seqkit.stepping.affine import Affine
-from seqkit.stepping.cells import GATES, RecurrentWeights, cell_step
+from seqkit.stepping.cells import GROUPS, RecurrentWeights, cell_step
 from seqkit.stepping.grid import Grid
-
-DIRECTIONS = ("forwards", "backwards")
+from seqkit.stepping.tables import EmbeddedTable
 
 
 @dataclass(frozen=True)
@@ -31,23 +30,30 @@ class Encoded:
 class FixedPointEncoder:
     """Stacked bidirectional layers; what a layer reads is the sum of the outputs below it."""
 
-    def __init__(self, config: ModelConfig, parameters: Mapping[str, np.ndarray], grid: Grid) -> None:
-        self._cell = config.cell
+    def __init__(
+        self, part: EncoderPart, embedding: np.ndarray, parameters: Mapping[str, np.ndarray], grid: Grid
+    ) -> None:
+        """An encoder of tokens with an `embedding` (V, E)."""
+        self._cell = part.cell
         self._grid = grid
-        self._size = config.hidden_size // 2
-        embedding = parameters["source_frontend.embedding.weight"]  # (V, E)
+        self._size = part.hidden // 2
         self._layers = [
             [
                 _Direction(
-                    RecurrentWeights.of(config.cell, parameters, f"encoder.{direction}.{number}"),
+                    RecurrentWeights.of(layer, parameters),
                     embedding if number == 0 else number,
-                    GATES[config.cell],
+                    GROUPS[part.cell],
                     grid,
                 )
-                for direction in DIRECTIONS
+                for layer in both
             ]
-            for number in range(config.encoder_layers)
+            for number, both in enumerate(zip(part.forwards, part.backwards, strict=True))
         ]
+
+    def complete_tables(self) -> None:
+        """Compute what would be computed when it is first needed."""
+        for direction in self._layers[0]:
+            direction.table.complete()
 
     def encode(self, sources: Sequence[np.ndarray]) -> Encoded:
         """Sentences as arrays of ids, none of them empty."""
@@ -64,7 +70,8 @@ class FixedPointEncoder:
         outputs = np.empty((count, longest, len(self._layers) * width), self._grid.value_type)
         for number, (onward, back) in enumerate(self._layers):
             if number == 0:
-                inputs = [onward.embedded(tokens), back.embedded(tokens[rows[:, None], backward])]
+                read = tokens[rows[:, None], backward]
+                inputs = [onward.table.take(tokens.T), back.table.take(read.T)]
             else:
                 below = outputs[:, :, : number * width]
                 inputs = [onward.projected(below), back.projected(below[rows[:, None], backward])]
@@ -109,28 +116,11 @@ class _Direction:
         if isinstance(reads, int):
             self._inward = Affine(np.tile(weights.inward, reads), weights.bias, grid, groups)
         else:
-            self._table = embedded(reads, weights.inward, weights.bias, groups)
-
-    def embedded(self, tokens: np.ndarray) -> np.ndarray:
-        """The input's part of the gates for tokens (B, S) -> (G / H, S, B, H)"""
-        return self._table.take(tokens.T, axis=1)
+            self.table = EmbeddedTable(reads, weights.inward, weights.bias, groups)
 
     def projected(self, below: np.ndarray) -> np.ndarray:
-        """The same for the outputs of the layers below. (B, S, I) -> (G / H, S, B, H)"""
+        """The input's part of the gates, of outputs of the layers below. (B, S, I) -> (G / H, S, B, H)"""
         count, longest, width = below.shape
         rows = np.ascontiguousarray(below.transpose(1, 0, 2)).reshape(-1, width)
         gates = self._inward.apply(rows)
         return gates.reshape(len(gates), longest, count, -1)
-
-
-def embedded(embedding: np.ndarray, weight: np.ndarray, bias: np.ndarray, groups: int) -> np.ndarray:
-    """What an affine map makes of every embedding, a table instead of a product a step.
-
-    (V, E) -> (groups, V, M / groups)
-    """
-    table = np.empty((groups, len(embedding), len(weight) // groups), np.float32)
-    parts = zip(table, np.split(weight, groups), np.split(bias, groups), strict=True)
-    for values, part, shift in parts:
-        np.matmul(embedding, part.T.astype(np.float32), out=values)
-        np.add(values, shift.astype(np.float32), out=values)
-    return table

@@ -14,11 +14,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from seqkit.config import ModelConfig
 from seqkit.errors import ModelError
-from seqkit.stepping.affine import Affine, add_rows, grouped
-from seqkit.stepping.cells import GATES, RecurrentWeights, Rounding, cell_step
+from seqkit.network.blueprint import Blueprint
+from seqkit.stepping.affine import Affine
+from seqkit.stepping.cells import GROUPS, RecurrentWeights, Rounding, cell_step
 from seqkit.stepping.grid import Grid, Precision
+from seqkit.stepping.tables import EmbeddedTable
 
 
 class FixedPointStepper:
@@ -28,41 +29,48 @@ class FixedPointStepper:
     """
 
     def __init__(
-        self, config: ModelConfig, parameters: Mapping[str, np.ndarray], precision: Precision
+        self, blueprint: Blueprint, parameters: Mapping[str, np.ndarray], precision: Precision
     ) -> None:
-        """`precision` is int8 or fp32 (fixed point of the same accuracy). ModelError for weights that are
-        not numbers."""
+        """The parameters, by their names, of a network without an encoder.
+
+        `precision` is int8 or fp32 (fixed point of the same accuracy). ModelError for weights that are not
+        numbers.
+        """
         if not all(bool(np.isfinite(values).all()) for values in parameters.values()):
             raise ModelError(
                 "the model's weights are not numbers, so nothing can be generated",
                 hint="it diverged in training: train it again with a lower training.learning_rate",
             )
-        self.cell = config.cell
-        self.hidden_size, self.layer_count = config.hidden_size, config.decoder_layers
-        embedding = parameters["target_frontend.embedding.weight"]  # (V, E)
-        tied = config.tied_embeddings != "none"
-        output = embedding if tied else parameters["head.output.weight"]  # (V, R)
+        decoder, head = blueprint.decoder, blueprint.head
+        self.cell = decoder.cell
+        self.hidden_size, self.layer_count = decoder.hidden, decoder.layer_count
+        embedding = parameters[blueprint.target.weight]  # (V, E)
+        output = parameters[head.weight]  # (V, R)
         self.grid = Grid.of(precision, self.hidden_size * self.layer_count + output.shape[1])
-        weights = [
-            RecurrentWeights.of(self.cell, parameters, f"decoder.layers.{number}")
-            for number in range(self.layer_count)
-        ]
-        self.table = grouped(embedding @ weights[0].inward.T + weights[0].bias, GATES[self.cell])
+        weights = [RecurrentWeights.of(layer, parameters) for layer in decoder.layers]
+        self.table = EmbeddedTable(embedding, weights[0].inward, weights[0].bias, GROUPS[self.cell])
         self.layers = [self._recurrent(number, layer) for number, layer in enumerate(weights)]
         self.readout: Affine | None = None
-        if tied:
-            weight, bias = (parameters[f"decoder.readout.{part}"] for part in ("weight", "bias"))
+        if decoder.readout is not None:
+            projection = decoder.readout.projection
+            weight, bias = parameters[projection.weight], parameters[projection.bias]
             ours, theirs = np.split(weight, [self.hidden_size], axis=1)  # (R, H), (R, E)
-            self.readout_table = grouped(embedding @ theirs.T + bias, 1)  # (1, V, R)
+            self.readout_table = EmbeddedTable(embedding, theirs, bias, 1)
             self.readout = Affine(np.tile(ours, self.layer_count), None, self.grid)
         else:
             output = np.tile(output, self.layer_count)  # (V, L * H)
         self._round = Rounding(self.grid)
-        self.output = Affine(output, parameters["head.output.bias"], self.grid)
+        self.output = Affine(output, parameters[head.bias], self.grid)
 
     def _recurrent(self, number: int, weights: RecurrentWeights) -> Affine:
         weight = np.concatenate([weights.inward] * number + [weights.recurrent], axis=1)  # (G, (number+1)*H)
-        return Affine(weight, weights.bias if number else None, self.grid, GATES[self.cell])
+        return Affine(weight, weights.bias if number else None, self.grid, GROUPS[self.cell])
+
+    def complete_tables(self) -> None:
+        """Compute what would be computed when it is first needed: before copies of this process share it."""
+        self.table.complete()
+        if self.readout is not None:
+            self.readout_table.complete()
 
     def read(self, tokens: np.ndarray) -> Rows:
         """The state, of one row, after a text of tokens (T,)."""
@@ -96,7 +104,7 @@ class FixedPointStepper:
         """The logits (N, V) behind tokens (N,) that were read last; the state stays."""
         if self.readout is not None:
             state.map_readout()
-            add_rows(self.readout_table, tokens, state.readouts, state.readout_rows)
+            self.readout_table.add_to(state.readouts, tokens, state.readout_rows)
             np.tanh(state.readouts, state.readouts)
             self._round(state.readouts[0], state.rounded_readouts)
         state.map_output()
@@ -117,7 +125,7 @@ class FixedPointStepper:
         for map_layer, memory, hidden in state.layers:
             map_layer()
             if first:
-                add_rows(self.table, tokens, gates, state.gate_rows)
+                self.table.add_to(gates, tokens, state.gate_rows)
                 first = False
             cell(memory, hidden)
 
@@ -135,7 +143,7 @@ class Rows:
     def __init__(self, stepper: FixedPointStepper, count: int) -> None:
         size, grid = stepper.hidden_size, stepper.grid
         ends = [(number + 1) * size for number in range(stepper.layer_count)]
-        groups = GATES[stepper.cell]
+        groups = GROUPS[stepper.cell]
 
         def memory(*shape: int) -> np.ndarray:
             return np.zeros(shape, np.float32)

@@ -11,47 +11,65 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqkit.config import ModelConfig
 from seqkit.decoding.beam import Continuations
-from seqkit.stepping.affine import Affine, add_rows
-from seqkit.stepping.cells import GATES, RecurrentWeights, Rounding, cell_step
-from seqkit.stepping.encoder import FixedPointEncoder, embedded
+from seqkit.network.blueprint import Blueprint
+from seqkit.network.parts import (
+    BridgePart,
+    DecoderPart,
+    DotAttentionPart,
+    EncoderPart,
+    Linear,
+    ReadoutPart,
+    TokenFrontendPart,
+    TokenHeadPart,
+)
+from seqkit.stepping.affine import Affine
+from seqkit.stepping.cells import GROUPS, RecurrentWeights, Rounding, cell_step
+from seqkit.stepping.encoder import FixedPointEncoder
 from seqkit.stepping.grid import Grid
 from seqkit.stepping.memory import FixedPointAttention, Memory
 from seqkit.stepping.selection import CLASSES, best_columns, log_normalizers, restrict
+from seqkit.stepping.tables import EmbeddedTable
 
 _BLOCK_ROWS = 64  # whose logits fit into a processor's cache
+# What there is a step for. Any other part, whatever it will be, is one that the hand-written step lacks.
+_PARTS = {
+    *(TokenFrontendPart, EncoderPart, BridgePart, DecoderPart),
+    *(DotAttentionPart, ReadoutPart, TokenHeadPart),
+}
 
 
-def unsupported(config: ModelConfig) -> str | None:
-    """The setting that the hand-written step lacks, or None."""
-    if config.attention != "dot":
-        return f"model.attention = {config.attention}"
-    return "model.input_feeding = true" if config.input_feeding else None
+def unsupported(blueprint: Blueprint) -> str | None:
+    """What brings a part into the network that the hand-written step lacks, as "model.attention = additive".
+
+    None where it has all of them.
+    """
+    return next((part.title for part in blueprint.parts() if type(part) not in _PARTS), None)
 
 
 class FixedPointModel:
     """One model's weights on the grid."""
 
-    def __init__(self, config: ModelConfig, parameters: Mapping[str, np.ndarray]) -> None:
-        hidden, layers = config.hidden_size, config.decoder_layers
-        self.config, self.layer_count, self.hidden_size = config, layers, hidden
-        self.groups = groups = GATES[config.cell]
-        self.grid = grid = Grid.of("int8", hidden * max(layers, config.encoder_layers))
-        self.encoder = FixedPointEncoder(config, parameters, grid)
-        self.attention = FixedPointAttention(config, parameters, grid)
-        source_embedding = parameters["source_frontend.embedding.weight"]
-        embedding = parameters.get("target_frontend.embedding.weight", source_embedding)  # (V, E)
-        self.vocabulary_size = len(embedding)
+    def __init__(self, blueprint: Blueprint, parameters: Mapping[str, np.ndarray]) -> None:
+        """The parameters, by their names, of a network that has an encoder and no part `unsupported`."""
+        source, encoder, decoder = blueprint.source, blueprint.encoder, blueprint.decoder
+        assert source is not None
+        assert encoder is not None
+        assert isinstance(decoder.attention, DotAttentionPart)
+        assert decoder.readout is not None
+        hidden, layers = decoder.hidden, decoder.layer_count
+        self.cell, self.layer_count, self.hidden_size = decoder.cell, layers, hidden
+        self.groups = groups = GROUPS[decoder.cell]
+        self.grid = grid = Grid.of("int8", hidden * max(layers, encoder.layer_count))
+        self.encoder = FixedPointEncoder(encoder, parameters[source.weight], parameters, grid)
+        self.attention = FixedPointAttention(decoder.attention, encoder.layer_count, parameters, grid)
+        embedding = parameters[blueprint.target.weight]  # (V, E)
+        self.vocabulary_size = blueprint.head.vocabulary_size
         self.bridge: Affine | None = None
-        if config.bridge == "linear":
-            weight, bias = (_doubles(parameters[f"bridge.projection.{part}"]) for part in ("weight", "bias"))
-            self.bridge = Affine(weight, bias, grid, layers)
-        weights = [
-            RecurrentWeights.of(config.cell, parameters, f"decoder.layers.{number}")
-            for number in range(layers)
-        ]
-        self.table = embedded(embedding, weights[0].inward, weights[0].bias, groups)
+        if blueprint.bridge is not None:
+            self.bridge = Affine(*_linear(blueprint.bridge.projection, parameters), grid, layers)
+        weights = [RecurrentWeights.of(layer, parameters) for layer in decoder.layers]
+        self.table = EmbeddedTable(embedding, weights[0].inward, weights[0].bias, groups)
         # What is read from several layers is their sum: (a + b) W is [a, b] [W; W].
         below = [np.tile(weight.inward[:, :hidden], number) for number, weight in enumerate(weights)]
         self.layers = [
@@ -63,20 +81,31 @@ class FixedPointModel:
             )
             for number, weight in enumerate(weights)
         ]
-        readout, bias = _doubles(parameters["decoder.readout.weight"]), parameters["decoder.readout.bias"]
+        readout, bias = _linear(decoder.readout.projection, parameters)
         ours, context, theirs = np.split(readout, [hidden, 2 * hidden], axis=1)
         self.readout = Affine(np.tile(ours, layers), None, grid)
-        self.readout_table = embedded(embedding, theirs, bias, 1)
+        self.readout_table = EmbeddedTable(embedding, theirs, bias, 1)
         # The context goes to the readout and to all layers above the first.
         self.contexts = [Affine(context, None, grid)]
         self.contexts += [Affine(weight.inward[:, hidden:], None, grid, groups) for weight in weights[1:]]
-        output, output_bias = parameters.get("head.output.weight", embedding), parameters["head.output.bias"]
+        output, output_bias = parameters[blueprint.head.weight], parameters[blueprint.head.bias]
         missing = -len(output) % CLASSES
         self.output = Affine(
             np.pad(_doubles(output), ((0, missing), (0, 0))),
             np.pad(output_bias, (0, missing), constant_values=-np.inf),
             grid,
         )
+
+    def complete_tables(self) -> None:
+        """Compute what would be computed when it is first needed: before copies of this process share it."""
+        self.encoder.complete_tables()
+        self.table.complete()
+        self.readout_table.complete()
+
+
+def _linear(part: Linear, parameters: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """A map's weight and bias, in fp64."""
+    return _doubles(parameters[part.weight]), _doubles(parameters[part.bias])
 
 
 def _doubles(values: np.ndarray) -> np.ndarray:
@@ -99,7 +128,7 @@ class _Workspace:
         ends = [(number + 1) * size for number in range(layers)]
         self.hidden = [self.activations[:, end - size : end] for end in ends]
         self.gates, self.gate_rows = memory(model.groups, count, size), memory(model.groups, count, size)
-        self.cell = cell_step(model.config.cell, self.gates, memory(count, size), grid)
+        self.cell = cell_step(model.cell, self.gates, memory(count, size), grid)
         self.layers = [
             layer.bind(self.activations[:, :end], self.gates)
             for layer, end in zip(model.layers, ends, strict=True)
@@ -152,7 +181,7 @@ class _ModelStep:
             first = np.tanh(model.bridge.apply(encoded.final))
         first = np.repeat(first, beam_size, axis=1)  # (L, N, H)
         # An lstm's memory begins at zero.
-        memories = np.zeros_like(first) if model.config.cell == "lstm" else first.copy()
+        memories = np.zeros_like(first) if model.cell == "lstm" else first.copy()
         workspace = _Workspace(model, len(sources) * beam_size)
         for hidden, one in zip(workspace.hidden, first, strict=True):
             self._round(one, hidden)
@@ -162,7 +191,7 @@ class _ModelStep:
         """Take the last tokens (N,) in; the attention's weights (B, A, k, S)."""
         model, work = self.model, state.workspace
         work.layers[0]()
-        add_rows(model.table, tokens, work.gates, work.gate_rows)
+        model.table.add_to(work.gates, tokens, work.gate_rows)
         work.cell(state.memories[0], work.hidden[0])
         weights = self._attend(state)
         for number in range(1, model.layer_count):
@@ -170,7 +199,7 @@ class _ModelStep:
             np.add(work.gates, work.additions[number], out=work.gates)
             work.cell(state.memories[number], work.hidden[number])
         work.readout()
-        add_rows(model.readout_table, tokens, work.readouts, work.readout_rows)
+        model.readout_table.add_to(work.readouts, tokens, work.readout_rows)
         np.add(work.readouts, work.additions[0], out=work.readouts)
         np.tanh(work.readouts, out=work.readouts)
         self._round(work.readouts[0], work.rounded_readouts)

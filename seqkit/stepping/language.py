@@ -10,10 +10,10 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
+from seqkit.config import Cell
 from seqkit.decoding.beam import Continuations
 from seqkit.decoding.sampling import LanguageStepper, State
 from seqkit.errors import ConfigError, suggest
-from seqkit.stepping.cells import Cell
 
 Precision = Literal["fp32", "bf16", "int8"]
 PRECISIONS = ("auto", *get_args(Precision))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqkit.config import ModelConfig
+from seqkit.network.parts import DotAttentionPart
 from seqkit.stepping.affine import Affine
 from seqkit.stepping.encoder import Encoded
 from seqkit.stepping.grid import Grid
@@ -50,18 +50,18 @@ class Memory:
 class FixedPointAttention:
     """Multi-head dot attention; N = B * k queries attend to the memory of B sentences."""
 
-    def __init__(self, config: ModelConfig, parameters: Mapping[str, np.ndarray], grid: Grid) -> None:
-        self._heads = config.attention_heads
-        depth = config.hidden_size // self._heads
-        weights = {
-            part: parameters[f"decoder.attention.{part}.weight"].astype(np.float64)
-            for part in ("query", "key", "value")
-        }
-        self.query = Affine(weights["query"] / math.sqrt(depth), None, grid)
-        # What is remembered is the sum of the encoder's layers.
-        self._key, self._value = (
-            Affine(np.tile(weights[part], config.encoder_layers), None, grid) for part in ("key", "value")
+    def __init__(
+        self, part: DotAttentionPart, layers: int, parameters: Mapping[str, np.ndarray], grid: Grid
+    ) -> None:
+        """What is remembered is the sum of so many `layers` of the encoder."""
+        self._heads = part.heads
+        depth = part.size // self._heads
+        query, key, value = (
+            parameters[projection.weight].astype(np.float64)
+            for projection in (part.query, part.key, part.value)
         )
+        self.query = Affine(query / math.sqrt(depth), None, grid)
+        self._key, self._value = (Affine(np.tile(weight, layers), None, grid) for weight in (key, value))
         # A product is at most that of the lengths (Cauchy, Schwarz), and rounding adds a little to these.
         self._length = math.isqrt(_EXACT) - math.isqrt(depth) - 1  # of queries and keys
 

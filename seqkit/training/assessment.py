@@ -64,6 +64,7 @@ def _row(
     session: Session, state: RunState, clock: Clock, measured: Measured, best: bool, elapsed: float
 ) -> dict[str, Any]:
     return metrics_row(
+        session.corpus.kind,
         state,
         measured,
         best=best,

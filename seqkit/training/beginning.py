@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from seqkit import model_directory, weights
-from seqkit.config import Config, Kind, config_from_dict, flatten
+from seqkit.config import Config, config_from_dict, flatten
 from seqkit.data.characters import CHARACTERS_NAME, CharacterTokenizer, load_characters
 from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import SMALLEST_VOCABULARY, Tokenizer
 from seqkit.device import resolve_device, set_threads
 from seqkit.errors import ConfigError, DataError, ModelError
 from seqkit.files import JSON_LIMIT, parse_json, read_regular
+from seqkit.kinds import Kind
 from seqkit.model_directory import CONFIG, TRAINING, LoadedModel
-from seqkit.parameters import check_vocabularies
+from seqkit.network.blueprint import check_vocabularies
 from seqkit.training.checkpoints import Checkpoint
 from seqkit.training.options import TrainOptions
 from seqkit.training.session import Session
@@ -126,9 +127,9 @@ def tokenizers_of_run(options: TrainOptions, corpus: Corpus) -> tuple[Tokenizer,
     Raises ConfigError where the model needs one vocabulary and the corpus has two.
     """
     source, target = corpus.source_tokenizer, corpus.target_tokenizer
-    if corpus.kind == "translation":
+    if corpus.kind.has_source:
         check_vocabularies(options.config.model, joint=source is target)
-    if not isinstance(target, CharacterTokenizer) or corpus.kind != "generation":
+    if not isinstance(target, CharacterTokenizer) or corpus.kind.has_source:
         return source, target
     path = options.model / CHARACTERS_NAME
     if not options.restart and path.exists():
@@ -151,26 +152,24 @@ def initialize_from(network: Network, directory: Path, kind: Kind) -> None:
     other model knows keeps its row, and those that are new keep their random ones.
     """
     other = model_directory.load(directory)
-    if other.facts.kind != kind:
+    if other.kind is not kind:
         raise ConfigError(
-            f"--init-from {directory}: that model is for {other.facts.kind}, this corpus for {kind}"
+            f"--init-from {directory}: that model is for {other.kind.name}, this corpus for {kind.name}"
         )
     rows = _rows_of(other, network, directory)
     theirs, mine = weights.parameter_tensors(other.model), weights.parameter_tensors(network.model)
+    per_token = network.model.blueprint.per_token()
     with torch.no_grad():
         for name in sorted(mine.keys() | theirs.keys()):
             if name not in mine or name not in theirs or mine[name].shape[1:] != theirs[name].shape[1:]:
                 raise _other_network(directory, name)
-            if rows is not None and name.startswith(_BY_VOCABULARY):
+            if rows is not None and name in per_token:
                 known = rows >= 0
                 mine[name][known] = theirs[name][rows[known]].to(mine[name].device)
             elif mine[name].shape == theirs[name].shape:
                 mine[name].copy_(theirs[name])
             else:
                 raise _other_network(directory, name)
-
-
-_BY_VOCABULARY = ("target_frontend.embedding.", "head.output.")  # tensors with a row for every id
 
 
 def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | None:
@@ -183,7 +182,7 @@ def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | 
         return None
     theirs, ours = pairs[1]
     both = isinstance(theirs, CharacterTokenizer) and isinstance(ours, CharacterTokenizer)
-    if not both or other.facts.kind != "generation" or theirs.kind != ours.kind:
+    if not both or other.kind.has_source or theirs.kind != ours.kind:
         raise ConfigError(
             f"--init-from {directory}: that model has another vocabulary than this corpus",
             hint="begin without it; only generators over characters take over other vocabularies",

@@ -17,7 +17,7 @@ from seqkit.training.beginning import session_of
 from seqkit.training.checkpoints import newest_state
 from seqkit.training.options import TrainOptions
 from seqkit.training.rehearsal import pace_of
-from seqkit.training.sizing import MEASURED, Choice, Speed, Task, choose
+from seqkit.training.sizing import MEASURED, Choice, Speed, Task, choose, settings_of
 
 SHARE = 0.03  # of the budget that the measurement may take, but for a step of the smallest size
 
@@ -57,7 +57,7 @@ def _measured(options: TrainOptions, config: Callable[[Mapping[str, Any]], Confi
         if spent > limit / 2:
             break  # it is a slow machine, or a short budget: one size must do
         began = time.monotonic()
-        session = session_of(replace(options, config=config(size.values(task.kind))), corpus)
+        session = session_of(replace(options, config=config(settings_of(size, task.kind))), corpus)
         pace = pace_of(session, (limit - spent) / 2, options.signalled)
         if options.signalled():
             raise Interrupted(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from seqkit.config import Kind
+from seqkit.kinds import Kind
 from seqkit.training.loop import StepReport
 from seqkit.training.rows import Row
 from seqkit.training.validation import Measured
@@ -19,7 +19,7 @@ class Started:
     total_steps: int  # 0 when the budget is time
     parameters: int
     kind: Kind
-    size: int  # of the training text: pairs, or characters
+    size: int  # of the training data, in what the kind counts
     precision: str
     device: str
     threads: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from seqkit.config import TrainingConfig
+from seqkit.scores import METRICS
 from seqkit.training import optim
 from seqkit.training.state import Ranking
 from seqkit.training.validation import Measured
@@ -24,9 +25,9 @@ def enter(ranking: Ranking, step: int, measured: Measured, training: TrainingCon
     waiting = training.optimizer == "nt-asgd" and not ranking.averaging_from
     if waiting and optim.averaging_begins(ranking.losses, training.nonmonotone_validations):
         ranking.averaging_from = step
-    sign = 1 if training.best_metric == "loss" else -1
-    first = not ranking.best or sign * score < sign * ranking.best[0][0]
+    metric = METRICS[training.best_metric]
+    first = not ranking.best or metric.rank(score) < metric.rank(ranking.best[0][0])
     ranking.stale = 0 if first else ranking.stale + 1
-    ranking.best = sorted([*ranking.best, [score, step]], key=lambda pair: sign * pair[0])
+    ranking.best = sorted([*ranking.best, [score, step]], key=lambda pair: metric.rank(pair[0]))
     ranking.best = ranking.best[: training.average_best]
     return first

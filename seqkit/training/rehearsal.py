@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqkit.config import Kind
 from seqkit.data.corpus import Corpus
 from seqkit.device import keep_memory
 from seqkit.training.beginning import session_of
@@ -36,7 +35,7 @@ class Pace:
 class Rehearsal:
     """What a run is and needs. Bytes and seconds; `seconds` without validations, unless it is the budget."""
 
-    kind: Kind
+    kind: str
     size: int  # pairs or characters of training text
     parameters: int
     device: str
@@ -61,7 +60,7 @@ def rehearse(options: TrainOptions) -> Rehearsal:
     clock = Clock(config, session.steps_per_epoch, options.started)
     steps = clock.total_steps or max(1, int(60 * config.minutes / pace.seconds))
     return Rehearsal(
-        kind=session.corpus.kind,
+        kind=session.corpus.kind.name,
         size=session.task.facts.size,
         parameters=session.parameters,
         device=str(session.device),

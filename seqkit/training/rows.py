@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 from collections.abc import Mapping
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqkit.errors import DataError
 from seqkit.files import parse_json
+from seqkit.kinds import KINDS, Kind
+from seqkit.scores import METRICS
 
 if TYPE_CHECKING:
     from seqkit.training.state import RunState
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 class Row:
     """A validation as metrics.jsonl has it. Losses are nats a token; what was no number is NaN."""
 
+    kind: str  # of the model; "" where a version before 0.9 wrote it
     step: int
     epoch: float
     train_nats: float  # as validation's, without label smoothing; with dropout
@@ -39,8 +41,8 @@ class Row:
 
 
 def metric_title(name: str) -> str:
-    """A metric's name for people."""
-    return {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}.get(name, name.replace("_", " "))
+    """A metric's name for people; also of one that this version does not know."""
+    return METRICS[name].title if name in METRICS else name.replace("_", " ")
 
 
 def read_rows(content: bytes, where: str) -> tuple[Row, ...]:
@@ -56,6 +58,7 @@ def _row(value: Any, where: str) -> Row:
     try:
         gradient, timing, scores = value["gradient"], value["timing"], value["scores"]
         return Row(
+            kind=_kind(value.get("kind", "")),
             step=int(_number(value["step"])),
             epoch=_number(value["epoch"]),
             train_nats=_number(value["train_nats"]),
@@ -82,11 +85,18 @@ def _row(value: Any, where: str) -> Row:
         ) from error
 
 
+def _kind(name: Any) -> str:
+    if name and name not in KINDS:
+        raise ValueError(f"unknown kind {name!r}")
+    return str(name)
+
+
 def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
 def metrics_row(
+    kind: Kind,
     state: RunState,
     measured: Measured,
     *,
@@ -102,6 +112,7 @@ def metrics_row(
     seconds = max(elapsed - state.validation.validated_at - took, 1e-3)
     return {
         "schema": 1,
+        "kind": kind.name,
         "step": state.position.step,
         "epoch": round(epoch, 4),
         "train_loss": _finite(window.objective / positions),
@@ -113,7 +124,7 @@ def metrics_row(
         "best": best,
         "gradient": gradient,
         "saturated_gates": measured.gates,
-        "samples": [dataclasses.asdict(sample) for sample in measured.samples],
+        "samples": [dict(sample) for sample in measured.samples],
         # The only values that two runs of the same command do not share.
         "timing": {
             "elapsed_seconds": round(elapsed, 3),

@@ -17,6 +17,7 @@ from seqkit.data.tokenizers import Tokenizer
 from seqkit.device import resolve_precision, return_memory
 from seqkit.model_directory import Facts
 from seqkit.models import build_model
+from seqkit.network.blueprint import Blueprint
 from seqkit.training import optim
 from seqkit.training.crew import ALONE, Crew
 from seqkit.training.learner import Learner
@@ -47,7 +48,9 @@ class Session:
         self.precision = resolve_precision(config.training.precision, device)
         self.tokenizers = source, target = tokenizers
         torch.manual_seed(derived_seed(config.training.seed, 0))
-        self.model = build_model(config, corpus.kind, source.size, target.size)
+        blueprint = Blueprint.of(corpus.kind, config.model, source.size, target.size)
+        smoothing = config.training.label_smoothing
+        self.model = build_model(blueprint, config.model, label_smoothing=smoothing)
         self.model.to(device)
         self.learner = Learner(self.model, config.training, device, self.precision)
         self.network = Network(self.model, source, target, device, self.precision)
@@ -157,6 +160,6 @@ class Session:
                 "validation measures the first %s of %s %s, to take no more than its share of the time",
                 f"{size:,}",
                 f"{validator.whole:,}",
-                "pairs" if self.corpus.kind == "translation" else "tokens",
+                validator.unit,
             )
         return size

@@ -1,25 +1,22 @@
 """The size of a model for a budget in minutes, by a rule that was fitted to measured curves.
 
-What a run reaches depends on the tokens that it sees, not on the machine; minutes are tokens times speed. So
-the rule has two halves: `Curve`, the loss of a size after so many tokens, and `Speed`, the time that a size
-needs for a token on the machine at hand. It takes the size that the time brings to the lowest loss.
+What a run reaches depends on the tokens that it sees, not on the machine; minutes are tokens times speed.
+So the rule has two halves: the kind's `Curve`, the loss of a size after so many tokens, and `Speed`, the time
+that a size needs for a token on the machine at hand. It takes the size with the lowest loss in that time.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from seqkit.config import PRESETS, Config, Kind
-from seqkit.parameters import parameter_shapes
+from seqkit.config import Config
+from seqkit.kinds import Kind
+from seqkit.kinds.scaling import Size
+from seqkit.network.blueprint import Blueprint
 
-# Pairs, or characters, that a preset suits, from and to (the recipes, and the README's table).
-SUITS: dict[Kind, dict[str, tuple[float, float]]] = {
-    "translation": {"tiny": (0, 20e3), "small": (5e3, 300e3), "base": (100e3, 3e6), "large": (1e6, 1e15)},
-    "generation": {"tiny": (0, 1e6), "small": (200e3, 5e6), "base": (1e6, 50e6), "large": (20e6, 1e15)},
-}
 # Settings that are a size: where one of them is set by hand there is nothing to choose.
 SIZE_SETTINGS = (
     "model.embedding_size",
@@ -31,77 +28,18 @@ FOR_STEPS = 0.85  # of a budget; the start, validations and the end take the res
 AS_GOOD = 0.005  # nats by which a larger size must be better to be taken
 
 
-@dataclass(frozen=True)
-class Size:
-    """A size that can be chosen: a preset, or one between two of them, `layers` over the smaller one."""
-
-    preset: str
-    layers: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """What people read."""
-        if not self.layers:
-            return self.preset
-        return f"{self.preset} with {self.layers['model.hidden_size']} units"
-
-    def values(self, kind: Kind, tokens: float = math.inf, epochs: float = math.inf) -> dict[str, Any]:
-        """The settings of the size in a run over so many tokens, which are so many epochs."""
-        values = {**PRESETS[kind][self.preset], **self.layers}
-        for below, smaller in reversed(SMALLER_STEPS[kind]):
-            values |= smaller if tokens < below else {}
-        return values | (LITTLE_DROPOUT if epochs < LITTLE_DROPOUT_BELOW else {})
-
-
-# From small to large. `large` is for GPUs and was not measured: it is taken by name alone.
-SIZES: dict[Kind, tuple[Size, ...]] = {
-    "translation": (Size("tiny"), Size("small"), Size("base")),
-    "generation": (Size("tiny"), Size("tiny", {"model.hidden_size": 256}), Size("small"), Size("base")),
-}
 MEASURED = ("tiny", "small")  # sizes whose speed is measured; that of the others follows
-# A run over fewer tokens than these takes smaller steps, so that there are enough of them.
-SMALLER_STEPS: dict[Kind, tuple[tuple[float, dict[str, int]], ...]] = {
-    "translation": ((6e6, {"training.batch_tokens": 1024}),),
-    "generation": ((3.2e6, {"data.slice_length": 32}), (6e6, {"data.slice_length": 48})),
-}
 # A run of few epochs does not learn its text by heart: after 1.4 epochs much dropout cost `small` 5 BLEU.
 LITTLE_DROPOUT_BELOW = 6.0  # epochs
 LITTLE_DROPOUT = {"model.dropout": 0.1, "model.word_dropout": 0.0}
 
 
-@dataclass(frozen=True)
-class Curve:
-    """The validation loss of a run whose schedule ends where its tokens do, in nats, up to a constant.
-
-    `width` × P^-0.5 + `length` × P^-0.1 × T^-1.1, for P million parameters of the layers alone and T million
-    tokens. The form is that of Hoffmann et al. 2022, section 3.3, but a larger model also learns more from
-    each token. Text that is read again teaches less (`worth`).
-    """
-
-    width: float
-    length: float
-
-    def loss(self, parameters: float, tokens: float, corpus_tokens: float) -> float:
-        """After so many tokens of a corpus that has `corpus_tokens`."""
-        size, seen = parameters / 1e6, worth(tokens, corpus_tokens) / 1e6
-        return self.width / math.pow(size, 0.5) + self.length / (math.pow(size, 0.1) * math.pow(seen, 1.1))
-
-
-def worth(tokens: float, corpus_tokens: float) -> float:
-    """How many tokens of new text teach as much as so many of a corpus that is read again and again.
-
-    After Muennighoff et al. 2023, equation 5: four passes are nearly as good as new text, and more than
-    `REPEATS` add little.
-    """
-    again = tokens / corpus_tokens - 1
-    if again <= 0:
-        return tokens
-    return corpus_tokens * (1 + REPEATS * (1 - math.exp(-again / REPEATS)))
-
-
-REPEATS = 15.0
-# Fitted to 12 runs on tiny-shakespeare and 6 on Multi30k, within 0.02 nats (recipes/LOG.md, 2026-11-28).
-CURVES: dict[Kind, Curve] = {"translation": Curve(0.319, 1.267), "generation": Curve(0.107, 0.422)}
+def settings_of(size: Size, kind: Kind, tokens: float = math.inf, epochs: float = math.inf) -> dict[str, Any]:
+    """The settings of a size in a run over so many tokens, which are so many epochs."""
+    values = {**kind.presets[size.preset].settings, **size.layers}
+    for below, smaller in reversed(kind.scaling.smaller_steps):
+        values |= smaller if tokens < below else {}
+    return values | (LITTLE_DROPOUT if epochs < LITTLE_DROPOUT_BELOW else {})
 
 
 @dataclass(frozen=True)
@@ -150,19 +88,17 @@ class Task:
 
     def parameters(self, size: Size) -> tuple[int, int]:
         """Of a model: all, and those of the layers alone."""
-        model = self.config(size.values(self.kind)).model
-        shapes = parameter_shapes(model, self.kind, self.source_vocabulary, self.target_vocabulary)
-        counts = {name: math.prod(shape) for name, shape in shapes.items()}
-        layers = sum(count for name, count in counts.items() if not name.startswith(_BY_VOCABULARY))
-        return sum(counts.values()), layers
+        model = self.config(settings_of(size, self.kind)).model
+        blueprint = Blueprint.of(self.kind, model, self.source_vocabulary, self.target_vocabulary)
+        parameters = blueprint.parameters()
+        layers = sum(parameter.size for parameter in parameters if not parameter.per_token)
+        return sum(parameter.size for parameter in parameters), layers
 
     @property
     def candidates(self) -> list[Size]:
         """The sizes that so much text can fill, from small to large."""
-        return [size for size in SIZES[self.kind] if SUITS[self.kind][size.preset][0] <= self.size]
-
-
-_BY_VOCABULARY = ("source_frontend.", "target_frontend.", "head.")
+        presets = self.kind.presets
+        return [size for size in self.kind.scaling.sizes if presets[size.preset].suits[0] <= self.size]
 
 
 @dataclass(frozen=True)
@@ -186,7 +122,7 @@ class Choice:
 
 def choose(task: Task, speed: Speed, minutes: float, left: float) -> Choice:
     """The size that promises the lowest loss for a budget of `minutes`, of which `left` seconds are left."""
-    curve, seconds = CURVES[task.kind], max(FOR_STEPS * left, 1.0)
+    curve, seconds = task.kind.scaling.curve, max(FOR_STEPS * left, 1.0)
     best: tuple[float, Size, float] | None = None  # loss, size, tokens per second
     for size in task.candidates:
         parameters, layers = task.parameters(size)
@@ -197,18 +133,16 @@ def choose(task: Task, speed: Speed, minutes: float, left: float) -> Choice:
     assert best is not None  # the smallest size suits any corpus
     _, size, rate = best
     tokens = seconds * rate
-    unit = "pairs" if task.kind == "translation" else "characters"
     time = f"{minutes:g} minute{'' if minutes == 1 else 's'}"
     epochs = tokens / task.tokens
     passes = f"{epochs:,.0f}" if epochs >= 10 else f"{epochs:.2g}"
-    reason = f"{task.size:,} {unit}, {time} at {rate:,.0f} tokens/s are {passes} epochs"
-    return Choice(size.name, reason, size.values(task.kind, tokens, epochs))
+    reason = f"{task.size:,} {task.kind.counted.many}, {time} at {rate:,.0f} tokens/s are {passes} epochs"
+    return Choice(size.name, reason, settings_of(size, task.kind, tokens, epochs))
 
 
 def better_preset(kind: Kind, preset: str, size: int) -> str | None:
     """The next preset that suits a corpus when the one named does not; else None."""
-    low, _ = SUITS[kind][preset]
-    fitting = [name for name, (least, most) in SUITS[kind].items() if least <= size <= most]
+    fitting = [name for name, each in kind.presets.items() if each.suits[0] <= size <= each.suits[1]]
     if preset in fitting:
         return None
-    return fitting[-1] if size < low else fitting[0]
+    return fitting[-1] if size < kind.presets[preset].suits[0] else fitting[0]

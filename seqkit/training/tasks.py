@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from seqkit.errors import DataError
 from seqkit.evaluation.text import EncodedText
 from seqkit.inference.generation import GenerateOptions, TextGenerator
 from seqkit.inference.translation import Translator
+from seqkit.kinds import GENERATION, TRANSLATION
 from seqkit.model_directory import Facts, LoadedModel
 from seqkit.models import SequenceModel
 from seqkit.training.text_validation import TextValidator
@@ -64,9 +65,7 @@ class Network:
 
 def build_task(corpus: Corpus, config: Config, network: Network) -> Task:
     """The task that a corpus is for."""
-    if corpus.kind == "generation":
-        return _generation(corpus, config, network)
-    return _translation(corpus, config, network)
+    return JOBS[corpus.kind.name](corpus, config, network)
 
 
 def _translation(corpus: Corpus, config: Config, network: Network) -> Task:
@@ -74,7 +73,7 @@ def _translation(corpus: Corpus, config: Config, network: Network) -> Task:
     assert corpus.train.source is not None
     lengths = corpus.train.source.lengths
     facts = Facts(
-        kind="translation",
+        kind=TRANSLATION.name,
         corpus=corpus.fingerprint,
         size=len(corpus.train),
         longest_source=int(lengths.max()) if len(lengths) else 1,
@@ -92,7 +91,7 @@ def _generation(corpus: Corpus, config: Config, network: Network) -> Task:
     assert text is not None
     boundary = newline_id(network.target_tokenizer) if text.documents == "none" else END
     facts = Facts(
-        kind="generation",
+        kind=GENERATION.name,
         corpus=corpus.fingerprint,
         size=text.train_characters,
         documents=text.documents,
@@ -143,3 +142,10 @@ def _stream_batches(corpus: Corpus, config: Config) -> StreamBatches:
             data.streams,
         )
     return StreamBatches(values, streams, data.slice_length, config.training.seed)
+
+
+# What builds the task of a kind.
+JOBS: Mapping[str, Callable[[Corpus, Config, Network], Task]] = {
+    TRANSLATION.name: _translation,
+    GENERATION.name: _generation,
+}

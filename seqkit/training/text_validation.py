@@ -16,7 +16,7 @@ from seqkit.evaluation.language import stream_nats
 from seqkit.evaluation.text import EncodedText, first_tokens, language_scores
 from seqkit.models import SequenceModel
 from seqkit.training.health import saturation
-from seqkit.training.validation import Measured, Stopped, TextSample
+from seqkit.training.validation import Measured, Stopped
 
 _GATE_POSITIONS = 256  # gates are computed step by step
 _PILOT_TOKENS = 4096
@@ -31,6 +31,11 @@ class TextValidator:
     write: Callable[[], list[str]]  # a few texts by the present weights
     device: torch.device
     precision: str
+
+    @property
+    def unit(self) -> str:
+        """What `whole` and `pilot` count."""
+        return "tokens"
 
     @property
     def whole(self) -> int:
@@ -59,7 +64,7 @@ class TextValidator:
         return Measured(
             loss=loss,
             scores=tuple(_scores(text, nats)) if math.isfinite(loss) else (),
-            samples=tuple(TextSample(text) for text in texts),
+            samples=tuple({"text": text} for text in texts),
             gates=self._gates(model),
             size=len(ids),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,8 +16,10 @@ from seqkit.data.batching import validation_batches
 from seqkit.data.corpus import Corpus
 from seqkit.device import autocast
 from seqkit.inference.translation import TranslateOptions, Translator
+from seqkit.kinds import TRANSLATION
 from seqkit.metrics import translation as metrics
 from seqkit.models import SequenceModel
+from seqkit.scores import LOSS
 from seqkit.training.health import saturation
 
 _CHUNK = 500  # sentences translated between two looks at whether to stop
@@ -29,37 +31,22 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Sample:
-    """A validation sentence, its reference and its translation."""
-
-    source: str
-    reference: str
-    translation: str
-
-
-@dataclass(frozen=True)
-class TextSample:
-    """A text that a generator wrote."""
-
-    text: str
-
-
-@dataclass(frozen=True)
 class Measured:
     """`loss` is in nats per target token; `scores` have a signature each; `gates` are saturated shares.
 
+    Each of the `samples` maps what it consists of (`source`, `reference`, `translation`; `text`) to text.
     `size` is how many sentences, or tokens of a text, it was measured on.
     """
 
     loss: float
     scores: tuple[dict[str, Any], ...]
-    samples: tuple[Sample | TextSample, ...]
+    samples: tuple[Mapping[str, str], ...]
     gates: dict[str, float]
     size: int
 
     def metric(self, name: str) -> float:
         """`loss`, or a score by its name."""
-        if name == "loss":
+        if name == LOSS.name:
             return self.loss
         return next((score["score"] for score in self.scores if score["metric"] == name), math.nan)
 
@@ -67,8 +54,11 @@ class Measured:
 class Validator(Protocol):
     """Measures a model on a corpus's validation split.
 
-    `whole` is the split's size, in sentences or tokens; `pilot` is enough of it to tell how long it takes.
+    `whole` is the split's size in `unit`, as "pairs"; `pilot` is enough of it to tell how long it takes.
     """
+
+    @property
+    def unit(self) -> str: ...
 
     @property
     def whole(self) -> int: ...
@@ -98,6 +88,8 @@ def affordable_size(
 
 class TranslationValidator:
     """Loss, BLEU and chrF of a translator."""
+
+    unit = TRANSLATION.counted.many
 
     def __init__(
         self,
@@ -152,7 +144,7 @@ class TranslationValidator:
         scores = []
         if translations:
             references = self.references[: len(translations)]
-            options = metrics.MetricOptions(metrics=("bleu", "chrf"))
+            options = metrics.MetricOptions(metrics=tuple(metric.name for metric in TRANSLATION.metrics))
             for score in metrics.score_translations(translations, [references], options):
                 scores.append(
                     {"metric": score.metric, "score": round(score.score, 4), "signature": score.signature}
@@ -161,7 +153,10 @@ class TranslationValidator:
         return Measured(
             loss=nats / max(positions, 1),
             scores=tuple(scores),
-            samples=tuple(Sample(self.sources[i], self.references[i], translations[i]) for i in shown),
+            samples=tuple(
+                {"source": self.sources[i], "reference": self.references[i], "translation": translations[i]}
+                for i in shown
+            ),
             gates=gates,
             size=self._size,
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ QUICK = ["--threads", "1", "--precision", "fp32"]
 @pytest.fixture(autouse=True)
 def _started_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process begin with their test, not when the module was imported."""
-    monkeypatch.setattr(sys.modules["seqkit.cli.train"], "_STARTED", time.monotonic())
+    monkeypatch.setattr(importlib.import_module("seqkit.cli.train"), "_STARTED", time.monotonic())
 
 
 @pytest.fixture

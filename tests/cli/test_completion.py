@@ -14,8 +14,9 @@ import pytest
 
 from seqkit import cli
 from seqkit.cli import completion
-from seqkit.config import PRESETS, describe
+from seqkit.config import describe
 from seqkit.errors import ExitCode, nearby
+from seqkit.kinds import TRANSLATION
 from tests.conftest import Finished
 
 SHELLS = ("bash", "zsh", "fish")
@@ -25,7 +26,7 @@ VALUES: dict[str, list[str]] = {
     "seqkit tr": ["train", "translate"],
     "seqkit ": COMMANDS,
     "seqkit translate --be": ["--beam-size"],
-    "seqkit train --preset ": list(PRESETS["translation"]),
+    "seqkit train --preset ": list(TRANSLATION.presets),
     "seqkit train --preset s": ["small"],
     "seqkit train --bogus x --steps many --preset s": ["small"],
     "seqkit prepare c --source one two three --tokenizer b": ["bpe", "byte"],

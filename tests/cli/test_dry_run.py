@@ -11,6 +11,7 @@ import pytest
 
 from seqkit import cli, model_directory
 from seqkit.errors import ExitCode
+from seqkit.kinds import KINDS
 from seqkit.training.sizing import better_preset
 from tests.conftest import toy_assignments
 
@@ -78,4 +79,4 @@ def test_a_disk_that_is_too_full(
     ],
 )
 def test_presets_that_suit(kind: str, preset: str, size: int, better: str | None) -> None:
-    assert better_preset(kind, preset, size) == better  # type: ignore[arg-type]
+    assert better_preset(KINDS[kind], preset, size) == better

@@ -45,7 +45,7 @@ def test_the_report_ends_with_the_next_command(capsys: Capture) -> None:
     assert lines[4] == "  spelt in bytes  0.00% of training, 0.00% of validation"
     assert lines[5].startswith("  time ")
     assert lines[6:] == ["next: seqkit train 'my corpus' MODEL"]
-    assert Corpus.open("my corpus", verify=True).kind == "generation"
+    assert Corpus.open("my corpus", verify=True).kind.name == "generation"
 
 
 def test_documents_and_what_was_dropped_have_their_place(text: Path, capsys: Capture) -> None:

@@ -316,7 +316,7 @@ def test_what_cannot_be_reported_is_said(reported: Path, toy_generator: Path, ca
         "--source needs the model itself, not its record": (
             *(2, ["--model", "file.txt", "--report", "p.html", "--source", "file.txt"]),
         ),
-        "--source is for a translator, and this is a generator": (
+        "--source: a generator has no source": (
             *(2, ["--model", str(toy_generator), "--report", "p.html", "--source", "file.txt"]),
         ),
         "--device 'zebra' is not known": (

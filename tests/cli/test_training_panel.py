@@ -17,9 +17,10 @@ from seqkit.cli.chart import Curve, bar, line_chart, sparkline
 from seqkit.cli.live_area import Area
 from seqkit.cli.training_display import TrainingDisplay
 from seqkit.cli.training_panel import TrainingPanel
+from seqkit.kinds import GENERATION, TRANSLATION
 from seqkit.training.events import Progress, Validated
 from seqkit.training.loop import StepReport
-from seqkit.training.validation import Measured, Sample, TextSample
+from seqkit.training.validation import Measured
 
 _UP = "\x1b[1A"
 
@@ -86,7 +87,7 @@ def report(step: int, loss: float, **changes: Any) -> StepReport:
 
 
 def filled(steps: int = 100) -> TrainingPanel:
-    panel = TrainingPanel("BLEU", total_steps=200)
+    panel = TrainingPanel("BLEU", TRANSLATION.samples, total_steps=200)
     for step in range(1, steps + 1):
         panel.take_step(Progress(report(step, 5 - step / 50), step / 200, 10.0, 65.0, validating=False))
         if step % 20 == 0:
@@ -140,7 +141,7 @@ def test_the_narrowest_terminal_ends_no_run(width: int) -> None:
 
 def test_what_was_cut_is_whole_again_on_a_wider_terminal() -> None:
     panel = filled()
-    panel.take_samples([TextSample("a line of sixty characters, " + "x" * 32)])
+    panel.take_samples([{"source": "a line of sixty characters, " + "x" * 32, "translation": "y" * 50}])
     before = drawn(panel, 100)
     assert drawn(panel, 40) != before
     assert drawn(panel, 100) == before
@@ -167,13 +168,21 @@ def test_trouble_is_shown_as_such() -> None:
 
 def test_samples_replace_each_other_and_cannot_steer_the_terminal() -> None:
     panel = filled()
-    panel.take_samples([Sample("old \x1b[2J", "reference", "translation")])
+    panel.take_samples([{"source": "old \x1b[2J", "reference": "reference", "translation": "translation"}])
     assert "    → translation" in drawn(panel, 80)
     assert "      old \\x1b[2J" in drawn(panel, 80)
-    panel.take_samples([TextSample("\n".join(f"line {n}" for n in range(9)))])
+    panel.take_samples([{"source": "new", "translation": "one\ntwo"}])
+    lines = drawn(panel, 80)
+    assert "    → two" in lines
+    assert not any("old" in line for line in lines)
+
+
+def test_a_text_is_shown_by_its_first_lines() -> None:
+    panel = filled()
+    panel.signs = GENERATION.samples
+    panel.take_samples([{"text": "\n".join(f"line {n}" for n in range(9))}])
     lines = drawn(panel, 80)
     assert [line.strip() for line in lines if "│" in line] == [f"│ line {n}" for n in range(6)]
-    assert not any("old" in line for line in lines)
 
 
 class Screen(Console):
@@ -209,7 +218,7 @@ def test_how_long_a_run_takes_is_told_once_it_is_known(
     """Of a budget in steps; the first step, which takes a second more, is left out."""
     now = [100.0]
     monkeypatch.setattr("seqkit.cli.training_display.time.monotonic", lambda: now[0])
-    display = TrainingDisplay("translation", quiet=False)
+    display = TrainingDisplay(TRANSLATION, quiet=False)
     display.panel.total_steps = total
     now[0] += 1
     for step in range(1, 60):
@@ -226,7 +235,7 @@ def test_a_warning_is_said_when_it_begins(capfd: pytest.CaptureFixture[str]) -> 
     row: dict[str, Any] = {"step": 1, "epoch": 1.0, "train_nats": 2.0, "valid_perplexity": 3.0}
     row["gradient"] = {"norm": 1.0, "clipped_share": 0.0, "parts": {}}
     row["timing"] = {"target_tokens_per_second": 9.0, "elapsed_seconds": 1.0}
-    display = TrainingDisplay("translation", quiet=True)
+    display = TrainingDisplay(TRANSLATION, quiet=True)
     said = []
     for kinds in (
         ["over-fitting"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import io
 import json
 import os
@@ -23,7 +24,7 @@ from seqkit.inference.translation import TranslateOptions, Translation, Translat
 from tests.conftest import Finished
 
 LINES = ["ba di fu", "go", "", "lo mi nu ba"]
-MODULE = sys.modules["seqkit.cli.translate"]  # the package has a function of that name
+MODULE = importlib.import_module("seqkit.cli.translate")
 TEXT = "".join(line + "\n" for line in LINES).encode()
 
 

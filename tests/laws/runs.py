@@ -11,6 +11,7 @@ from typing import Any
 from seqkit import model_directory
 from seqkit.config import Config, Layer, preset_layer, resolve
 from seqkit.errors import InputMissing, Interrupted, ModelError
+from seqkit.kinds import GENERATION, TRANSLATION
 from seqkit.training.events import Event
 from seqkit.training.options import TrainOptions
 from seqkit.training.run import train_model
@@ -35,7 +36,7 @@ TINY: dict[str, Any] = {
 def tiny_config(**changes: object) -> Config:
     """The tiny configuration with changes, written with `__` for the dot."""
     values = {**TINY, **{key.replace("__", "."): value for key, value in changes.items()}}
-    return resolve([Layer("test", values)]).config
+    return resolve([Layer("test", values)], TRANSLATION).config
 
 
 TINY_TEXT: dict[str, Any] = {
@@ -57,7 +58,7 @@ TINY_TEXT: dict[str, Any] = {
 def tiny_text_config(**changes: object) -> Config:
     """The tiny configuration of a generator with changes, written with `__` for the dot."""
     values = {**TINY_TEXT, **{key.replace("__", "."): value for key, value in changes.items()}}
-    return resolve([preset_layer("tiny", "generation"), Layer("test", values)], "generation").config
+    return resolve([preset_layer("tiny", GENERATION), Layer("test", values)], GENERATION).config
 
 
 def train(

@@ -20,9 +20,10 @@ from seqkit.data.tokenizers import END, PAD, START
 from seqkit.decoding.beam import BeamOptions, beam_search
 from seqkit.inference.translation import TranslateOptions, Translation, Translator
 from seqkit.model_directory import LoadedModel
-from seqkit.models import SequenceModel, build_encoder_decoder, build_model
+from seqkit.models import SequenceModel, build_model
 from seqkit.stepping.torch_translation import ModelStepper
 from tests.conftest import toy_pairs
+from tests.networks import build_encoder_decoder
 
 TOLERANCE = 1e-4
 SIZE = 20
@@ -262,9 +263,7 @@ class TestSavedIsLoaded:
         member = model_directory.load(toy_model)
         content = (toy_model / model_directory.WEIGHTS).read_bytes()
         assert weights.to_bytes(weights.parameter_tensors(member.model)) == content
-        rebuilt = build_model(
-            member.config, "translation", member.source_tokenizer.size, member.target_tokenizer.size
-        )
+        rebuilt = build_model(member.blueprint, member.config.model)
         assert weights.tensor_hash(weights.parameter_tensors(rebuilt)) != weights.tensor_hash(
             weights.parameter_tensors(member.model)
         )

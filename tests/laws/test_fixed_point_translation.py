@@ -12,11 +12,13 @@ import torch
 from seqkit.config import ModelConfig
 from seqkit.data.tokenizers import END, START
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
-from seqkit.models import build_encoder_decoder
+from seqkit.kinds import TRANSLATION
+from seqkit.network.blueprint import Blueprint
 from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation, unsupported
 from seqkit.stepping.grid import Kernel
 from seqkit.stepping.torch_translation import ModelStepper
 from tests.kernels import EVERY_KERNEL, take
+from tests.networks import build_encoder_decoder
 
 SIZE = 70
 NETWORKS: list[dict[str, Any]] = [
@@ -40,12 +42,10 @@ def config_of(settings: dict[str, Any]) -> ModelConfig:
 def both(settings: dict[str, Any], seed: int = 1) -> tuple[ModelStepper, FixedPointModel]:
     """A random network as torch runs it and on the grid."""
     torch.manual_seed(seed)
-    config = config_of(settings)
-    network = build_encoder_decoder(config, source_size=SIZE, target_size=SIZE).eval()
+    network = build_encoder_decoder(config_of(settings), source_size=SIZE, target_size=SIZE).eval()
     parameters = {name: value.detach().numpy() for name, value in network.named_parameters()}
-    return ModelStepper([network], torch.device("cpu"), with_attention=True), FixedPointModel(
-        config, parameters
-    )
+    theirs = ModelStepper([network], torch.device("cpu"), with_attention=True)
+    return theirs, FixedPointModel(network.blueprint, parameters)
 
 
 def sentences(count: int, seed: int = 3) -> list[np.ndarray]:
@@ -167,8 +167,13 @@ def test_an_ensemble_averages_probabilities() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({}, None), ({"attention": "additive"}, "additive"), ({"input_feeding": True}, "input_feeding")],
+    [
+        ({}, None),
+        ({"bridge": "zero", "tied_embeddings": "none"}, None),
+        ({"attention": "additive"}, "model.attention = additive"),
+        ({"input_feeding": True}, "model.input_feeding = true"),
+        ({"attention": "additive", "input_feeding": True}, "model.attention = additive"),
+    ],
 )
 def test_what_it_lacks_is_named(settings: dict[str, Any], named: str | None) -> None:
-    lacking = unsupported(config_of(settings))
-    assert lacking is None if named is None else named in (lacking or "")
+    assert unsupported(Blueprint.of(TRANSLATION, config_of(settings), SIZE, SIZE)) == named

@@ -16,8 +16,8 @@ from seqkit.config import Config
 from seqkit.data.corpus import Corpus
 from seqkit.errors import ConfigError, DataError
 from seqkit.evaluation.language import stream_nats
+from seqkit.kinds import GENERATION
 from seqkit.training.events import Finished, Started, Validated
-from seqkit.training.validation import TextSample
 from tests.conftest import make_toy_text_corpus
 from tests.laws.runs import assert_same, left_behind, rows, tiny_text_config, train, train_with_stops
 
@@ -94,11 +94,11 @@ def test_a_validation_reads_the_whole_text_once(toy_text_corpus: Path, tmp_path:
         nats / text.valid_characters / np.log(2), abs=1e-5
     )
     (sample,) = validated[-1].measured.samples
-    assert isinstance(sample, TextSample)
-    assert 0 < len(sample.text) <= 5
+    assert sample.keys() == {"text"}
+    assert 0 < len(sample["text"]) <= 5
     started = events[0]
     assert isinstance(started, Started)
-    assert (started.kind, started.size) == ("generation", text.train_characters)
+    assert (started.kind, started.size) == (GENERATION, text.train_characters)
     finished = events[-1]
     assert isinstance(finished, Finished)
     assert finished.advice is not None

@@ -15,10 +15,12 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from seqkit.batch import Batch, Padded
 from seqkit.config import ModelConfig
 from seqkit.data.batching import pad, pair_batch
-from seqkit.models import SequenceModel, build_encoder_decoder, build_language_model
+from seqkit.models import SequenceModel
+from seqkit.network.parts import EncoderPart
 from seqkit.nn.heads import TokenHead
 from seqkit.nn.recurrent import BidirectionalEncoder, reversal_index, reverse_within_lengths
 from tests.laws.runs import left_behind, tiny_config, train
+from tests.networks import build_encoder_decoder, build_language_model
 
 SIZE = 17
 SMALL: dict[str, Any] = {
@@ -103,7 +105,7 @@ def test_a_batch_is_the_sum_of_its_sentences(changes: dict[str, Any]) -> None:
 
 def test_the_encoder_is_pytorchs_packed_bidirectional_lstm() -> None:
     torch.manual_seed(6)
-    ours = BidirectionalEncoder("lstm", 5, 8, 1, dropout=0.0).double()
+    ours = BidirectionalEncoder(EncoderPart("lstm", 5, 8, 1), dropout=0.0).double()
     theirs = nn.LSTM(5, 4, batch_first=True, bidirectional=True).double()
     state = {
         **ours.forward_layers()[0].recurrence.state_dict(),

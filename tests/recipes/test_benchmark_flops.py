@@ -18,8 +18,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from seqkit.batch import Batch, Padded
 from seqkit.config import ModelConfig
-from seqkit.models import SequenceModel, build_encoder_decoder, build_language_model
+from seqkit.models import SequenceModel
+from seqkit.network.parts import GATES
 from seqkit.nn.recurrent import LayerState, RecurrentLayer
+from tests.networks import build_encoder_decoder, build_language_model
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "recipes" / "benchmark"
@@ -82,7 +84,7 @@ def counted(model: SequenceModel, given: Batch) -> tuple[int, int]:
 
 def without_gradient(config: ModelConfig, rows: int, encoder: bool) -> int:
     """Products of a backward pass that nobody needs: the gradients of states that begin at zero."""
-    gates, hidden = flops.GATES[config.cell], config.hidden_size
+    gates, hidden = GATES[config.cell], config.hidden_size
     decoder = 0 if encoder and config.bridge == "linear" else config.decoder_layers * hidden * hidden
     both = 2 * config.encoder_layers * (hidden // 2) ** 2 if encoder else 0
     return 2 * gates * rows * (decoder + both)

@@ -259,6 +259,7 @@ def named(
     return {column: found[trial] for column, trial in wanted.row(row).items()}
 
 
+@pytest.mark.timeout(1800)
 def test_the_quick_run_keeps_its_promises_and_is_found_again(tmp_path: Path) -> None:
     work = tmp_path / "a folder"
     first = recipe(work, "--quick")

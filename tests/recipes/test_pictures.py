@@ -26,7 +26,7 @@ def draw(folder: Path, *options: str) -> None:
     program = [sys.executable, str(PICTURES / "pictures.py"), str(folder / "work")]
     surroundings = {**os.environ, "OMP_NUM_THREADS": "1", "HOME": str(folder)}
     words = [*program, "--output", str(folder / "pictures"), *options]
-    done = subprocess.run(words, capture_output=True, text=True, env=surroundings, check=False, timeout=500)
+    done = subprocess.run(words, capture_output=True, text=True, env=surroundings, check=False, timeout=1500)
     assert done.returncode == 0, done.stderr
 
 
@@ -54,6 +54,7 @@ def test_pictures_without_a_model_are_the_same_to_the_byte(tmp_path: Path) -> No
         )
 
 
+@pytest.mark.timeout(1800)
 def test_the_sessions_run_with_quick_models(tmp_path: Path) -> None:
     draw(tmp_path, "--only", "train,translate,evaluate,generate", "--epochs", "0.4")
     for name in ("train", "translate", "evaluate"):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from seqkit.config import PRESETS, preset_layer, resolve
+from seqkit.config import preset_layer, resolve
 from seqkit.errors import ExitCode
+from seqkit.kinds import GENERATION, TRANSLATION
 from seqkit.model_directory import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,8 +119,8 @@ def test_presets_are_documented_with_their_sizes() -> None:
         r"^\| `(\w+)`(?: \(default\))? \| (\d+) \| (\d+) \| (\d) \+ (\d) \|", README, re.MULTILINE
     )
     described = {name: tuple(map(int, sizes)) for name, *sizes in rows}
-    for name in PRESETS["translation"]:
-        model = resolve([preset_layer(name)]).config.model
+    for name in TRANSLATION.presets:
+        model = resolve([preset_layer(name, TRANSLATION)], TRANSLATION).config.model
         assert described[name] == (
             model.embedding_size,
             model.hidden_size,
@@ -135,9 +136,9 @@ def test_presets_of_generators_are_documented() -> None:
         re.MULTILINE,
     )
     described = {name: tuple(map(float, rest[:-1])) for name, *rest in rows}
-    assert described.keys() == PRESETS["generation"].keys()
+    assert described.keys() == GENERATION.presets.keys()
     for name, values in described.items():
-        config = resolve([preset_layer(name, "generation")], "generation").config
+        config = resolve([preset_layer(name, GENERATION)], GENERATION).config
         budget = config.training.minutes or config.training.epochs
         model = config.model
         expected = (model.embedding_size, model.hidden_size, model.decoder_layers, model.dropout, budget)

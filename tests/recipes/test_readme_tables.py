@@ -9,7 +9,7 @@ import pytest
 import torch
 import typer
 
-from seqkit.cli import app
+from seqkit.cli import application
 from seqkit.config import Config, flatten
 from seqkit.nn.recurrent import RecurrentLayer
 from seqkit.training import health
@@ -30,7 +30,7 @@ PAGES = sorted(
 
 def options() -> dict[str, set[str]]:
     """The options of every command, without those that are not shown."""
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(application())
     return {
         name: {option for parameter in command.params for option in parameter.opts}
         for name, command in group.commands.items()  # type: ignore[attr-defined]

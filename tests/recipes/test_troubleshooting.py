@@ -7,6 +7,7 @@ seen. A row without such a function fails, and a function without a row does, to
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import pty
 import re
@@ -352,7 +353,7 @@ def provoke_minutes(bench: Bench) -> Seen:
     def weights(*budget: object) -> tuple[Seen, str]:
         shutil.rmtree(bench.folder / "model", ignore_errors=True)
         # The clock of a command starts with its process, and this one is old.
-        bench.monkeypatch.setattr(sys.modules["seqkit.cli.train"], "_STARTED", time.monotonic())
+        bench.monkeypatch.setattr(importlib.import_module("seqkit.cli.train"), "_STARTED", time.monotonic())
         seen = bench(*bench.train(*budget, training__best_metric="loss", training__validation_sentences=0))
         content = (bench.folder / "model" / "weights.safetensors").read_bytes()
         return seen, hashlib.sha256(content).hexdigest()

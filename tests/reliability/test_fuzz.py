@@ -21,6 +21,7 @@ from seqkit.data.text import read_blocks, read_lines, read_text
 from seqkit.data.tokenizers import load_tokenizer
 from seqkit.errors import SeqkitError
 from seqkit.files import parse_json, parse_sealed_json, to_sealed_json
+from seqkit.kinds import TRANSLATION
 from seqkit.shortlist import Shortlist
 
 FEW, MANY = 60, 3000  # examples of each reader
@@ -67,11 +68,11 @@ READERS: dict[str, Callable[[bytes, Path], Any]] = {
     "text": in_file(lambda path: "".join(read_text(path))),
     "json": lambda content, _: parse_json(content, "file"),
     "sealed json": lambda content, _: parse_sealed_json(content, "file"),
-    "toml": in_file(lambda path: resolve([file_layer(path)])),
+    "toml": in_file(lambda path: resolve([file_layer(path)], TRANSLATION)),
     "assignment": lambda content, _: resolve(
-        [assignment_layer([content.decode("utf-8", "surrogateescape")])]
+        [assignment_layer([content.decode("utf-8", "surrogateescape")])], TRANSLATION
     ),
-    "config": lambda content, _: config_from_dict(parse_json(content, "file"), "file", "translation"),
+    "config": lambda content, _: config_from_dict(parse_json(content, "file"), "file", TRANSLATION),
     "characters": lambda content, _: load_tokenizer(content, "characters.json"),
     "sentencepiece": lambda content, _: load_tokenizer(content, "tokenizer.spm"),
     "tensors": lambda content, _: float_arrays(content, {"a": (2, 2)}, "file"),

@@ -27,7 +27,7 @@ PLACES = {
 }
 EXAMPLE_WIDTH = 78  # columns that examples keep to; they are not broken for a narrower terminal
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-BUILT = typer.main.get_command(cli.app)
+BUILT = typer.main.get_command(cli.application())
 
 
 def called(words: list[str]) -> str:

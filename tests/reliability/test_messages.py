@@ -133,7 +133,7 @@ def test_models_that_diverged(toy_model: Path, toy_generator: Path, tmp_path: Pa
 def test_the_wrong_use_of_a_model(toy_model: Path, toy_generator: Path) -> None:
     generator = TextGenerator.load(toy_generator)
     assert said(lambda: generator.stream("ba", samples=2)) == "a stream is one sample"
-    assert said(lambda: TextGenerator(load(toy_model))) == "this is a translation model, not a generator"
+    assert said(lambda: TextGenerator(load(toy_model))) == "this is a translator, not a generator"
     assert said(lambda: relate_cells(cell_activations(load(toy_generator), "ba di"))) == (
         "the text has 5 characters, too few to find out what cells follow"
     )

@@ -81,8 +81,8 @@ def test_an_old_model_says_what_it_said(folder: Path, name: str, seqkit: Callabl
 
 def test_an_old_corpus_opens(folder: Path) -> None:
     pairs, text = (Corpus.open(folder / name, verify=True) for name in ("pairs", "text"))
-    assert (pairs.kind, len(pairs.train), len(pairs.valid)) == ("translation", 400, 20)
-    assert (text.kind, len(text.train)) == ("generation", 361)
+    assert (pairs.kind.name, len(pairs.train), len(pairs.valid)) == ("translation", 400, 20)
+    assert (text.kind.name, len(text.train)) == ("generation", 361)
     assert pairs.valid_text()[0][0] == "All boys want to drink hot milk."
 
 

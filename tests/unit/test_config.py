@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from seqkit.config import (
-    PRESETS,
     Config,
-    Kind,
     Layer,
     assignment_layer,
     config_from_dict,
@@ -23,18 +21,26 @@ from seqkit.config import (
     resolve,
 )
 from seqkit.errors import ConfigError, ExitCode, InputMissing
+from seqkit.kinds import GENERATION, KINDS, TRANSLATION, Kind
 
-EVERY_PRESET = [(kind, name) for kind, presets in PRESETS.items() for name in presets]
+EVERY_PRESET = [(kind, name) for kind in KINDS.values() for name in kind.presets]
+
+
+def named(value: object) -> str:
+    """A kind's name, for a test's."""
+    return value.name if isinstance(value, Kind) else str(value)
 
 
 def resolved(**values: Any) -> Config:
     """The defaults with changes, written with `__` for the dot."""
-    return resolve([Layer("test", {key.replace("__", "."): value for key, value in values.items()})]).config
+    return resolve(
+        [Layer("test", {key.replace("__", "."): value for key, value in values.items()})], TRANSLATION
+    ).config
 
 
 def error_of(key: str, value: Any) -> ConfigError:
     with pytest.raises(ConfigError) as caught:
-        resolve([Layer("here.toml", {key: value})])
+        resolve([Layer("here.toml", {key: value})], TRANSLATION)
     assert caught.value.exit_code == ExitCode.USAGE
     return caught.value
 
@@ -46,10 +52,10 @@ def toml(tmp_path: Path, content: str | bytes) -> Path:
 
 
 def test_defaults_are_valid_and_every_setting_is_described() -> None:
-    result = resolve([])
+    result = resolve([], TRANSLATION)
     assert result.config == Config()
     assert set(result.origins.values()) == {"default"}
-    generator = resolve([preset_layer("small", "generation")], "generation")
+    generator = resolve([preset_layer("small", GENERATION)], GENERATION)
     assert (
         describe().keys() == flatten(result.config).keys() == result.origins.keys() | generator.origins.keys()
     )
@@ -58,15 +64,15 @@ def test_defaults_are_valid_and_every_setting_is_described() -> None:
     assert all(len(text) > 5 for text in describe().values())
 
 
-@pytest.mark.parametrize(("kind", "name"), EVERY_PRESET)
+@pytest.mark.parametrize(("kind", "name"), EVERY_PRESET, ids=named)
 def test_presets_are_valid_and_say_so(kind: Kind, name: str) -> None:
     result = resolve([preset_layer(name, kind)], kind)
-    assert flatten(result.config).items() >= PRESETS[kind][name].items()
+    assert flatten(result.config).items() >= kind.presets[name].settings.items()
     changed = {key for key, origin in result.origins.items() if origin == f"preset {name}"}
-    assert changed == set(PRESETS[kind][name])
+    assert changed == set(kind.presets[name].settings)
 
 
-@pytest.mark.parametrize("kind", PRESETS)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=named)
 def test_presets_grow(kind: Kind) -> None:
     sizes = [
         resolve([preset_layer(name, kind)], kind).config.model.hidden_size
@@ -78,41 +84,42 @@ def test_presets_grow(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("kind", "key", "value"),
     [
-        ("generation", "training.batch_tokens", 100),
-        ("generation", "model.attention", "additive"),
-        ("generation", "decoding.beam_size", 2),
-        ("translation", "data.streams", 8),
-        ("translation", "training.sample_length", 10),
+        (GENERATION, "training.batch_tokens", 100),
+        (GENERATION, "model.attention", "additive"),
+        (GENERATION, "decoding.beam_size", 2),
+        (TRANSLATION, "data.streams", 8),
+        (TRANSLATION, "training.sample_length", 10),
     ],
+    ids=named,
 )
 def test_a_setting_of_the_other_kind_is_refused_by_name(kind: Kind, key: str, value: object) -> None:
     layers = [preset_layer("small", kind), Layer("--set", {key: value})]
-    with pytest.raises(ConfigError, match=f"{key} has no meaning for {kind}") as caught:
+    with pytest.raises(ConfigError, match=f"{key} has no meaning for {kind.name}") as caught:
         resolve(layers, kind)
     assert caught.value.where == "--set"
-    other: Kind = "translation" if kind == "generation" else "generation"
+    (other,) = (each for each in KINDS.values() if each is not kind)
     assert flatten(resolve([preset_layer("small", other), layers[1]], other).config)[key] == value
 
 
 def test_a_generator_is_not_ranked_by_bleu() -> None:
-    layers = [preset_layer("small", "generation"), Layer("--set", {"training.best_metric": "bleu"})]
-    with pytest.raises(ConfigError, match="a generator has loss"):
-        resolve(layers, "generation")
+    layers = [preset_layer("small", GENERATION), Layer("--set", {"training.best_metric": "bleu"})]
+    with pytest.raises(ConfigError, match="bleu is not measured of a generator"):
+        resolve(layers, GENERATION)
 
 
 def test_a_generator_s_sizes_need_not_be_even() -> None:
-    layers = [preset_layer("small", "generation"), Layer("--set", {"model.hidden_size": 33})]
-    assert resolve(layers, "generation").config.model.hidden_size == 33
+    layers = [preset_layer("small", GENERATION), Layer("--set", {"model.hidden_size": 33})]
+    assert resolve(layers, GENERATION).config.model.hidden_size == 33
     with pytest.raises(ConfigError, match="odd"):
-        resolve([layers[1]])
+        resolve([layers[1]], TRANSLATION)
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:
     with pytest.raises(ConfigError) as caught:
-        preset_layer("smal")
+        preset_layer("smal", TRANSLATION)
     assert caught.value.hint == "did you mean small?"
     with pytest.raises(ConfigError) as caught:
-        preset_layer("zzz")
+        preset_layer("zzz", TRANSLATION)
     assert caught.value.hint == "presets: tiny, small, base, large"
 
 
@@ -177,7 +184,7 @@ def test_ranges_include_their_ends(key: str, low: float, high: float) -> None:
     step = 1 if isinstance(low, int) else 0.001
     heads = {"model.attention_heads": 1}
     for value in (low, high):
-        assert flatten(resolve([Layer("x", {**heads, key: value})]).config)[key] == value
+        assert flatten(resolve([Layer("x", {**heads, key: value})], TRANSLATION).config)[key] == value
     for value in (low - step, high + step):
         message = error_of(key, value).message
         assert message.startswith(f"{key} = {value!r} is out of range: it must be from ")
@@ -204,11 +211,12 @@ def test_later_layers_win_and_origins_are_kept(tmp_path: Path) -> None:
     path = toml(tmp_path, "[model]\nhidden_size = 128\ndropout = 0.5\n[training]\nseed = 7\n")
     result = resolve(
         [
-            preset_layer("tiny"),
+            preset_layer("tiny", TRANSLATION),
             file_layer(path),
             assignment_layer(["model.dropout=0.2", "training.seed=8"]),
             Layer("command line", {"training.seed": 9}),
-        ]
+        ],
+        TRANSLATION,
     )
     model, training = result.config.model, result.config.training
     assert (model.embedding_size, model.hidden_size, model.dropout, training.seed) == (128, 128, 0.2, 9)
@@ -220,7 +228,9 @@ def test_later_layers_win_and_origins_are_kept(tmp_path: Path) -> None:
 
 
 def test_one_budget_replaces_the_others_of_earlier_layers() -> None:
-    result = resolve([Layer("file", {"training.minutes": 5}), Layer("command line", {"training.epochs": 2})])
+    result = resolve(
+        [Layer("file", {"training.minutes": 5}), Layer("command line", {"training.epochs": 2})], TRANSLATION
+    )
     training = result.config.training
     assert (training.epochs, training.steps, training.minutes) == (2.0, 0, 0.0)
     assert result.origins["training.minutes"] == "replaced by command line"
@@ -230,8 +240,8 @@ def test_one_budget_replaces_the_others_of_earlier_layers() -> None:
 
 
 def test_one_interval_of_validations_replaces_the_other_of_an_earlier_layer() -> None:
-    layers = [preset_layer("small", "generation"), Layer("--set", {"training.validate_every": 7})]
-    result = resolve(layers, "generation")
+    layers = [preset_layer("small", GENERATION), Layer("--set", {"training.validate_every": 7})]
+    result = resolve(layers, GENERATION)
     assert (result.config.training.validate_every, result.config.training.validate_minutes) == (7, 0)
     assert result.origins["training.validate_minutes"] == "replaced by --set"
 
@@ -322,10 +332,10 @@ def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
 
 def test_a_nested_table_is_no_setting(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"unknown setting 'model\.sub'"):
-        resolve([file_layer(toml(tmp_path, "[model.sub]\nx = 1\n"))])
+        resolve([file_layer(toml(tmp_path, "[model.sub]\nx = 1\n"))], TRANSLATION)
 
 
-@pytest.mark.parametrize(("kind", "name"), EVERY_PRESET)
+@pytest.mark.parametrize(("kind", "name"), EVERY_PRESET, ids=named)
 def test_json_and_back(kind: Kind, name: str) -> None:
     config = resolve(
         [preset_layer(name, kind), Layer("x", {"training.minutes": 1 / 3, "training.seed": 2**62})], kind
@@ -338,30 +348,30 @@ def test_json_and_back(kind: Kind, name: str) -> None:
 def test_what_an_earlier_version_did_not_know_or_knew_otherwise_is_no_error() -> None:
     tables = Config().to_dict()
     del tables["model"]["dropout"]
-    assert config_from_dict(tables, "config.json", "translation") == Config()
+    assert config_from_dict(tables, "config.json", TRANSLATION) == Config()
     tables["decoding"]["batch_tokens"] = 77  # a default of the other kind, which has changed since
-    assert config_from_dict(tables, "config.json", "translation").decoding.batch_tokens == 77
+    assert config_from_dict(tables, "config.json", TRANSLATION).decoding.batch_tokens == 77
     tables["training"]["best_metric"] = "loss"
-    assert config_from_dict(tables, "config.json", "generation").decoding == Config().decoding
+    assert config_from_dict(tables, "config.json", GENERATION).decoding == Config().decoding
 
 
 def test_reading_back_is_strict() -> None:
     with pytest.raises(ConfigError, match=r"unknown setting 'model\.extra'"):
         config_from_dict(
-            {**Config().to_dict(), "model": {**Config().to_dict()["model"], "extra": 1}}, "x", "translation"
+            {**Config().to_dict(), "model": {**Config().to_dict()["model"], "extra": 1}}, "x", TRANSLATION
         )
     for broken in (None, [], {"model": []}, {"model": None}, "model"):
         with pytest.raises(ConfigError, match="not a set of tables"):
-            config_from_dict(broken, "config.json", "translation")
+            config_from_dict(broken, "config.json", TRANSLATION)
 
 
-@pytest.mark.parametrize("kind", PRESETS)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=named)
 def test_printed_settings_are_toml_with_their_origins(kind: Kind, tmp_path: Path) -> None:
     result = resolve([preset_layer("base", kind), Layer("command line", {"training.minutes": 20})], kind)
     lines = result.lines()
     printed = file_layer(toml(tmp_path, "\n".join(lines)))
     assert resolve([printed], kind).config == result.config
     assert len(lines) == len(result.origins)
-    from_preset = PRESETS[kind]["base"].keys() - {"training.minutes"}
+    from_preset = kind.presets["base"].settings.keys() - {"training.minutes"}
     assert sum(line.endswith("# preset base") for line in lines) == len(from_preset)
     assert any(line.startswith("training.minutes") and line.endswith("# command line") for line in lines)

@@ -144,7 +144,11 @@ def test_what_is_no_model_directory(model: Path, tmp_path: Path) -> None:
             {"facts": {"kind": "translation", "corpus": "x", "longest_source": 9, "scores": 3}},
             "facts are damaged",
         ),
-        ({"facts": {"kind": "other", "corpus": "x", "longest_source": 9}}, "facts are damaged"),
+        ({"facts": {"kind": ["other"], "corpus": "x", "longest_source": 9}}, "facts are damaged"),
+        (
+            {"facts": {"kind": "other", "corpus": "x", "longest_source": 9}},
+            "this is a model for 'other', which this version of seqkit does not know",
+        ),
         ({"files": {}}, NOT_YET),
     ],
     ids=lambda value: str(value)[:40],
@@ -326,7 +330,7 @@ def test_a_generator_comes_back_with_one_tokenizer(toy_generator: Path) -> None:
     "change",
     [
         {"kind": "translation"},
-        {"kind": "Generation"},
+        {"kind": 7},
         {"documents": ""},
         {"documents": "page"},
         {"documents": ["line"]},

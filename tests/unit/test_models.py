@@ -11,9 +11,8 @@ import torch
 from seqkit.batch import Batch
 from seqkit.config import ModelConfig
 from seqkit.data.batching import pad, pair_batch
-from seqkit.errors import ConfigError
-from seqkit.models import SequenceModel, build_encoder_decoder, build_language_model
-from seqkit.parameters import check_vocabularies
+from seqkit.models import SequenceModel
+from tests.networks import build_encoder_decoder, build_language_model
 
 SIZE = 20  # of the vocabularies
 SMALL: dict[str, Any] = {"embedding_size": 8, "hidden_size": 12, "attention_heads": 2}
@@ -106,14 +105,6 @@ def test_tied_embeddings_are_one_tensor(tying: str, tensors: int) -> None:
     assert (network.source_frontend.embedding.weight is target) == (tying == "all")
 
 
-def test_two_vocabularies_cannot_share_all_embeddings() -> None:
-    with pytest.raises(ConfigError, match="tied_embeddings = all needs one joint vocabulary") as caught:
-        check_vocabularies(ModelConfig(tied_embeddings="all"), joint=False)
-    assert "tied_embeddings=target" in str(caught.value.hint)
-    check_vocabularies(ModelConfig(tied_embeddings="target"), joint=False)
-    assert model(source_size=30, tied_embeddings="target").source_frontend.embedding.num_embeddings == 30
-
-
 def test_loss_is_the_negative_log_likelihood_of_the_targets() -> None:
     network, pairs = model(), batch((5, 6), (3, 4))
     with torch.no_grad():
@@ -180,3 +171,31 @@ def test_initialisation_follows_the_seed() -> None:
     assert not torch.equal(next(first.parameters()), next(other.parameters()))
     embedding = first.target_frontend.embedding.weight
     assert embedding.std().item() == pytest.approx(8**-0.5, rel=0.2)
+
+
+def fingerprint(network: SequenceModel) -> float:
+    """A number that changes with any weight, and when two of them change places."""
+    values = torch.cat([parameter.detach().flatten() for parameter in network.parameters()]).double()
+    return (values * torch.arange(len(values)).double().cos()).sum().item()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"encoder_layers": 2, "decoder_layers": 2}, 9.91943),
+        ({"cell": "gru", "tied_embeddings": "none", "attention": "additive", "bridge": "zero"}, -7.31540),
+        ({"cell": "rnn", "tied_embeddings": "target", "input_feeding": True}, -0.67498),
+    ],
+    ids=["lstm", "gru", "rnn"],
+)
+def test_a_seed_gives_the_weights_that_it_always_gave(changes: dict[str, Any], expected: float) -> None:
+    """Version 0.7 drew them in this order, from this generator."""
+    assert fingerprint(model(**changes)) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(("tying", "expected"), [("none", -0.69342), ("target", -2.16345)])
+def test_a_seed_gives_a_generator_the_weights_that_it_always_gave(tying: str, expected: float) -> None:
+    torch.manual_seed(1)
+    settings = ModelConfig(**SMALL, tied_embeddings=tying, decoder_layers=2)  # type: ignore[arg-type]
+    network = build_language_model(settings, size=SIZE)
+    assert fingerprint(network) == pytest.approx(expected, abs=1e-4)

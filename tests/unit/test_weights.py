@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seqkit import weights
 from seqkit.config import ModelConfig
 from seqkit.errors import ModelError
-from seqkit.models import build_encoder_decoder
+from tests.networks import build_encoder_decoder
 
 
 def some() -> dict[str, Tensor]:

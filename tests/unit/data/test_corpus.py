@@ -57,7 +57,7 @@ def rewrite(corpus: Path, **changes: Any) -> None:
 
 def test_an_opened_corpus_holds_the_text(corpus: Path) -> None:
     opened = Corpus.open(corpus, verify=True)
-    assert (opened.kind, len(opened.train), len(opened.valid)) == ("translation", 50, 10)
+    assert (opened.kind.name, len(opened.train), len(opened.valid)) == ("translation", 50, 10)
     assert opened.source_tokenizer is opened.target_tokenizer
     assert set(opened.tokenizer_files) == {"tokenizer.spm"}
     sides = []
@@ -174,7 +174,7 @@ NO_FILE = {"size": 0, "sha256": "0"}
 
 def test_a_corpus_for_a_generator_has_one_side(generation: Path) -> None:
     opened = Corpus.open(generation, verify=True)
-    assert (opened.kind, len(opened.train), len(opened.valid)) == ("generation", 8, 1)
+    assert (opened.kind.name, len(opened.train), len(opened.valid)) == ("generation", 8, 1)
     assert opened.train.source is None
     assert opened.manifest.filters is None
     rewrite(generation, text=TEXT_RECORD)

@@ -56,7 +56,7 @@ def documents(corpus: Corpus, array: RaggedArray) -> list[str]:
 def test_the_stream_of_ids_is_the_text(kind: TokenizerKind, tmp_path: Path) -> None:
     corpus, report = prepare(tmp_path, TEXT, tokenizer=kind, vocabulary_size=None if kind == "byte" else 300)
     train, valid = corpus.train.target, corpus.valid.target
-    assert (corpus.kind, corpus.train.source, corpus.valid.source) == ("generation", None, None)
+    assert (corpus.kind.name, corpus.train.source, corpus.valid.source) == ("generation", None, None)
     assert (len(train), len(valid)) == (1, 1)
     assert corpus.source_tokenizer is corpus.target_tokenizer
     assert raw(corpus.target_tokenizer, np.concatenate([train.values, valid.values])) == TEXT.encode()

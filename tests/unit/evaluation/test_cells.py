@@ -16,8 +16,8 @@ from seqkit.evaluation import cells
 from seqkit.evaluation.cells import CellActivations, cell_activations
 from seqkit.evaluation.language import stream_nats
 from seqkit.model_directory import LoadedModel
-from seqkit.models import build_language_model
 from tests.generators import small_generator
+from tests.networks import build_language_model
 
 TEXT = "abc decade, a bed\n\n  added é\n" * 20  # more than two slices; the comma is spelt in a byte
 

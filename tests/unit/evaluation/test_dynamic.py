@@ -13,7 +13,8 @@ from seqkit.errors import ConfigError
 from seqkit.evaluation.dynamic import dynamic_nats
 from seqkit.evaluation.dynamic_options import DynamicOptions
 from seqkit.evaluation.language import stream_nats
-from seqkit.models import SequenceModel, build_language_model
+from seqkit.models import SequenceModel
+from tests.networks import build_language_model
 
 CPU = torch.device("cpu")
 PHRASE = np.random.default_rng(2).integers(4, 20, 12).astype(np.uint16)

@@ -28,7 +28,7 @@ from seqkit.evaluation.text import documents_of, open_text_corpus
 from seqkit.metrics.ngram import NgramModel
 from seqkit.metrics.translation import Score
 from seqkit.model_directory import Facts, LoadedModel
-from seqkit.models import build_language_model
+from tests.networks import build_language_model
 
 CPU = torch.device("cpu")
 LINES = [f"the {noun} {verb} in the {place}" for noun in ("cat", "dog") for verb in ("sits", "runs")

@@ -15,14 +15,14 @@ from tests.generators import small_generator, some_tokens
 
 LOADED = small_generator()
 IDS = some_tokens(LOADED.model, 150).astype(np.uint16)
-STEPPER = FixedPointStepper(LOADED.config.model, LOADED.parameters, "fp32")
+STEPPER = FixedPointStepper(LOADED.blueprint, LOADED.parameters, "fp32")
 CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_nats_are_those_of_torch(cell: str) -> None:
     loaded = small_generator(cell, tied="target" if cell == "gru" else "none")
-    stepper = FixedPointStepper(loaded.config.model, loaded.parameters, "fp32")
+    stepper = FixedPointStepper(loaded.blueprint, loaded.parameters, "fp32")
     stream, _ = language.stream_nats(loaded.model, IDS, 7, device=CPU)
     assert stream_nats(stepper, IDS, 7) == pytest.approx(stream, rel=1e-5)
     for window in (1, 40, 1000):

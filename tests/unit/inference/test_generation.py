@@ -147,15 +147,15 @@ class TestModels:
         facts = Facts(kind="translation", corpus="0" * 64, longest_source=5)
         translator.mkdir()
         ModelWriter(translator, fresh=True).publish({}, facts, tensors_sha256="", self_test=[])
-        with pytest.raises(ModelError, match="holds a translation model") as caught:
+        with pytest.raises(ModelError, match="holds a translator, not a generator") as caught:
             TextGenerator.load(translator)
-        assert caught.value.hint == f"seqkit translate {translator}"
+        assert caught.value.hint == f"echo 'your sentence' | seqkit translate {translator}"
         assert caught.value.exit_code == ExitCode.BAD_DATA
-        with pytest.raises(ModelError, match="a translation model, not a generator"):
+        with pytest.raises(ModelError, match="this is a translator, not a generator"):
             TextGenerator(replace(LOADED, facts=facts))
         with pytest.raises(ModelError, match="holds a generator") as caught:
             Translator.load(generator)
-        assert caught.value.hint == f"seqkit generate {generator}"
+        assert caught.value.hint == f"seqkit generate {generator} --length 1000"
         with pytest.raises(ModelError, match="holds a generator"):
             Translator.load(translator, ensemble=[generator])
 

@@ -9,15 +9,18 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqkit.network.parts import AdditiveAttentionPart, DotAttentionPart
 from seqkit.nn.attention import Attention, Memory
 
 Kind = Literal["dot", "additive"]
+PARTS = {"dot": DotAttentionPart, "additive": AdditiveAttentionPart}
 KINDS: list[Kind] = ["dot", "additive"]
 
 
 def make(kind: Kind, heads: int = 2, dropout: float = 0.0) -> Attention:
     torch.manual_seed(0)
-    return Attention(kind, query_size=6, memory_size=5, size=8, heads=heads, dropout=dropout).double()
+    part = PARTS[kind](query_size=6, memory_size=5, size=8, heads=heads)
+    return Attention(part, dropout=dropout).double()
 
 
 def source(sentences: int = 3, time: int = 7) -> tuple[Tensor, Tensor]:

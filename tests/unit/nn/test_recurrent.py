@@ -9,11 +9,12 @@ import torch
 from torch import nn
 
 from seqkit.batch import Padded
+from seqkit.config import Cell
+from seqkit.network.parts import BridgePart, DecoderPart, DotAttentionPart, EncoderPart, InputFeedingPart
 from seqkit.nn.attention import Attention
 from seqkit.nn.recurrent import (
     BidirectionalEncoder,
     Bridge,
-    Cell,
     DecoderState,
     RecurrentDecoder,
     RecurrentLayer,
@@ -121,7 +122,7 @@ def test_reversal_within_the_lengths() -> None:
 @pytest.mark.parametrize("layers", [1, 3])
 def test_a_sentence_does_not_see_its_neighbours_or_padding(cell: Cell, layers: int) -> None:
     torch.manual_seed(3)
-    encoder = BidirectionalEncoder(cell, 4, 6, layers, dropout=0.0)
+    encoder = BidirectionalEncoder(EncoderPart(cell, 4, 6, layers), dropout=0.0)
     batch = padded(5, 2, 7)
     together = encoder(batch)
     assert together.outputs.values.shape == (3, 7, 6)
@@ -133,9 +134,9 @@ def test_a_sentence_does_not_see_its_neighbours_or_padding(cell: Cell, layers: i
 
 def test_layers_above_the_first_add_to_what_is_below() -> None:
     torch.manual_seed(4)
-    encoder = BidirectionalEncoder("lstm", 4, 6, 2, dropout=0.0)
+    encoder = BidirectionalEncoder(EncoderPart("lstm", 4, 6, 2), dropout=0.0)
     batch = padded(5, 3)
-    first = BidirectionalEncoder("lstm", 4, 6, 1, dropout=0.0)
+    first = BidirectionalEncoder(EncoderPart("lstm", 4, 6, 1), dropout=0.0)
     first.load_state_dict({name: value for name, value in encoder.state_dict().items() if ".0." in name})
     below = first(batch).outputs.values
     for parameter in (*encoder.forwards[1].parameters(), *encoder.backwards[1].parameters()):
@@ -145,16 +146,10 @@ def test_layers_above_the_first_add_to_what_is_below() -> None:
 
 def decoder(cell: Cell, *, input_feeding: bool, layers: int = 2, dropout: float = 0.0) -> RecurrentDecoder:
     torch.manual_seed(5)
-    return RecurrentDecoder(
-        cell,
-        4,
-        6,
-        layers,
-        attention=Attention("dot", 6, 6, 6, 2, dropout=0.0),
-        readout_size=5,
-        input_feeding=input_feeding,
-        dropout=dropout,
-    )
+    attention = DotAttentionPart(6, 6, 6, 2)
+    feeding = InputFeedingPart(5) if input_feeding else None
+    part = DecoderPart(cell, 4, 6, layers, 5, attention, feeding)
+    return RecurrentDecoder(part, attention=Attention(attention, dropout=0.0), dropout=dropout)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -200,9 +195,9 @@ def test_selected_rows_go_on_as_they_would_have() -> None:
 def test_a_state_goes_through_tensors_and_is_joined(cell: Cell, input_feeding: bool) -> None:
     """What is carried from step to step, and saved with a checkpoint, loses nothing."""
     torch.manual_seed(3)
-    decoder = RecurrentDecoder(
-        cell, 4, 6, 11, attention=None, readout_size=5, input_feeding=input_feeding
-    )  # more layers than digits: in the order of their numbers
+    feeding = InputFeedingPart(5) if input_feeding else None
+    part = DecoderPart(cell, 4, 6, 11, 5, None, feeding)  # more layers than digits: in order of their numbers
+    decoder = RecurrentDecoder(part, attention=None)
     inputs = torch.randn(3, 2, 4)
     state = decoder(inputs, decoder.start(3, inputs, None, None)).state.detach()
     tensors = state.to_tensors()
@@ -249,7 +244,7 @@ def test_dropout_keeps_one_mask_for_a_sentence(input_feeding: bool) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_bridge_fills_every_layer(cell: Cell) -> None:
     torch.manual_seed(6)
-    bridge = Bridge(cell, 6, 4, 3)
+    bridge = Bridge(BridgePart(cell, 6, 4, 3))
     final = torch.randn(2, 6)
     states = bridge(final)
     assert len(states) == 3

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.stepping.affine import Affine, add_rows, grouped
+from seqkit.stepping.affine import Affine
 from seqkit.stepping.grid import Grid, Kernel
 from tests.kernels import EVERY_KERNEL, EXACT_KERNELS, take
 
@@ -98,12 +98,3 @@ def test_a_bound_map_reads_what_is_there_then() -> None:
         assert out[1, 1, 1] == pytest.approx(1)
         assert np.count_nonzero(out) == 1
         values[1, 5] -= 127
-
-
-def test_rows_of_a_table_are_added_by_token() -> None:
-    rows = RANDOM.normal(size=(5, 6)).astype(np.float32)
-    table = grouped(rows, 3)
-    assert table.shape == (3, 5, 2)
-    values, tokens = np.ones((3, 4, 2), np.float32), np.array([4, 0, 0, 2])
-    add_rows(table, tokens, values, np.empty_like(values))
-    assert np.array_equal(np.concatenate(list(values), axis=1), 1 + rows[tokens])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from seqkit.stepping.cells import GATES, RecurrentWeights, Rounding, cell_step
+from seqkit.network.parts import Recurrence
+from seqkit.stepping.cells import GROUPS, RecurrentWeights, Rounding, cell_step
 from seqkit.stepping.grid import Grid
 from tests.kernels import EXACT_KERNELS, take
 
@@ -23,13 +24,13 @@ def test_a_step_is_that_of_torch(cell: Any, in_groups: bool) -> None:
     torch.manual_seed(1)
     network = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[cell](INPUTS, HIDDEN)
     parameters = {f"x.1.recurrence.{name}": part.numpy() for name, part in network.named_parameters()}
-    weights = RecurrentWeights.of(cell, parameters, "x.1")
+    weights = RecurrentWeights.of(Recurrence("x.1", cell, INPUTS, HIDDEN), parameters)
     inputs, before, memory = (torch.randn(ROWS, size) for size in (INPUTS, HIDDEN, HIDDEN))
     before, grid = before.tanh(), Grid.of("fp32", 16)
     state: Any = (before[None], memory[None]) if cell == "lstm" else before[None]
     expected = network(inputs[None], state)[1]
     gates = inputs.numpy() @ weights.inward.T + before.numpy() @ weights.recurrent.T + weights.bias  # (N, G)
-    groups = GATES[cell]
+    groups = GROUPS[cell]
     shaped = np.stack(np.split(gates, groups, axis=1)) if in_groups else gates
     hidden = np.empty((ROWS, 2 * HIDDEN), grid.value_type)[:, HIDDEN:]
     after = (memory if cell == "lstm" else before).numpy().copy()
@@ -44,7 +45,7 @@ def test_a_step_is_that_of_torch(cell: Any, in_groups: bool) -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_row_is_the_same_to_the_bit_among_others(cell: Any) -> None:
     generator, grid = np.random.default_rng(1), Grid.of("int8", 16)
-    gates = generator.normal(size=(GATES[cell], 67, 37)).astype(np.float32) * 3
+    gates = generator.normal(size=(GROUPS[cell], 67, 37)).astype(np.float32) * 3
     memory = generator.normal(size=(67, 37)).astype(np.float32)
     results = []
     for rows in (67, 1, 2, 17, 64):

@@ -16,7 +16,7 @@ from tests.kernels import EXACT_KERNELS, take
 
 
 def stepper_of(loaded: LoadedModel, precision: Any = "int8") -> FixedPointStepper:
-    return FixedPointStepper(loaded.config.model, loaded.parameters, precision)
+    return FixedPointStepper(loaded.blueprint, loaded.parameters, precision)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])

@@ -11,6 +11,7 @@ import torch
 from seqkit.batch import Padded
 from seqkit.decoding.beam import BeamOptions, beam_search
 from seqkit.errors import ConfigError
+from seqkit.kinds import TRANSLATION
 from seqkit.model_directory import LoadedModel
 from seqkit.models import SequenceModel
 from seqkit.nn.recurrent import DecoderState
@@ -32,7 +33,7 @@ def stepper_of(loaded: LoadedModel, precision: Any) -> Any:
     """The hand-written step, in bf16 that of torch."""
     if precision == "bf16":
         return TorchStepper(loaded.model, precision, CPU)
-    return FixedPointStepper(loaded.config.model, loaded.parameters, precision)
+    return FixedPointStepper(loaded.blueprint, loaded.parameters, precision)
 
 
 @torch.inference_mode()
@@ -142,7 +143,7 @@ def test_precisions() -> None:
     assert resolve("bf16", on_processor=False) == "bf16"
     assert resolve("int8", "rnn") == "int8"
     with pytest.raises(ConfigError, match="--precision 'fp8' is not known") as caught:
-        resolve("fp8")
+        resolve("fp8", TRANSLATION)
     assert caught.value.hint == "one of auto, fp32, bf16, int8"
     with pytest.raises(ConfigError, match="--precision int8 is for processors"):
         resolve("int8", on_processor=False)

@@ -11,9 +11,10 @@ import torch
 from seqkit.config import ModelConfig
 from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.decoding.beam import BeamOptions, Continuations, beam_search
-from seqkit.models import SequenceModel, build_encoder_decoder
+from seqkit.models import SequenceModel
 from seqkit.nn.heads import TokenHead
 from seqkit.stepping.torch_translation import ModelStepper, States
+from tests.networks import build_encoder_decoder
 
 SIZE = 14
 CPU = torch.device("cpu")

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from seqkit.config import ModelConfig
-from seqkit.models import SequenceModel, build_encoder_decoder
+from seqkit.models import SequenceModel
 from seqkit.training.health import GradientHealth, saturation, warnings
 from seqkit.training.loop import StepReport
+from tests.networks import build_encoder_decoder
 
 
 @pytest.fixture(scope="module")

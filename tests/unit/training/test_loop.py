@@ -16,7 +16,7 @@ from seqkit.batch import Batch, Padded
 from seqkit.config import ModelConfig, TrainingConfig
 from seqkit.data.batching import pair_batch
 from seqkit.errors import RunFailed
-from seqkit.models import SequenceModel, build_encoder_decoder, build_language_model
+from seqkit.models import SequenceModel
 from seqkit.training.learner import Learner, WeightAverage
 from seqkit.training.loop import (
     MAX_NONFINITE_STEPS,
@@ -27,6 +27,7 @@ from seqkit.training.loop import (
     train_steps,
 )
 from seqkit.training.optim import average_decay
+from tests.networks import build_encoder_decoder, build_language_model
 
 SIZE = 20
 CPU = torch.device("cpu")

@@ -8,17 +8,10 @@ from typing import Any
 
 import pytest
 
-from seqkit.config import Config, Kind, Layer, preset_layer, resolve
-from seqkit.training.sizing import (
-    FOR_STEPS,
-    SIZES,
-    Choice,
-    Size,
-    Speed,
-    Task,
-    choose,
-    worth,
-)
+from seqkit.config import Config, Layer, preset_layer, resolve
+from seqkit.kinds import GENERATION, TRANSLATION, Kind
+from seqkit.kinds.scaling import Size, worth
+from seqkit.training.sizing import FOR_STEPS, Choice, Speed, Task, choose, settings_of
 
 # Measured validation losses, in nats, after so many million tokens of a schedule that ends there.
 SHAKESPEARE: dict[str, dict[float, float]] = {
@@ -31,16 +24,16 @@ MULTI30K: dict[str, dict[float, float]] = {
     "tiny": {0.75: 3.312, 2.0: 2.234, 5.0: 1.851},
     "small": {0.75: 2.949, 2.0: 1.964, 12.0: 1.557},
 }
-CURVES = {"generation": SHAKESPEARE, "translation": MULTI30K}
+CURVES = {GENERATION: SHAKESPEARE, TRANSLATION: MULTI30K}
 # Tokens per second of `tiny` and `small` on two cores.
 SPEEDS: dict[tuple[Kind, str], tuple[float, float]] = {
-    ("generation", "Zen 3 without bf16"): (19_000, 7_200),
-    ("generation", "Zen 5 with bf16"): (70_000, 27_000),
-    ("translation", "Zen 3 without bf16"): (6_500, 2_500),
-    ("translation", "Zen 5 with bf16"): (27_000, 12_000),
+    (GENERATION, "Zen 3 without bf16"): (19_000, 7_200),
+    (GENERATION, "Zen 5 with bf16"): (70_000, 27_000),
+    (TRANSLATION, "Zen 3 without bf16"): (6_500, 2_500),
+    (TRANSLATION, "Zen 5 with bf16"): (27_000, 12_000),
 }
 NEAR = 1.6  # what was measured says something of budgets that are a little shorter
-NATS: dict[Kind, float] = {"generation": 0.03, "translation": 0.04}  # the latter is 0.5 BLEU
+NATS: dict[Kind, float] = {GENERATION: 0.03, TRANSLATION: 0.04}  # the latter is 0.5 BLEU
 
 
 def task(kind: Kind, *, size: int = 0, tokens: int = 0, settings: Mapping[str, Any] | None = None) -> Task:
@@ -49,7 +42,7 @@ def task(kind: Kind, *, size: int = 0, tokens: int = 0, settings: Mapping[str, A
     def config(values: Mapping[str, Any]) -> Config:
         return resolve([Layer("size", values), Layer("--set", settings or {})], kind).config
 
-    if kind == "generation":
+    if kind is GENERATION:
         return Task(kind, size or 1_003_854, tokens or 1_003_854, 324, 324, config)
     return Task(kind, size or 28_997, tokens or 513_562, 4_000, 4_000, config)
 
@@ -74,13 +67,15 @@ def measured(kind: Kind, name: str, millions: float) -> float | None:
     return low + (high - low) * share
 
 
-@pytest.mark.parametrize(("kind", "machine"), list(SPEEDS))
+@pytest.mark.parametrize(
+    ("kind", "machine"), list(SPEEDS), ids=lambda value: value if isinstance(value, str) else value.name
+)
 @pytest.mark.parametrize("longer", [False, True])
 def test_the_choice_is_as_good_as_the_best_preset(kind: Kind, machine: str, longer: bool) -> None:
-    minutes = {"generation": (3, 10), "translation": (5, 20)}[kind][longer]
+    minutes = {GENERATION: (3, 10), TRANSLATION: (5, 20)}[kind][longer]
     speed, corpus = speed_of(kind, machine), task(kind)
     losses = {}
-    for size in SIZES[kind]:
+    for size in kind.scaling.sizes:
         rate = speed.tokens_per_second(corpus.parameters(size)[0])
         loss = measured(kind, size.name, FOR_STEPS * 60 * minutes * rate / 1e6)
         if loss is not None:
@@ -92,18 +87,18 @@ def test_the_choice_is_as_good_as_the_best_preset(kind: Kind, machine: str, long
 
 def test_three_minutes_of_two_slow_cores() -> None:
     """tiny-shakespeare without bf16: at most 1.58 nats."""
-    speed, corpus = speed_of("generation", "Zen 3 without bf16"), task("generation")
+    speed, corpus = speed_of(GENERATION, "Zen 3 without bf16"), task(GENERATION)
     choice = choose(corpus, speed, 3, 175)
-    size = next(size for size in SIZES["generation"] if size.name == choice.size)
+    size = next(size for size in GENERATION.scaling.sizes if size.name == choice.size)
     rate = speed.tokens_per_second(corpus.parameters(size)[0])
-    loss = measured("generation", choice.size, FOR_STEPS * 175 * rate / 1e6)
+    loss = measured(GENERATION, choice.size, FOR_STEPS * 175 * rate / 1e6)
     assert loss is not None
     assert loss <= 1.58
 
 
-@pytest.mark.parametrize("kind", ["generation", "translation"])
+@pytest.mark.parametrize("kind", [GENERATION, TRANSLATION], ids=lambda kind: kind.name)
 def test_more_time_never_takes_a_smaller_size(kind: Kind) -> None:
-    names = [size.name for size in SIZES[kind]]
+    names = [size.name for size in kind.scaling.sizes]
     for factor in (0.1, 1, 10, 100):
         speed = Speed(2e-5 / factor, 2e-11 / factor)
         chosen = [
@@ -116,49 +111,51 @@ def test_more_time_never_takes_a_smaller_size(kind: Kind) -> None:
 
 def test_no_size_is_taken_that_the_text_cannot_fill() -> None:
     cases: list[tuple[Kind, int, str]] = [
-        ("translation", 400, "tiny"),
-        ("translation", 29_000, "small"),
-        ("translation", 5_000_000, "base"),
-        ("generation", 50_000, "tiny with 256 units"),
-        ("generation", 500_000, "small"),
-        ("generation", 50_000_000, "base"),
+        (TRANSLATION, 400, "tiny"),
+        (TRANSLATION, 29_000, "small"),
+        (TRANSLATION, 5_000_000, "base"),
+        (GENERATION, 50_000, "tiny with 256 units"),
+        (GENERATION, 500_000, "small"),
+        (GENERATION, 50_000_000, "base"),
     ]
     for kind, size, largest in cases:
         assert choose(task(kind, size=size, tokens=17 * size), Speed(1e-6, 1e-12), 1e4, 6e5).size == largest
 
 
-@pytest.mark.parametrize("kind", ["generation", "translation"])
+@pytest.mark.parametrize("kind", [GENERATION, TRANSLATION], ids=lambda kind: kind.name)
 def test_every_size_is_a_whole_configuration(kind: Kind) -> None:
     counts = []
-    for size in SIZES[kind]:
+    for size in kind.scaling.sizes:
         for tokens in (0.0, 1e6, 1e9):
-            values = size.values(kind, tokens)
+            values = settings_of(size, kind, tokens)
             model = resolve([Layer("size", values)], kind).config.model
             assert model.hidden_size == {**preset_layer(size.preset, kind).values, **size.layers}.get(
                 "model.hidden_size", 512
             )
         counts.append(task(kind).parameters(size)[0])
     assert counts == sorted(counts)
-    assert size.values(kind, 1e9) == preset_layer(size.preset, kind).values, "a long run is the preset's"
+    assert settings_of(size, kind, 1e9) == preset_layer(size.preset, kind).values, (
+        "a long run is the preset's"
+    )
 
 
 def test_no_time_at_all_takes_the_smallest() -> None:
     for left in (0.0, -20.0):
-        choice = choose(task("generation"), Speed(1e-4, 1e-10), 0.1, left)
+        choice = choose(task(GENERATION), Speed(1e-4, 1e-10), 0.1, left)
         assert choice.size == "tiny"
         assert choice.reason.endswith("0.1 minutes at 6,338 tokens/s are 0.0063 epochs")
 
 
 def test_what_a_choice_says() -> None:
-    choice = choose(task("translation"), Speed(4e-5, 1e-11), 20, 1190)
+    choice = choose(task(TRANSLATION), Speed(4e-5, 1e-11), 20, 1190)
     assert choice.reason.startswith("28,997 pairs, 20 minutes at ")
     assert choice.reason.endswith(" epochs")
-    assert "1 minute at" in choose(task("generation"), Speed(4e-5, 1e-11), 1, 50).reason
+    assert "1 minute at" in choose(task(GENERATION), Speed(4e-5, 1e-11), 1, 50).reason
 
 
 def test_settings_by_hand_count() -> None:
-    plain = task("translation").parameters(Size("small"))[0]
-    assert task("translation", settings={"model.cell": "gru"}).parameters(Size("small"))[0] < plain
+    plain = task(TRANSLATION).parameters(Size("small"))[0]
+    assert task(TRANSLATION, settings={"model.cell": "gru"}).parameters(Size("small"))[0] < plain
 
 
 @pytest.mark.parametrize("rates", [(19_000, 7_200), (57_300, 17_500)])

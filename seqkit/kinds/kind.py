@@ -1,0 +1,74 @@
+"""What a kind of model declares: names, settings, presets, metrics. The work is done elsewhere.
+
+What has a kind before it asks the declaration; a new kind is a file beside this one and a line in the table
+of `seqkit.kinds`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seqkit.kinds.scaling import Scaling
+from seqkit.scores import LOSS, Metric
+
+# What a kind of model has, and so which settings mean something to it. "pairs": examples with a source and a
+# target, in batches by length; "streams": a text that is read on and on, with carried state; "search": a
+# search for the best output.
+Part = Literal["encoder", "attention", "pairs", "streams", "search"]
+
+DEFAULT_PRESET = "small"
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A thing in words: one of it, with its article, and many."""
+
+    one: str
+    many: str
+    article: Literal["a", "an"] = "a"
+
+    def __str__(self) -> str:
+        return f"{self.article} {self.one}"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A size of models by name: its settings, and the sizes of the corpora that it suits, from and to."""
+
+    settings: Mapping[str, Any]
+    suits: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """A kind of model. There is one object of each.
+
+    `name` stands in corpus.json and in a model's manifest. Corpora are measured in `counted`. Of the
+    `metrics` of a validation the first is charted, and those `shown` have a column in the table. `samples`
+    are what else is shown of one, with the sign before each. `summary` describes the network, with places
+    for the family of its cells. `uses` is Markdown.
+    """
+
+    name: str
+    model: Noun
+    corpus: str  # what a corpus of it holds
+    counted: Noun
+    prepared_by: str  # the options of `seqkit prepare`
+    evaluated_by: str  # and of `seqkit evaluate --model MODEL`
+    has_source: bool
+    parts: frozenset[Part]
+    presets: Mapping[str, Preset]
+    metrics: tuple[Metric, ...]
+    shown: tuple[Metric, ...]
+    samples: Mapping[str, str]
+    scaling: Scaling
+    summary: str
+    uses: str
+    next_command: str  # with a place for the model directory
+
+    @property
+    def ranking_metrics(self) -> tuple[str, ...]:
+        """What `training.best_metric` can be."""
+        return (*(metric.name for metric in self.metrics), LOSS.name)
