@@ -15,7 +15,7 @@ PACKAGE = Path(seqkit.__file__).parent
 # From the top to the bottom; modules on one line do not import each other.
 LAYERS = [
     ["cli"],
-    ["report"],
+    ["pages"],
     ["training"],
     ["evaluation"],
     ["inference", "model_card", "machine"],
@@ -26,7 +26,7 @@ LAYERS = [
     ["arrays"],
     ["config"],
     ["files", "kinds"],
-    ["errors", "limits", "printable", "processors", "randomness", "scores"],
+    ["errors", "html", "limits", "printable", "processors", "randomness", "scores"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 # What loads torch when it is imported; everything else does without until a function needs it.
@@ -176,3 +176,16 @@ def test_private_names_of_libraries_are_imported_in_one_place() -> None:
         and any(part.startswith("_") for part in name.split("."))
     }
     assert found == {"cli/shells.py"}
+
+
+def test_templates_are_read_in_one_place() -> None:
+    """A template is run as code: all are files of the package, and none is made of text from elsewhere."""
+    found = {
+        (path.relative_to(PACKAGE).as_posix(), name)
+        for path in sources()
+        for name in imported(ast.parse(path.read_text()))
+        if name.split(".")[0] == "jinja2"
+    }
+    names = ("jinja2", "jinja2.Environment", "jinja2.PackageLoader", "jinja2.StrictUndefined")
+    assert found == {("pages/page.py", name) for name in names}
+    assert "from_string" not in (PACKAGE / "pages/page.py").read_text()

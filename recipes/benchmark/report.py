@@ -2,7 +2,8 @@
 
     python recipes/benchmark/report.py results/NAME.json [--pages] [--chart FILE.svg]
 
-prints the tables; puts them, and their summary, between the record's markers in the READMEs; draws the chart.
+prints the tables; puts them, their summary and the front page's figures between the record's markers in the
+READMEs; draws the chart.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,14 @@ HERE = Path(__file__).resolve().parent
 PAGE, FRONT_PAGE = HERE / "README.md", HERE.parents[1] / "README.md"
 BEGIN, END = "<!-- benchmark {}: begin -->", "<!-- benchmark {}: end -->"
 NEXT = "<!-- benchmark: the next record goes here -->"
+IN_SHORT = "{}, in short"  # the place of a record's summary
+# The front page's figures, each a group and a task.
+HEADLINES = (
+    ("training", "equal sizes"),
+    ("decoding", "beam 5"),
+    ("process", "one line"),
+    ("generating", "2 x 512, one stream"),
+)
 MEGABYTE = 1 << 20
 Row = Mapping[str, Any]
 
@@ -57,12 +66,14 @@ def markdown(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def summary(result: Mapping[str, Any]) -> str:
-    """One table: what seqkit does, and how many times as fast that is as what others do."""
+def summary(result: Mapping[str, Any], shown: Collection[tuple[str, str]] | None = None) -> str:
+    """One table of seqkit and the others, a line per task: all, or those of `shown` (group and task)."""
     tasks: dict[tuple[str, str], list[Row]] = {}
     for row in result["rows"]:
-        if "median" in row and row["group"] not in {"set-up", "profile"}:
-            tasks.setdefault((row["group"], row["task"]), []).append(row)
+        task = (row["group"], row["task"])
+        wanted = row["group"] not in {"set-up", "profile"} if shown is None else task in shown
+        if "median" in row and wanted:
+            tasks.setdefault(task, []).append(row)
     lines = []
     for (group, task), rows in tasks.items():
         ours = [row for row in rows if row["system"].startswith("seqkit")]
@@ -241,12 +252,15 @@ def with_place(page: str, name: str) -> str:
 
 
 def update_pages(name: str, result: Mapping[str, Any], page: Path = PAGE, front: Path = FRONT_PAGE) -> None:
-    """Show a record in the recipe's README, and in the front page where that has a place for it."""
-    text = with_place(page.read_text(encoding="utf-8"), name)
-    write_atomic(page, put_between_markers(text, name, markdown(result)).encode())
+    """Show a record in the recipe's README, its summary and the front page's figures in their places."""
+    text = put_between_markers(with_place(page.read_text(encoding="utf-8"), name), name, markdown(result))
+    short = IN_SHORT.format(name)
+    if BEGIN.format(short) in text:
+        text = put_between_markers(text, short, summary(result))
+    write_atomic(page, text.encode())
     text = front.read_text(encoding="utf-8")
     if BEGIN.format(name) in text:
-        write_atomic(front, put_between_markers(text, name, summary(result)).encode())
+        write_atomic(front, put_between_markers(text, name, summary(result, HEADLINES)).encode())
 
 
 def less_is_better(row: Row) -> bool:

@@ -1,4 +1,4 @@
-"""Draws the terminal pictures of the README: real sessions, as SVG by rich.
+"""Draws the terminal pictures of the pages: real sessions, as SVG by rich.
 
     python recipes/pictures/pictures.py FOLDER [--output FOLDER] [--only NAME,…] [--epochs N]
 
@@ -106,7 +106,7 @@ SCENES = (
 
 def main() -> int:
     """Make what is missing, play the scenes and draw them."""
-    parser = argparse.ArgumentParser(description="Draw the README's terminal pictures.")
+    parser = argparse.ArgumentParser(description="Draw the terminal pictures of the pages.")
     parser.add_argument("folder", type=Path, help="where data and models are")
     parser.add_argument("--output", type=Path, default=HERE, help="where pictures go")
     parser.add_argument(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Draw the terminal pictures of the front page again: bash recipes/pictures/run.sh [--only NAME,…]
+# Draw the terminal pictures of the pages again: bash recipes/pictures/run.sh [--only NAME,…]
 # WORK=FOLDER keeps data and models elsewhere.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"

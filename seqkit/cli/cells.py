@@ -1,4 +1,4 @@
-"""Showing what a generator's cells do: coloured text on a terminal, marks elsewhere, a page for a browser."""
+"""Showing what a generator's cells do: coloured text on a terminal, marks elsewhere, JSON, a page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqkit.cli.output import destination, json_line
 from seqkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from seqkit.evaluation.cell_relations import Relation, Relations
+    from seqkit.evaluation.cell_relations import Relations, View
     from seqkit.evaluation.cells import CellActivations
     from seqkit.model_directory import LoadedModel
 
@@ -108,7 +108,7 @@ def show(loaded: LoadedModel, text: str, options: CellOptions) -> None:
         relations = relate_cells(activations)
     views = _views(options.named, relations)
     if options.html is not None:
-        from seqkit.cli.cells_page import page
+        from seqkit.pages.cells import page
 
         with destination(options.html) as stream:
             stream.write(page(activations, relations, views[0]))
@@ -119,27 +119,10 @@ def show(loaded: LoadedModel, text: str, options: CellOptions) -> None:
                 stream.write(f"{line}\n".encode())
 
 
-@dataclass(frozen=True)
-class View:
-    """A cell to look at, and the feature that it follows, where the text was long enough to find out."""
-
-    layer: int
-    cell: int
-    relation: Relation | None = None
-
-    @property
-    def title(self) -> str:
-        """The cell's name and what is known of it."""
-        if self.relation is None:
-            return f"cell {self.layer}:{self.cell}"
-        return (
-            f"cell {self.layer}:{self.cell}, best at: {self.relation.description} "
-            f"(correlation {self.relation.second_half:+.2f})"
-        )
-
-
 def _views(named: Sequence[tuple[int, int]], relations: Relations | None) -> list[View]:
     """The named cells, or else those that were found to remember something, or else any."""
+    from seqkit.evaluation.cell_relations import View
+
     if named:
         return [View(*name, None if relations is None else relations.of(*name)) for name in named]
     if relations is None or not relations.features:

@@ -19,8 +19,7 @@ from seqkit.cli import console
 if TYPE_CHECKING:
     from rich.color import ColorSystem
 
-    from seqkit.cli.cells import View
-    from seqkit.evaluation.cell_relations import Relations
+    from seqkit.evaluation.cell_relations import Relations, View
     from seqkit.evaluation.cells import CellActivations
 
 _PLAIN_WIDTH = 100

@@ -21,8 +21,8 @@ REPORT = "report.html"  # in the model directory
 def report_of_run(options: TrainOptions, resolved: Resolved, *, quiet: bool) -> None:
     """The page of a run that is over, into the model directory."""
     from seqkit.data.corpus import Corpus
-    from seqkit.report.collect import from_model
-    from seqkit.report.page import page
+    from seqkit.pages.collect import from_model
+    from seqkit.pages.report import page
 
     contents = from_model(
         options.model,
@@ -44,8 +44,8 @@ def report_of_record(
 
     Attention is drawn for the first lines of `source`, or for the samples of the validations.
     """
-    from seqkit.report.collect import from_metrics, from_model
-    from seqkit.report.page import page
+    from seqkit.pages.collect import from_metrics, from_model
+    from seqkit.pages.report import page
 
     if form not in {"text", "json"}:
         raise ConfigError(f"a report is a page of HTML, so --format {form} says nothing", where="--format")
@@ -70,7 +70,7 @@ def _first_lines(model: Path, source: str) -> list[str]:
     from seqkit import model_directory
     from seqkit.data.text import read_lines
     from seqkit.kinds import KINDS
-    from seqkit.report.collect import MOST_SENTENCES
+    from seqkit.pages.collect import MOST_SENTENCES
 
     kind = KINDS[model_directory.read_facts(model).kind]
     if not kind.has_source:

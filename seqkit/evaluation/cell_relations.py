@@ -43,6 +43,25 @@ class Relation:
 
 
 @dataclass(frozen=True)
+class View:
+    """A cell to look at, and the feature that it follows, where the text was long enough to find out."""
+
+    layer: int
+    cell: int
+    relation: Relation | None = None
+
+    @property
+    def title(self) -> str:
+        """The cell's name and what is known of it."""
+        if self.relation is None:
+            return f"cell {self.layer}:{self.cell}"
+        return (
+            f"cell {self.layer}:{self.cell}, best at: {self.relation.description} "
+            f"(correlation {self.relation.second_half:+.2f})"
+        )
+
+
+@dataclass(frozen=True)
 class Relations:
     """Correlations of all cells with all features that vary: an array (F, H) a layer, for either half.
 

@@ -11,7 +11,7 @@ from seqkit import limits
 from seqkit.config import DecodingConfig
 from seqkit.decoding.beam import BeamOptions
 from seqkit.errors import ConfigError
-from seqkit.inference.attention_html import attention_html, text_html
+from seqkit.html import heat_map, paragraph
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,8 @@ class Alternative:
     def _repr_html_(self) -> str:
         """The text and, where attention was asked for, a heat map of it, for notebooks."""
         weights = self.attention
-        drawn = "" if weights is None else attention_html(weights, self.source_tokens, self.tokens)
-        return text_html(self.text) + drawn
+        drawn = "" if weights is None else heat_map(weights, self.source_tokens, self.tokens)
+        return paragraph(self.text) + drawn
 
     def _placed(self) -> Iterator[tuple[int, int, np.ndarray]]:
         """Each block with the target and source position where it begins."""

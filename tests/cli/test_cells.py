@@ -19,15 +19,15 @@ from rich.text import Text
 
 from seqkit import cli
 from seqkit.cli import console
-from seqkit.cli.cells import CellOptions, View, show
+from seqkit.cli.cells import CellOptions, show
 from seqkit.cli.cells_terminal import Canvas, canvas, rendition
 from seqkit.errors import ConfigError, DataError, InputMissing, OutputError
-from seqkit.evaluation.cell_relations import relate_cells
+from seqkit.evaluation.cell_relations import View, relate_cells
 from seqkit.evaluation.cells import cell_activations
 from seqkit.model_directory import LoadedModel
-from tests.cli.test_cells_page import ALPHABET, HOSTILE, TEXT, Page
 from tests.conftest import Finished
 from tests.generators import small_generator, write_generator
+from tests.unit.pages.test_cells import ALPHABET, HOSTILE, TEXT, Page
 
 
 @pytest.fixture(scope="module")

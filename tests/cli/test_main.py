@@ -35,7 +35,7 @@ def test_help_renders_and_shows_an_example(seqkit: Callable[..., Finished], comm
 def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys; from seqkit.cli import run; run(['--help']);"
-        "heavy = {'torch', 'numpy', 'sentencepiece', 'sacrebleu', 'onnxruntime', 'onnx'};"
+        "heavy = {'torch', 'numpy', 'sentencepiece', 'sacrebleu', 'onnxruntime', 'onnx', 'jinja2'};"
         "print(sorted(heavy & sys.modules.keys()), file=sys.stderr)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -117,7 +117,8 @@ def test_tables_show_every_row_and_go_between_the_markers() -> None:
 
 def test_a_record_has_its_own_place_in_the_pages(tmp_path: Path) -> None:
     page, front = tmp_path / "README.md", tmp_path / "front.md"
-    page.write_text(f"before\n{report.NEXT}\nafter\n")
+    short = [line.format(report.IN_SHORT.format("a")) for line in (report.BEGIN, report.END)]
+    page.write_text("before\n{}\nold\n{}\n{}\nafter\n".format(*short, report.NEXT))
     begin, end = report.BEGIN.format("a"), report.END.format("a")
     front.write_text(f"front\n{begin}\nold\n{end}\n")
     found = made_up()
@@ -125,12 +126,24 @@ def test_a_record_has_its_own_place_in_the_pages(tmp_path: Path) -> None:
         report.update_pages(name, found, page, front)
     tables, other = report.markdown(found), (report.BEGIN.format("b"), report.END.format("b"))
     first, second = f"### a\n\n{begin}\n{tables}{end}", f"### b\n\n{other[0]}\n{tables}{other[1]}"
-    assert page.read_text() == f"before\n{first}\n\n{second}\n\n{report.NEXT}\nafter\n"
-    assert front.read_text() == f"front\n{begin}\n{report.summary(found)}{end}\n", "b has no place there"
+    before = f"before\n{short[0]}\n{report.summary(found)}{short[1]}\n"
+    assert page.read_text() == f"{before}{first}\n\n{second}\n\n{report.NEXT}\nafter\n"
+    figures = report.summary(found, report.HEADLINES)
+    assert front.read_text() == f"front\n{begin}\n{figures}{end}\n", "b has no place there"
     with pytest.raises(ValueError, match="once each"):
         report.put_between_markers("no markers", "a", tables)
     with pytest.raises(ValueError, match="once"):
         report.with_place("no place", "a")
+
+
+def test_the_front_page_gets_some_lines_of_the_summary() -> None:
+    found = made_up()
+    title, *some = report.summary(found, report.HEADLINES).splitlines()
+    whole = report.summary(found).splitlines()
+    assert title == whole[0]
+    assert set(some) < set(whole)
+    assert [line for line in some if line.startswith("| training: equal sizes")]
+    assert len(some) < len(whole) - 1
 
 
 def test_a_run_that_was_held_back_says_so_first() -> None:
@@ -183,14 +196,15 @@ def test_the_pages_show_what_was_recorded(path: Path) -> None:
     assert path.with_suffix(".svg").exists()
 
 
-def test_the_front_page_sums_up_a_record_and_shows_its_chart() -> None:
-    front = report.FRONT_PAGE.read_text(encoding="utf-8")
-    shown = [path for path in RECORDS if report.BEGIN.format(path.stem) in front]
-    assert shown
-    for path in shown:
-        content = report.summary(json.loads(path.read_text(encoding="utf-8")))
-        assert report.put_between_markers(front, path.stem, content) == front, path.stem
-    assert f"recipes/benchmark/results/{shown[0].stem}.svg" in front
+def test_the_pages_sum_up_a_record_and_show_its_chart() -> None:
+    page, front = (path.read_text(encoding="utf-8") for path in (report.PAGE, report.FRONT_PAGE))
+    (path,) = (path for path in RECORDS if report.BEGIN.format(path.stem) in front)
+    record, short = json.loads(path.read_text(encoding="utf-8")), report.IN_SHORT.format(path.stem)
+    figures = report.summary(record, report.HEADLINES)
+    assert report.put_between_markers(front, path.stem, figures) == front
+    assert figures.count("\n| ") == 2 + len(report.HEADLINES)
+    assert report.put_between_markers(page, short, report.summary(record)) == page
+    assert f"](results/{path.stem}.svg)" in page
 
 
 # The machine

@@ -73,6 +73,8 @@ def test_the_list_is_enough(tmp_path: Path, toy_model: Path, toy_generator: Path
 
     assert run("translate", toy_model, text=lines).count("\n") == 2
     assert len(run("generate", toy_generator, "--seed", 1, "--length", 40)) >= 40
+    run("generate", toy_generator, "--length", 40, "--cells-html", "cells.html")
+    assert Path("cells.html").read_bytes().startswith(b"<!DOCTYPE html>")
     Path("reference").write_text(lines)
     assert (
         "BLEU"

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-PICTURES = Path(__file__).resolve().parents[2] / "recipes" / "pictures"
-README = PICTURES.parents[1] / "README.md"
+from tests.recipes.pages import PAGES, ROOT, leads_to, targets
+
+PICTURES = ROOT / "recipes" / "pictures"
 CHARACTER = 12.2  # units of a picture
 NAMES = {"help", "errors", "train", "translate", "evaluate", "generate"}
 # Lines that do not depend on what a model has learnt: what is typed, headings, and what is always said.
@@ -76,5 +77,7 @@ def test_every_picture_is_shown_and_asks_for_nothing(name: str) -> None:
     addresses = set(re.findall(r"https?://[^\s\"')]+", text))
     assert addresses <= {"http://www.w3.org/2000/svg", "https://www.textualize.io"}
     assert "<script" not in text
-    assert f"recipes/pictures/{name}.svg" in README.read_text("utf-8")
+    own = PICTURES / "README.md"
+    shown = {leads_to(page, target) for page in PAGES if page != own for target in targets(page)}
+    assert PICTURES / f"{name}.svg" in shown
     assert {path.stem for path in PICTURES.glob("*.svg")} == NAMES

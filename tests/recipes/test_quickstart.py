@@ -56,7 +56,7 @@ def test_the_quickstart_runs_and_runs_again(tmp_path: Path) -> None:
 def test_the_quickstart_gives_what_the_front_page_shows(tmp_path: Path) -> None:
     """The same words; scores may differ a little on another machine, and so does how long it takes."""
     first = re.search(r'\$ echo "([^"]+)" \\\n +\| seqkit translate model\n(.+)\n', README)
-    second = re.search(r'echo "([^"]+)" .*\n```\n\nThe quick start\'s model answers `([^`]+)`', README)
+    second = re.search(r'echo "([^"]+)" .*\n```\n\nThe quickstart\'s model answers `([^`]+)`', README)
     assert first is not None
     assert second is not None
     result = quickstart(tmp_path, f"{first[1]}\n{second[1]}\n")

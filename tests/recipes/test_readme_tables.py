@@ -1,9 +1,8 @@
-"""What the pages say in tables, links and formulas agrees with the program and with the files."""
+"""What the pages say in tables and formulas agrees with the program."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,19 +12,12 @@ from seqkit.cli import application
 from seqkit.config import Config, flatten
 from seqkit.nn.recurrent import RecurrentLayer
 from seqkit.training import health
+from tests.recipes.pages import MIGRATING, ROOT, TROUBLES, cells, rows
 
-ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
 RECIPE = ROOT / "recipes" / "long-memory"
 CHAPTER = RECIPE / "CHAPTER.md"
 SETTING = re.compile(r"(data|model|training|decoding)\.")
 OURS = {"metrics.jsonl", "Translator.score"}  # what a cell names beside options and settings
-# What others left on the way, or made in a work folder, is no page of ours.
-PAGES = sorted(
-    page
-    for page in ROOT.rglob("*.md")
-    if not any(part.startswith(".") or part == "work" for part in page.relative_to(ROOT).parts)
-)
 
 
 def options() -> dict[str, set[str]]:
@@ -41,19 +33,7 @@ OPTIONS = options()
 SETTINGS = flatten(Config())
 
 
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
-
-
-def cells(line: str) -> list[str]:
-    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-
-
-MIGRATION = [
-    cells(line)
-    for line in section("Coming from OpenNMT-py, fairseq or char-rnn").splitlines()
-    if line.startswith("| ")
-]
+TITLES, *MIGRATION = rows(MIGRATING.read_text())
 
 
 def unknown(text: str) -> list[str]:
@@ -76,14 +56,13 @@ def unknown(text: str) -> list[str]:
 
 
 def test_the_table_for_those_who_come_from_elsewhere_is_whole() -> None:
-    titles, *rows = MIGRATION
-    assert titles == ["what", "OpenNMT-py 3", "fairseq", "char-rnn", "seqkit"]
-    assert len(rows) >= 30
-    assert all(len(row) == 5 and all(row) for row in rows)
-    assert len({row[0] for row in rows}) == len(rows)
+    assert TITLES == ["what", "OpenNMT-py 3", "fairseq", "char-rnn", "seqkit"]
+    assert len(MIGRATION) >= 30
+    assert all(len(row) == 5 and all(row) for row in MIGRATION)
+    assert len({row[0] for row in MIGRATION}) == len(MIGRATION)
 
 
-@pytest.mark.parametrize("row", MIGRATION[1:], ids=lambda row: row[0])
+@pytest.mark.parametrize("row", MIGRATION, ids=lambda row: row[0])
 def test_what_it_names_of_ours_exists(row: list[str]) -> None:
     assert unknown(row[4]) == []
 
@@ -99,39 +78,12 @@ def test_a_name_that_does_not_exist_is_noticed() -> None:
 
 
 def test_what_the_table_of_troubles_advises_exists() -> None:
-    rows = [cells(line) for line in section("When something goes wrong").splitlines() if "<!--" in line]
-    codes = [code for row in rows for code in re.findall(r"`([^`]+)`", row[3])]
+    troubles = [cells(line) for line in TROUBLES.read_text().splitlines() if "<!--" in line]
+    codes = [code for row in troubles for code in re.findall(r"`([^`]+)`", row[3])]
     ours = [c for c in codes if ("--" in c and not c.startswith("iconv")) or SETTING.match(c)]
     assert len(ours) >= 20
     for code in ours:
         assert unknown(f"`{code}`") == []
-
-
-def anchors(page: Path) -> set[str]:
-    """The places in a page that a link can lead to, as GitHub names them."""
-    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
-    plain = [re.sub(r"[`*]|\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in titles]
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in plain}
-
-
-def test_the_pages_are_found() -> None:
-    assert {"README.md", "recipes/README.md", "recipes/LOG.md", "recipes/long-memory/CHAPTER.md"} <= {
-        str(page.relative_to(ROOT)) for page in PAGES
-    }
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_and_pictures_exist(page: Path) -> None:
-    text = re.sub(r"^```.*?^```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
-    targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"(?:src|href)=\"([^\"]+)\"", text)
-    for target in targets:
-        if "://" in target:
-            continue
-        path, _, anchor = target.partition("#")
-        other = (page.parent / path) if path else page
-        assert other.exists(), f"{page}: {target}"
-        assert other.resolve().is_relative_to(ROOT), f"{page}: {target}"
-        assert not anchor or anchor in anchors(other), f"{page}: {target}"
 
 
 def test_the_chapter_shows_what_the_recipe_makes() -> None:

@@ -1,4 +1,4 @@
-"""The README's table of troubles: every row is provoked, says what is quoted, and its remedy helps.
+"""The table of troubles: every row is provoked, says what is quoted, and its remedy helps.
 
 A row begins with `<!-- name -->`; `provoke_NAME` makes the trouble, tries the remedy and returns what was
 seen. A row without such a function fails, and a function without a row does, too.
@@ -27,18 +27,18 @@ from seqkit.cli import run
 from seqkit.models import SequenceModel
 from seqkit.training.lock import locked
 from tests.conftest import toy_assignments, toy_pairs, write_lines
+from tests.recipes.pages import TROUBLES
 from tests.reliability.faults import Disk, full_disk
 from tests.reliability.pseudo_terminal import everything_sent_to
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text()
-SECTION = README.split("\n## When something goes wrong\n")[1].split("\n## ")[0]
+PAGE = TROUBLES.read_text()
 PLAIN = ["Ein Hund läuft im Park.", "Zwei Kinder spielen am Strand."] * 10
 TOKENISED = [line.replace(".", " .") for line in PLAIN]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A trouble as the README describes it."""
+    """A trouble as the page describes it."""
 
     name: str
     quoted: list[str]  # `…` stands for anything within a line
@@ -47,7 +47,7 @@ class Row:
 
 def rows() -> list[Row]:
     found = []
-    for line in SECTION.splitlines():
+    for line in PAGE.splitlines():
         if match := re.match(r"\| <!-- (\S+) --> (.+)", line):
             symptom, code, why, remedy = re.split(r"(?<!\\)\|", match[2].rstrip(" |"))
             assert why.strip()
@@ -134,9 +134,7 @@ def converted(bench: Bench, encoding: str) -> tuple[Seen, str]:
     (bench.folder / "s").write_bytes(text.encode(encoding))
     words += ["--tokenizer", "char"]
     seen = bench("prepare", "c", *words)
-    iconv = next(
-        command for command in re.findall(r"`(iconv [^`]+)`", SECTION) if encoding.upper() in command
-    )
+    iconv = next(command for command in re.findall(r"`(iconv [^`]+)`", PAGE) if encoding.upper() in command)
     subprocess.run(["bash", "-ec", f"FILE=s; {iconv.replace('FILE', '$FILE')}"], check=True)
     assert (bench.folder / "s.txt").read_text() == text
     return seen, bench.helps("prepare", "c", "--source", "s.txt", *words[2:], "--overwrite")
@@ -373,7 +371,7 @@ PROVOCATIONS: dict[str, Callable[[Bench], Seen]] = {
 
 
 def test_each_row_has_a_provocation_and_each_provocation_a_row() -> None:
-    assert len(ROWS) == SECTION.count("\n| ") - 1 >= 20
+    assert len(ROWS) == PAGE.count("\n| ") - 1 >= 20
     assert sorted(row.name for row in ROWS) == sorted(PROVOCATIONS)
 
 

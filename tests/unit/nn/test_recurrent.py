@@ -196,7 +196,7 @@ def test_a_state_goes_through_tensors_and_is_joined(cell: Cell, input_feeding: b
     """What is carried from step to step, and saved with a checkpoint, loses nothing."""
     torch.manual_seed(3)
     feeding = InputFeedingPart(5) if input_feeding else None
-    part = DecoderPart(cell, 4, 6, 11, 5, None, feeding)  # more layers than digits: in order of their numbers
+    part = DecoderPart(cell, 4, 6, 11, 5, None, feeding)  # more layers than digits: by their numbers
     decoder = RecurrentDecoder(part, attention=None)
     inputs = torch.randn(3, 2, 4)
     state = decoder(inputs, decoder.start(3, inputs, None, None)).state.detach()
