@@ -48,9 +48,13 @@ class EmbeddedTable:
             return
         missing = tokens[~self._has[tokens]]
         if missing.size:
-            self._compute(np.unique(missing // _TOGETHER))
+            self._compute(missing)
 
-    def _compute(self, blocks: np.ndarray) -> None:
+    def _compute(self, tokens: np.ndarray) -> None:
+        """The blocks that tokens (N,) are in."""
+        wanted = np.zeros(-(-len(self._has) // _TOGETHER), bool)
+        wanted[tokens // _TOGETHER] = True
+        blocks = np.flatnonzero(wanted)  # np.unique would import numpy.ma, which takes 14 ms
         last = max(len(self._has) - _TOGETHER, 0)  # where the last block starts: it overlaps the one before
         for start in np.minimum(blocks * _TOGETHER, last):
             rows = slice(start, start + _TOGETHER)
