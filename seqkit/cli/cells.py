@@ -102,7 +102,7 @@ def show(loaded: LoadedModel, text: str, options: CellOptions) -> None:
     activations = cell_activations(loaded, text if options.text is None else _read(options.text))
     if activations.cut:
         read = sum(map(len, activations.pieces))
-        console.warn(f"the text is long: only its first {read:,} characters are looked into")
+        console.warn(f"the text is long: only its first {read:,} characters are examined")
     relations = None
     if len(activations.pieces) >= FEWEST_POSITIONS or (options.printed and not options.named):
         relations = relate_cells(activations)
@@ -129,7 +129,7 @@ def _views(named: Sequence[tuple[int, int]], relations: Relations | None) -> lis
         return [View(1, 1)]
     found = relations.telling(SHOWN_CELLS)
     if not found:
-        console.warn("no cell says clearly more than the current character does; the best one is shown")
+        console.warn("no cell clearly beats the current character alone; showing the best")
         found = relations.strongest()[:1]
     return [View(relation.layer, relation.cell, relation) for relation in found]
 

@@ -341,7 +341,7 @@ def evaluate(
         if model is not None:
             raise ConfigError("--novelty compares texts and needs no --model", hint="leave --model out")
         assert novelty is not None  # it was given
-        _refuse_more(named, 1, "--novelty looks at one text")
+        _refuse_more(named, 1, "--novelty takes one text")
         evaluate_novelty(novelty, named[0] if named else "-", form=form, quiet=quiet)
     elif purpose == TEXT:
         _refuse_more(named, 0, "--text names what is scored")

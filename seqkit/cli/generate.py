@@ -234,7 +234,7 @@ def generate(
         repetition_ngram=repetition_ngram,
     )
     if log_probabilities and not json_lines:
-        raise ConfigError("--log-probabilities are written with --json only", hint="add --json")
+        raise ConfigError("--log-probabilities needs --json", hint="add --json")
     if prompt is not None and prompt_file is not None:
         raise ConfigError("--prompt and --prompt-file cannot both be given", hint="leave one of them out")
     if cells.wanted:
@@ -255,7 +255,7 @@ def generate(
     begun = (prompt or "") if prompt_file is None else _read(prompt_file)
     options = options.seeded()
     if seed is None and options.draws and not quiet and not json_lines:
-        console.note(f"--seed {options.seed} makes this text again")
+        console.note(f"--seed {options.seed} reproduces this text")
     if cells.printed:  # instead of the plain text
         (made,) = generator.generate(begun, options)
         show(generator.loaded, begun + made.text, cells)
@@ -284,9 +284,14 @@ def generate(
 def _check_cells(cells: CellOptions, samples: int, output: Path | None) -> None:
     """Refuse what cells cannot be shown of."""
     if samples > 1:
-        raise ConfigError(f"cells are shown of one text, but --samples is {samples}", hint="--samples 1")
+        raise ConfigError(
+            f"cells can be shown for one text only, but --samples is {samples}", hint="--samples 1"
+        )
     if cells.printed and output is not None:
-        raise ConfigError("cells are shown on standard output", hint="--cells-html FILE writes a page")
+        raise ConfigError(
+            "cells are written to standard output, not to --output",
+            hint="leave --output out, or write a page with --cells-html FILE",
+        )
 
 
 def _read(file: str) -> str:

@@ -270,8 +270,8 @@ def _chosen(settings: Settings, options: TrainOptions, *, quiet: bool) -> Choice
     if settings.size_by_hand is not None:
         if not quiet:
             console.note(
-                f"{settings.size_by_hand} is set, so the budget chooses no size: the rest is that of "
-                f"preset {DEFAULT_PRESET}"
+                f"{settings.size_by_hand} is set, so no size is chosen for the budget; other settings are "
+                f"from preset {DEFAULT_PRESET}"
             )
         return None
     from seqkit.training.choosing import size_for
@@ -288,7 +288,9 @@ def _signals() -> Iterator[list[int]]:
         if cell[0]:
             os._exit(128 + number)
         cell[0] = number
-        console.note(f"{signal.Signals(number).name}: saving; once more to leave at once")
+        console.note(
+            f"{signal.Signals(number).name}: saving a checkpoint; press Ctrl-C again to quit without saving"
+        )
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -331,7 +333,7 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
     if finished.advice is not None:
         console.note(finished.advice)
     if finished.already:
-        console.note("it stays as it is; --restart begins again")
+        console.note("the model was not changed; --restart starts over")
     console.note(f"next: {finished.kind.next_command.format(model=shlex.quote(str(model)))}")
 
 

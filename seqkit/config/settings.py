@@ -261,7 +261,7 @@ def _refuse_impossible_ranking(training: TrainingConfig, kind: Kind) -> None:
     name = training.best_metric
     if name not in kind.ranking_metrics:
         raise ConfigError(
-            f"training.best_metric = {name} is not measured of {kind.model}",
+            f"training.best_metric = {name} is not measured for {kind.model}",
             hint=f"one of {', '.join(kind.ranking_metrics)}: --set training.best_metric={LOSS.name}",
         )
     if "search" in kind.parts and name != LOSS.name and not training.validation_sentences:

@@ -140,8 +140,8 @@ def _by_generator(
     nats = reader.stream(heard("stream"))
     if not math.isfinite(nats):
         raise ModelError(
-            "the model's probabilities are not numbers, so nothing can be scored",
-            hint="it diverged in training: train it again with a lower training.learning_rate",
+            "the model's probabilities are NaN or infinite, so nothing can be scored",
+            hint="training diverged: train again with a lower training.learning_rate",
         )
     scores = language_scores(text, nats, protocol="stream", state="carried")
     for window in protocols.windows:

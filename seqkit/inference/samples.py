@@ -47,7 +47,7 @@ class GenerateOptions:
         if not 1 <= self.samples <= limits.SAMPLES:
             raise ConfigError(f"--samples {self.samples:,} must be from 1 to {limits.SAMPLES:,}")
         if "" in self.stop:
-            raise ConfigError("--stop needs a text; an empty one is everywhere")
+            raise ConfigError("--stop needs a text that is not empty")
         if self.seed is not None and not 0 <= self.seed < SEED_LIMIT:
             raise ConfigError(f"--seed {self.seed} must be from 0 to {SEED_LIMIT - 1}")
         self.sampling  # noqa: B018  checks its part
@@ -60,7 +60,7 @@ class GenerateOptions:
             if field.name in drawing and getattr(self, field.name) != field.default:
                 raise ConfigError(
                     f"--{field.name.replace('_', '-')} has no meaning with --beam-size: "
-                    "beam search looks for the likeliest text and draws nothing",
+                    "beam search finds the most probable text and does not sample",
                     hint="leave one of them out",
                 )
         if self.samples > beam_size >= 1:

@@ -114,7 +114,7 @@ class Translator:
         translator._share_among(workers or thread_count(threads))
         if (workers or 1) > translator._processes:
             raise ConfigError(
-                f"--workers {workers} is for translation in int8, not in {translator.precision}",
+                f"--workers {workers} needs int8; the precision is {translator.precision}",
                 hint="--precision int8, or --threads instead",
             )
         return translator
@@ -213,7 +213,7 @@ class Translator:
             )
         if too_long := sum(piece.number == 1 for piece in pieces):
             _LOG.warning(
-                "%s longer than the %s tokens that the model has seen at most: translated in pieces",
+                "%s longer than the longest training sentence (%s tokens): translated in segments",
                 "1 line is" if too_long == 1 else f"{too_long:,} lines are",
                 f"{self.longest_source:,}",
             )
@@ -346,7 +346,7 @@ def _resolve_precision(name: str, members: Sequence[LoadedModel], on_processor: 
         gated = all(member.config.model.cell != "rnn" for member in members)
         return "int8" if on_processor and gated and lacking is None else "fp32"
     if name == "int8" and not on_processor:
-        raise ConfigError("--precision int8 is for processors", hint="--device cpu, or --precision fp32")
+        raise ConfigError("--precision int8 needs a CPU", hint="--device cpu, or --precision fp32")
     if name == "int8" and lacking is not None:
         raise ConfigError(f"--precision int8 cannot run a model with {lacking}", hint="--precision fp32")
     return name
@@ -356,21 +356,21 @@ def _shortlist(model: LoadedModel, precision: str) -> Shortlist:
     """The model's shortlist, to be used at a precision. Raises `ConfigError` when it cannot be."""
     if precision != "int8":
         raise ConfigError(
-            f"--shortlist is for translation on a processor in int8, not in {precision}",
+            f"--shortlist needs int8 on a CPU; the precision is {precision}",
             hint="--device cpu --precision int8, or no --shortlist",
         )
     if model.shortlist is None:
         raise ConfigError(
             "--shortlist: the model has none",
-            hint="seqkit train with all settings of its run and --set training.shortlist=100 adds one",
+            hint="repeat the training command with --set training.shortlist=100",
         )
     return model.shortlist
 
 
 def _diverged() -> ModelError:
     return ModelError(
-        "the model's probabilities are not numbers, so nothing can be translated",
-        hint="it diverged in training: train it again with a lower training.learning_rate",
+        "the model's probabilities are NaN or infinite, so nothing can be translated",
+        hint="training diverged: train again with a lower training.learning_rate",
     )
 
 

@@ -38,8 +38,8 @@ class FixedPointStepper:
         """
         if not all(bool(np.isfinite(values).all()) for values in parameters.values()):
             raise ModelError(
-                "the model's weights are not numbers, so nothing can be generated",
-                hint="it diverged in training: train it again with a lower training.learning_rate",
+                "the model's weights contain NaN or infinity, so nothing can be generated",
+                hint="training diverged: train again with a lower training.learning_rate",
             )
         decoder, head = blueprint.decoder, blueprint.head
         assert decoder is not None  # of a generator

@@ -86,7 +86,7 @@ def byte_kernel() -> Kernel:
     kernel = next(kernel for kernel in KERNELS if kernel == wanted)
     if not is_exact(kernel):
         raise ConfigError(
-            f"{KERNEL_VARIABLE}={kernel} in the environment: its sums are wrong on this processor",
+            f"{KERNEL_VARIABLE}={kernel} in the environment: its sums are wrong on this CPU",
             hint=f"unset it, and {next(filter(is_exact, KERNELS))} is taken",
         )
     return kernel

@@ -31,7 +31,7 @@ def resolve_generation_precision(name: str, cell: Cell, *, on_processor: bool) -
     if name == "auto":
         return "int8" if on_processor and cell != "rnn" else "fp32"
     if name == "int8" and not on_processor:
-        raise ConfigError("--precision int8 is for processors", hint="--device cpu, or --precision bf16")
+        raise ConfigError("--precision int8 needs a CPU", hint="--device cpu, or --precision bf16")
     return cast(Precision, name)
 
 

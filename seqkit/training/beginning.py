@@ -64,12 +64,12 @@ def resume_run(options: TrainOptions, session: Session, checkpoint: Checkpoint) 
         raise DataError(
             f"{options.model} was trained on another corpus than {options.corpus}",
             where=str(options.corpus),
-            hint="name a new model directory, or begin again with --restart",
+            hint="name a new model directory, or start over with --restart",
         )
     refuse_other_beginning(options.model, options.init_from, state.origin.init_from)
     if state.finished and not state.ranking.best:
         raise ModelError(
-            f"{options.model / TRAINING} has no best checkpoint", hint="begin again with --restart"
+            f"{options.model / TRAINING} has no best checkpoint", hint="start over with --restart"
         )
     restore_session(session, state, checkpoint)
     return state
@@ -96,7 +96,7 @@ def refuse_other_settings(directory: Path, config: Config, kind: Kind) -> None:
             f"the run in {directory} has {key} = {saved[key]!r}, "
             f"but this command asks for {wanted[key]!r}{others}",
             where=str(path),
-            hint="repeat the first command to continue, or begin again with --restart",
+            hint="repeat the first command to continue, or start over with --restart",
         )
 
 
@@ -104,8 +104,8 @@ def refuse_other_beginning(directory: Path, given: Path | None, recorded: str) -
     """Raise `ConfigError` when a run that is to go on did not begin with the model that is `given` now."""
     if given is not None and str(given.resolve()) != recorded:
         raise ConfigError(
-            f"the run in {directory} did not begin with --init-from {given}",
-            hint="leave --init-from out to continue, or begin again with --restart",
+            f"the run in {directory} did not start with --init-from {given}",
+            hint="leave --init-from out to continue, or start over with --restart",
         )
 
 
@@ -113,7 +113,7 @@ def warn_of_other_arithmetic(began: tuple[int, str], goes_on: tuple[int, str]) -
     """Warn when a run goes on with other threads or another precision: sums are rounded otherwise then."""
     if began != goes_on:
         _LOG.warning(
-            "the run began with %d threads in %s and goes on with %d in %s: "
+            "the run started with %d threads in %s and continues with %d in %s: "
             "the result will not be bit-identical",
             *began,
             *goes_on,
@@ -185,7 +185,7 @@ def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | 
     if not both or other.kind.has_source or theirs.kind != ours.kind:
         raise ConfigError(
             f"--init-from {directory}: that model has another vocabulary than this corpus",
-            hint="begin without it; only generators over characters take over other vocabularies",
+            hint="omit --init-from; only character generators accept a model with another vocabulary",
         )
     place = {piece: row for row, piece in enumerate(theirs.token_bytes()) if row >= SMALLEST_VOCABULARY}
     rows = list(range(SMALLEST_VOCABULARY))

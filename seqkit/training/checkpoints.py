@@ -117,7 +117,7 @@ def load_newest(training: Path) -> Checkpoint | None:
         raise ModelError(
             f"no checkpoint in {training} can be read; the newest: {problem.message}",
             where=problem.where,
-            hint="begin again with --restart",
+            hint="start over with --restart",
         )
     return None
 
@@ -181,7 +181,7 @@ def _contents(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     for name in names:
         content = read_regular(path / name, limit=_LIMIT)
         if manifest[name] != {"sha256": sha256(content), "size": len(content)}:
-            raise DataError(f"{name} is not what the checkpoint's manifest says", where=str(path / name))
+            raise DataError(f"{name} does not match the checkpoint's manifest", where=str(path / name))
         contents[name] = content
     return contents
 

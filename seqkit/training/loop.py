@@ -179,7 +179,7 @@ def _gradients(learner: Learner, batches: list[Batch], positions: int, seed: int
         parts *= 2
         if parts > learner.most_parts:  # said when it begins and when it gets worse, not at every step
             learner.most_parts = parts
-            _LOG.warning("out of memory: a step's sentences are taken in %d parts", parts)
+            _LOG.warning("out of memory: each step is computed in %d parts", parts)
 
 
 def _accumulate(learner: Learner, batches: list[Batch], positions: int, parts: int) -> Tensor:

@@ -152,7 +152,7 @@ class RunState:
             raise ModelError(
                 "the checkpoint was written by another version of seqkit",
                 where=where,
-                hint="continue with that version, or begin again with --restart",
+                hint="continue with that version, or start over with --restart",
             ) from error
         return state
 

@@ -93,9 +93,9 @@ class Store:
         """Raise `ConfigError` when there is a model, which a run that begins would replace."""
         if model_directory.is_complete(self.directory):
             raise ConfigError(
-                f"{self.directory} holds a trained model, but nothing to continue from",
+                f"{self.directory} holds a trained model, but no checkpoint to continue from",
                 where=str(self.training),
-                hint="name a new model directory, or begin again with --restart",
+                hint="name a new model directory, or start over with --restart",
             )
 
     def keep_candidate(self, step: int, parameters: Mapping[str, Tensor]) -> None:

@@ -135,7 +135,7 @@ def _stream_batches(corpus: Corpus, config: Config) -> StreamBatches:
         )
     if streams < data.streams:
         _LOG.warning(
-            "the training text has %s tokens: %d streams of %d tokens a step instead of data.streams = %d",
+            "the training text has %s tokens: %d streams of %d tokens per step instead of data.streams = %d",
             f"{len(values):,}",
             streams,
             data.slice_length,

@@ -180,7 +180,7 @@ def test_a_run_that_was_given_its_size_keeps_it(
     for checkpoint in (model / "training").glob("checkpoint-*"):
         checkpoint.rename(tmp_path / checkpoint.name)
     assert run(command) == ExitCode.USAGE
-    assert "holds a trained model, but nothing to continue from" in capfd.readouterr().err
+    assert "holds a trained model, but no checkpoint to continue from" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--minutes", "--set"])

@@ -106,7 +106,7 @@ def test_a_text_is_scored_with_signatures(evaluate: Evaluate) -> None:
     assert 0.1 < nats < 3.0
     assert bits == pytest.approx(nats / 0.6931, abs=2e-3)
     assert perplexity == pytest.approx(2.7183**nats, rel=1e-3)
-    assert outcome.err == f"{len(TEST)} characters, {len(TEST)} predictions; less is better\n"
+    assert outcome.err == f"{len(TEST)} characters, {len(TEST)} predictions; lower is better\n"
 
 
 def test_every_protocol_in_one_run(evaluate: Evaluate) -> None:

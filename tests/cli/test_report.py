@@ -309,7 +309,7 @@ def test_what_cannot_be_reported_is_said(reported: Path, toy_generator: Path, ca
         ),
         "no/p.html": (73, ["--model", str(reported), "--report", "no/p.html"]),
         "there is no model directory nowhere": (66, ["--model", "nowhere", "--report", "p.html"]),
-        "a report is a page of HTML, so --format latex says nothing": (
+        "--format latex does not apply to --report, which writes HTML": (
             *(2, ["--model", str(reported), "--report", "p.html", "--format", "latex"]),
         ),
         "--source needs the model itself, not its record": (
