@@ -119,7 +119,7 @@ class LoadedModel:
 
     @cached_property
     def model(self) -> SequenceModel:
-        """The network, on the processor and in evaluation mode unless it is in training.
+        """The network, on the CPU and in evaluation mode unless it is in training.
 
         It is built when it is first asked for: importing torch takes seconds.
         """

@@ -1,6 +1,6 @@
 """Character and byte vocabularies, kept in a small JSON file.
 
-Ids: 4 specials, 256 bytes, then the characters. A character that the vocabulary lacks is spelt in its UTF-8
+Ids: 4 specials, 256 bytes, then the characters. A character that the vocabulary lacks is encoded as its UTF-8
 bytes; the byte vocabulary is the one without characters.
 """
 

@@ -56,7 +56,7 @@ class PrepareReport:
     target_tokens_per_line: float
     vocabulary_sizes: tuple[int, ...]  # joint, or source and target
     unknown_rate: float
-    byte_rate: float  # spelt in bytes
+    byte_rate: float  # encoded as bytes
     shared_sources: int  # training pairs whose source is in the validation files too
     fingerprint: str
     seconds: float

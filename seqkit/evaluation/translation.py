@@ -55,7 +55,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of one set of hypotheses, a Score a metric, and the hypotheses themselves."""
+    """The scores of one set of hypotheses, one Score per metric, and the hypotheses themselves."""
 
     scores: tuple[Score, ...]
     hypotheses: tuple[str, ...]

@@ -53,12 +53,12 @@ class Translator:
         processes: int = 1,
         shortlist: bool = False,
     ) -> None:
-        """`device` is where the steps are computed, None the processor.
+        """`device` computes the steps; None is the CPU.
 
-        There they need no torch in int8, the default for all models that the hand-written step supports. Many
-        lines are shared by up to so many `processes`. Where the models go on learning, `rebuild` takes their
-        new weights over. With `shortlist` a translation has only words that the first model's shortlist has
-        for its source. Raises `ConfigError` for a precision, or a shortlist, that is not to be had.
+        On a CPU int8 needs no torch; it is the default for all models that the hand-written step supports.
+        Many lines are divided among up to `processes` processes. If the models continue training, `rebuild`
+        takes over their new weights. With `shortlist` a translation has only words that the first model's
+        shortlist has for its source. Raises `ConfigError` if the precision or shortlist is unavailable.
         """
         self.members = members
         self.source_tokenizer: Tokenizer = members[0].source_tokenizer
@@ -88,8 +88,8 @@ class Translator:
     ) -> Translator:
         """Open a model directory, and those of the other members of an ensemble.
 
-        `threads` are the processor's cores to use, None is all. Many lines are shared by as many `workers`,
-        processes of one thread each, when not told otherwise.
+        `threads` is the number of CPU cores to use; None uses all. Many lines are divided among `workers`
+        single-threaded processes, by default as many as threads.
 
         Raises `ModelError` when one is damaged, `InputMissing` when one is absent and `ConfigError` when
         their vocabularies differ.
@@ -120,7 +120,7 @@ class Translator:
         return translator
 
     def _share_among(self, processes: int) -> None:
-        """Share many lines by up to so many copies of this process, where the steps are our own.
+        """Divide many lines among up to this many copies of the process, if the hand-written step computes.
 
         torch's threads do not exist in a copy, and its next parallel loop would wait for them for ever.
         """
@@ -128,7 +128,7 @@ class Translator:
 
     @single_threaded_blas()
     def rebuild(self) -> None:
-        """Take over the models' present weights. Raises `ModelError` when they are not numbers."""
+        """Take over the models' current weights. Raises `ModelError` if they contain NaN or infinity."""
         if self.precision != "int8":
             return
         self._fresh_workers.dismiss()
@@ -148,13 +148,13 @@ class Translator:
         progress: Callable[[int], None] = lambda _done: None,
         **changes: Any,
     ) -> list[Translation]:
-        """Translate lines; one result a line, in order. An empty line is translated to an empty line.
+        """Translate lines; one result per line, in order. An empty line is translated to an empty line.
 
         `prefixes` are beginnings that the translations must have; `progress` hears how many are done.
         `changes` are fields of `TranslateOptions`: `translate(lines, beam_size=1, attention=True)`.
 
         Raises `ConfigError` for impossible options, `DataError` for another number of prefixes than lines,
-        and `ModelError` when the model's probabilities are not numbers.
+        and `ModelError` if the model's probabilities are NaN or infinite.
         """
         if prefixes is not None and len(prefixes) != len(lines):
             raise DataError(f"{len(lines):,} lines but {len(prefixes):,} prefixes")
@@ -184,7 +184,7 @@ class Translator:
         return [float(scores.sum()) for scores in self.score_tokens(*encoded)]
 
     def score_tokens(self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each target token's log-probability, the end token's last, one array a sentence.
+        """Each target token's log-probability, the end token's last, one array per sentence.
 
         They are what a search that must write the targets says, in double precision.
         """
@@ -334,7 +334,7 @@ class Translator:
 
 
 def _resolve_precision(name: str, members: Sequence[LoadedModel], on_processor: bool) -> str:
-    """`auto` as int8 on a processor for models that the hand-written step supports, else as fp32.
+    """`auto` as int8 on a CPU for models that the hand-written step supports, else as fp32.
 
     Not for tanh networks: their rounding adds up, the gates of an lstm or a gru keep it from that.
     """

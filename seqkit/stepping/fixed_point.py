@@ -1,4 +1,4 @@
-"""The hand-written step of a generator on a processor: exact, and therefore the same for any batch.
+"""The hand-written step of a generator on a CPU: exact, and therefore the same for any batch.
 
 Matrix products are computed in whole numbers (see `grid`), everything else element by element. Hence a
 row's logits are the same, to the bit, whatever else is in its batch.

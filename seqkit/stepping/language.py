@@ -20,7 +20,7 @@ PRECISIONS = ("auto", *get_args(Precision))
 
 
 def resolve_generation_precision(name: str, cell: Cell, *, on_processor: bool) -> Precision:
-    """`auto` as int8 on a processor, where it is the fastest, for gated cells; else fp32.
+    """`auto` as int8 on a CPU, where it is the fastest, for gated cells; else fp32.
 
     The gates of an lstm or a gru keep rounding from adding up, and the likelihood changes by less than a
     thousandth of a nat; a tanh network loses a hundredth.

@@ -84,7 +84,7 @@ def restore_session(session: Session, state: RunState, checkpoint: Checkpoint) -
 
 
 def refuse_other_settings(directory: Path, config: Config, kind: Kind) -> None:
-    """Raise `ConfigError`, naming the first setting in which a run that is to go on differs from `config`."""
+    """Raise `ConfigError`, naming the first setting in which a run to be continued differs from `config`."""
     path = directory / CONFIG
     content = parse_json(read_regular(path, limit=JSON_LIMIT), str(path))
     saved, wanted = flatten(config_from_dict(content, str(path), kind)), flatten(config)
@@ -101,7 +101,7 @@ def refuse_other_settings(directory: Path, config: Config, kind: Kind) -> None:
 
 
 def refuse_other_beginning(directory: Path, given: Path | None, recorded: str) -> None:
-    """Raise `ConfigError` when a run that is to go on did not begin with the model that is `given` now."""
+    """Raise `ConfigError` when a run to be continued did not start with the model that is `given` now."""
     if given is not None and str(given.resolve()) != recorded:
         raise ConfigError(
             f"the run in {directory} did not start with --init-from {given}",
@@ -110,7 +110,7 @@ def refuse_other_beginning(directory: Path, given: Path | None, recorded: str) -
 
 
 def warn_of_other_arithmetic(began: tuple[int, str], goes_on: tuple[int, str]) -> None:
-    """Warn when a run goes on with other threads or another precision: sums are rounded otherwise then."""
+    """Warn when a run continues with other threads or another precision, which round sums differently."""
     if began != goes_on:
         _LOG.warning(
             "the run started with %d threads in %s and continues with %d in %s: "
@@ -123,7 +123,7 @@ def warn_of_other_arithmetic(began: tuple[int, str], goes_on: tuple[int, str]) -
 def tokenizers_of_run(options: TrainOptions, corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
     """The corpus's tokenizers; for a generator that begins with another one, the union of their vocabularies.
 
-    A run that goes on finds that union in its own model directory. The corpus's ids mean the same in it.
+    A continued run finds that union in its own model directory. The corpus's ids mean the same in it.
     Raises ConfigError where the model needs one vocabulary and the corpus has two.
     """
     source, target = corpus.source_tokenizer, corpus.target_tokenizer

@@ -4,7 +4,7 @@
     training/best-00000500.safetensors    a candidate for averaging
 
 A checkpoint is written under a temporary name and renamed when all of it is on the disk; older ones are
-deleted after that. A damaged one is skipped for the one before it, and said so.
+deleted after that. A damaged one is skipped with a warning, and the one before it is used.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a run needs to go on: `state` is JSON, the others are tensors by name and text."""
+    """All that a run needs to continue: `state` is JSON, the others are tensors by name and text."""
 
     state: dict[str, Any]
     parameters: dict[str, Tensor]

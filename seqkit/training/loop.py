@@ -60,7 +60,7 @@ class StepBatches:
 
 
 class NotFinite(RunFailed):
-    """Gradients, or weights, that are not numbers; what was saved before is whole."""
+    """Gradients or weights are NaN or infinite; what was saved before is intact."""
 
 
 def derived_seed(*parts: int) -> int:

@@ -1,7 +1,7 @@
 """What a run must remember to continue: small records, and the one flat object that state.json holds.
 
-The records are named for what they are about; in state.json their fields stand side by side, as version 0.7
-had them: the names differ anyway, so a checkpoint of any version is read by name and needs no conversion.
+The records are named for what they are about. In state.json all fields are in one flat object, as in version
+0.7: the names differ anyway, so a checkpoint of any version is read by name and needs no conversion.
 A field that a checkpoint lacks, because a later version added it, has its default.
 """
 

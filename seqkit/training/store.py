@@ -55,7 +55,7 @@ class Store:
     # Checkpoints ----------------------------------------------------------------------------------------
 
     def newest(self) -> Checkpoint | None:
-        """The newest whole checkpoint, whose record the run goes on with; None when there is none at all."""
+        """The newest intact checkpoint, whose record the run continues with; None if there is none."""
         checkpoint = checkpoints.load_newest(self.training)
         if checkpoint is not None:
             self.metrics = checkpoint.metrics

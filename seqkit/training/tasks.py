@@ -103,7 +103,7 @@ def _generation(corpus: Corpus, config: Config, network: Network) -> Task:
         if not training.samples:
             return []
         options = GenerateOptions(training.sample_length, training.samples, seed=training.seed)
-        generator = TextGenerator(network.loaded(config, facts))  # on a processor, whatever trains
+        generator = TextGenerator(network.loaded(config, facts))  # on the CPU, whatever device trains
         return [generated.text for generated in generator.generate("", options)]
 
     valid = EncodedText(

@@ -78,7 +78,7 @@ class Validator(Protocol):
 def affordable_size(
     validator: Validator, model: SequenceModel, should_stop: Callable[[], bool], seconds: float
 ) -> int:
-    """How much of the validation split can be measured in so many seconds, told from a pilot."""
+    """How much of the validation split can be measured in the given seconds, estimated from a pilot."""
     if validator.pilot >= validator.whole:
         return validator.whole
     began = time.monotonic()

@@ -288,7 +288,7 @@ def test_values_that_are_no_numbers_leave_gaps(reported: Path) -> None:
 def test_a_line_that_is_none_of_ours_is_named(reported: Path, change: dict[str, object]) -> None:
     lines = (reported / "metrics.jsonl").read_bytes().splitlines(keepends=True)
     broken = json.dumps({**json.loads(lines[1]), **change}).encode() + b"\n"
-    with pytest.raises(DataError, match=r"this is no line of a metrics\.jsonl") as caught:
+    with pytest.raises(DataError, match=r"this is not a line of a metrics\.jsonl") as caught:
         read_rows(lines[0] + broken, "metrics.jsonl")
     assert caught.value.where == "metrics.jsonl:2"
 
