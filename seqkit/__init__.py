@@ -1,18 +1,20 @@
 """seqkit: modelling sequences with recurrent networks, from a shell.
 
-`seqkit.Translator.load(directory).translate(lines)` does what `seqkit translate` does, and
-`seqkit.TextGenerator.load(directory).generate(prompt)` what `seqkit generate` does.
+`seqkit.load(directory)` opens a model: a `Translator`, whose `translate(lines)` does what `seqkit translate`
+does, or a `TextGenerator`, whose `generate(prompt)` does what `seqkit generate` does.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.9.0"
-__all__ = ["GenerateOptions", "TextGenerator", "TranslateOptions", "Translator", "__version__"]
+from seqkit.version import __version__
+
+__all__ = ["GenerateOptions", "TextGenerator", "TranslateOptions", "Translator", "__version__", "load"]
 
 if TYPE_CHECKING:
     from seqkit.inference.generation import GenerateOptions, TextGenerator
+    from seqkit.inference.loading import load
     from seqkit.inference.translation import TranslateOptions, Translator
 
 
@@ -26,4 +28,8 @@ def __getattr__(name: str) -> Any:
         from seqkit.inference import translation
 
         return getattr(translation, name)
+    if name == "load":
+        from seqkit.inference import loading
+
+        return loading.load
     raise AttributeError(f"module 'seqkit' has no attribute {name!r}")

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import seqkit
 from seqkit import arrays
 from seqkit.config import Config, config_from_dict
 from seqkit.data.corpus import load_tokenizers
@@ -44,6 +43,7 @@ from seqkit.files import (
 from seqkit.kinds import KINDS, Kind
 from seqkit.network.blueprint import Blueprint, check_vocabularies
 from seqkit.shortlist import Shortlist
+from seqkit.version import __version__
 
 if TYPE_CHECKING:
     from seqkit.models import SequenceModel
@@ -199,7 +199,7 @@ def versions() -> dict[str, str]:
     import torch
 
     return {
-        "seqkit": seqkit.__version__,
+        "seqkit": __version__,
         "torch": str(torch.__version__),
         "sentencepiece": sentencepiece.__version__,
         "python": platform.python_version(),

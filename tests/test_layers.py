@@ -26,7 +26,7 @@ LAYERS = [
     ["arrays"],
     ["config"],
     ["files", "kinds"],
-    ["errors", "html", "limits", "printable", "processors", "randomness", "scores"],
+    ["errors", "html", "limits", "printable", "processors", "randomness", "scores", "version"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 # What loads torch when it is imported; everything else does without until a function needs it.
@@ -97,6 +97,45 @@ def test_imports_point_downwards(path: Path) -> None:
         layer = layer_of(name)
         if layer is not None and layer != own:
             assert RANK[layer] < RANK[own], f"{own} imports {name}, which is not below it"
+
+
+def dotted_name(path: Path) -> str:
+    """seqkit/data/corpus.py -> seqkit.data.corpus, seqkit/data/__init__.py -> seqkit.data"""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Not for types alone either: a name that two files need stands in one of them, or below both."""
+    files = {dotted_name(path): path for path in sources()}
+    needs: dict[str, set[str]] = {name: set() for name in files}
+    for name, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:  # of a package either a file or a name
+                    inner = f"{node.module}.{alias.name}"
+                    needs[name] |= {inner if inner in files else str(node.module)} & files.keys()
+    while True:
+        free = {name for name, found in needs.items() if not found & needs.keys()}
+        if not free:
+            break
+        needs = {name: found for name, found in needs.items() if name not in free}
+    assert needs == {}
+
+
+@pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nobody_imports_the_packages_face(path: Path) -> None:
+    """What is public is above all layers: whoever needs the version takes it from seqkit.version."""
+    tree = ast.parse(path.read_text())
+    plain = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    taken = [
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "seqkit"
+        for alias in node.names
+    ]
+    assert "seqkit" not in plain
+    assert not [name for name in taken if name not in RANK]
 
 
 @pytest.mark.parametrize("path", list(sources()), ids=lambda path: str(path.relative_to(PACKAGE)))

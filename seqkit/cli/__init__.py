@@ -18,7 +18,6 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 from typer.core import TyperCommand
 
-from seqkit import __version__
 from seqkit.cli import completion, console
 from seqkit.cli.help import HelpfulCommand, HelpfulGroup
 from seqkit.errors import (
@@ -31,6 +30,7 @@ from seqkit.errors import (
     output_error,
 )
 from seqkit.processors import prepare_environment
+from seqkit.version import __version__
 
 _HELP = """Train and use recurrent sequence models: raw text in, text and scores out.
 

@@ -51,9 +51,8 @@ _LAST = [
 ]
 
 
-def _fitting(kind: Kind, width: int) -> list[_Column]:
+def _fitting(columns: list[_Column], width: int) -> list[_Column]:
     """The columns for a terminal's width."""
-    columns = [*_FIRST, *map(_column, kind.shown, range(1, 1 + len(kind.shown))), *_LAST]
     for rank in (3, 2):
         if sum(column.width + 1 for column in columns) + _BEST_MARK > width:
             columns = [column for column in columns if column.rank < rank]
@@ -77,6 +76,7 @@ class TrainingDisplay:
         self.kind = kind
         self.choice = choice  # of the size, by the budget
         self.quiet = quiet
+        self.possible = [*_FIRST, *map(_column, kind.shown, range(1, 1 + len(kind.shown))), *_LAST]
         self.columns: list[_Column] = []  # that stand in the last header
         self.charted = kind.metrics[0]
         self.panel = TrainingPanel(self.charted.short, kind.samples)
@@ -252,7 +252,7 @@ class TrainingDisplay:
     def _print_header(self) -> None:
         """The titles of the columns that fit, unless they stand above already."""
         assert self.terminal is not None
-        columns = _fitting(self.kind, self.terminal.width)
+        columns = _fitting(self.possible, self.terminal.width)
         if columns != self.columns:
             self.columns = columns
             console.row(" ".join(f"{column.title:>{column.width}}" for column in columns), style="bold")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from seqkit import __version__
 from seqkit.data.manifest import (
     FORMAT,
     MANIFEST_NAME,
@@ -44,6 +43,7 @@ from seqkit.files import (
     sync_directory,
 )
 from seqkit.kinds import KINDS, Kind
+from seqkit.version import __version__
 
 __all__ = [
     "Corpus",

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqkit import __version__
 from seqkit.data.corpus import Corpus
 from seqkit.data.ragged import Array
 from seqkit.data.text import input_name, read_text
@@ -20,6 +19,7 @@ from seqkit.data.vocabulary import END, normal_form
 from seqkit.errors import DataError
 from seqkit.evaluation.text import BETWEEN_DOCUMENTS, documents_of
 from seqkit.metrics.novelty import COPY_LENGTHS, NGRAM_LENGTHS, Novelty, measure_novelty
+from seqkit.version import __version__
 
 _VALID_CHARACTERS = 1_000_000  # of the validation text that are looked at
 _TOKENS = 1 << 20  # decoded in one go

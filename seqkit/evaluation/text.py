@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit import __version__
 from seqkit.data.corpus import Corpus
 from seqkit.data.documents import DocumentText
 from seqkit.data.inputs import TextFile
@@ -21,6 +20,7 @@ from seqkit.errors import DataError
 from seqkit.kinds import GENERATION
 from seqkit.metrics.translation import bits_per_character, perplexity
 from seqkit.scores import BITS_PER_CHARACTER, NATS_PER_CHARACTER, PERPLEXITY, Score
+from seqkit.version import __version__
 
 # How the end of a document is written. No text can tell where a file ended.
 BETWEEN_DOCUMENTS: dict[Documents, bytes] = {"none": b"", "line": b"\n", "blank-line": b"\n\n", "file": b"\n"}

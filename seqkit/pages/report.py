@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from seqkit import __version__
 from seqkit.evaluation.worst import differences
 from seqkit.pages.charts import curves, shares, text_charts
 from seqkit.pages.contents import ColouredText, Contents, Statistics
 from seqkit.pages.page import render
 from seqkit.training.rows import metric_title
+from seqkit.version import __version__
 
 LEVELS = 8  # shades on either side of none, as in page.css
 _PERCENTILES = (50, 95, 100)

@@ -59,7 +59,7 @@ class Store:
         checkpoint = checkpoints.load_newest(self.training)
         if checkpoint is not None:
             self.metrics = checkpoint.metrics
-            self._saved(checkpoint)
+            self._saved(RunState.from_dict(checkpoint.state, str(self.training)))
         return checkpoint
 
     def save(self, learner: Learner, state: RunState) -> None:
@@ -74,14 +74,13 @@ class Store:
                 hint=BETTER_ARITHMETIC,
             )
         state.scaler = learner.scaler.state_dict()
-        checkpoint = learner.checkpoint(state.to_dict(), self.metrics)
-        checkpoints.save(self.training, checkpoint)
-        self._saved(checkpoint)
+        checkpoints.save(self.training, learner.checkpoint(state.to_dict(), self.metrics))
+        self._saved(state)
         checkpoints.remove_candidates(self.training, set().union(*self._candidates.values()))
 
-    def _saved(self, checkpoint: Checkpoint) -> None:
-        self.saved_step = int(checkpoint.state["step"])
-        self._candidates[self.saved_step] = {int(step) for _, step in checkpoint.state["best"]}
+    def _saved(self, state: RunState) -> None:
+        self.saved_step = state.position.step
+        self._candidates[self.saved_step] = {int(step) for _, step in state.ranking.best}
         for older in sorted(self._candidates)[:-KEPT]:
             del self._candidates[older]
 

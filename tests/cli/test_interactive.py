@@ -53,7 +53,7 @@ def translating(toy_model: Path) -> Iterator[Conversation]:
 def test_sentences_and_commands(translating: Conversation, translator: Translator) -> None:
     ask, own = translating.ask, translator.options
     facts = translator.members[0].facts
-    assert translating.greeting.startswith(f"a translation model, vocabulary of {300 - 2}, step {facts.step}")
+    assert translating.greeting.startswith(f"a translator, vocabulary of {300 - 2}, step {facts.step}")
     assert "BLEU " in translating.greeting
     (best,) = translator.translate(["ba di fu"])
     assert ask("ba di fu") == f"{best.text}"

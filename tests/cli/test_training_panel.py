@@ -17,7 +17,7 @@ from seqkit.cli.chart import Curve, bar, line_chart, sparkline
 from seqkit.cli.live_area import Area
 from seqkit.cli.training_display import TrainingDisplay
 from seqkit.cli.training_panel import TrainingPanel
-from seqkit.kinds import GENERATION, TRANSLATION
+from seqkit.kinds import GENERATION, KINDS, TRANSLATION, Kind
 from seqkit.training.events import Progress, Validated
 from seqkit.training.loop import StepReport
 from seqkit.training.validation import Measured
@@ -248,3 +248,25 @@ def test_a_warning_is_said_when_it_begins(capfd: pytest.CaptureFixture[str]) -> 
         display.show(Validated(Measured(2.0, (), (), {}, 10), row, False, warnings))
         said.append(capfd.readouterr().err.removeprefix("seqkit: warning: "))
     assert said == ["over-fitting: by 0\n", "gradients vanish: by 1\n", "", "", "over-fitting: by 4\n"]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
+def test_the_titles_of_the_columns_stand_above_the_rows_once(
+    kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[str] = []
+    monkeypatch.setattr("seqkit.cli.training_display.console.row", lambda text, **_: rows.append(text))
+    display = TrainingDisplay(kind, quiet=False)
+    display.terminal = Console(width=100)
+    scores = tuple({"metric": metric.name, "score": 1.23456, "signature": ""} for metric in kind.metrics)
+    for step in (1, 2, 3):
+        row: dict[str, Any] = {"step": step, "epoch": 1.0, "train_nats": 2.0, "valid_perplexity": 3.0}
+        row["gradient"] = {"norm": 1.0, "clipped_share": 0.0, "parts": {}}
+        row["timing"] = {"target_tokens_per_second": 9.0, "elapsed_seconds": 1.0}
+        display.show(Validated(Measured(2.0, scores, (), {}, 10), row, False, []))
+    header, *values = rows
+    assert header.split()[:4] == ["step", "epoch", "train", "valid"]
+    assert [metric.short in header for metric in kind.shown] == [True] * len(kind.shown)
+    assert len(values) == 3
+    assert all(metric.text(1.23456) in line for metric in kind.shown for line in values)
+    assert all(len(line) == len(header) for line in values)

@@ -203,7 +203,7 @@ class TestPip:
         assert len(place.calls()) == 2
 
     def test_ctrl_c_ends_it_at_once(self, place: Place) -> None:
-        place.python("python3", "3.13.0", 'trap "echo cancelled; exit 1" INT; sleep 60 & wait $!; kill $!')
+        place.python("python3", "3.13.0", "trap 'kill $!; echo cancelled; exit 1' INT; sleep 60 & wait $!")
         process = place.start()
         deadline = time.monotonic() + 120
         while not place.calls() and time.monotonic() < deadline:

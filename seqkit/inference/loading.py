@@ -1,0 +1,31 @@
+"""A model directory opened as what it holds, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from seqkit import model_directory
+from seqkit.inference.generation import TextGenerator
+from seqkit.inference.translation import Translator
+from seqkit.kinds import GENERATION, TRANSLATION
+
+Model = Translator | TextGenerator
+
+# What opens a model of each kind.
+_OPENED_BY: Mapping[str, Callable[..., Model]] = {
+    TRANSLATION.name: Translator.load,
+    GENERATION.name: TextGenerator.load,
+}
+
+
+def load(
+    directory: str | Path, *, device: str = "auto", threads: int | None = None, precision: str = "auto"
+) -> Model:
+    """Open a model directory: a `Translator` or a `TextGenerator`, as its kind says.
+
+    `threads` are the CPU's cores to use, None is all. The classes' own `load` have more options. Raises
+    `ModelError` when the directory is damaged and `InputMissing` when it is absent.
+    """
+    kind = model_directory.read_facts(Path(directory)).kind
+    return _OPENED_BY[kind](directory, device=device, threads=threads, precision=precision)
