@@ -46,11 +46,11 @@ class SampleOptions:
 
     In this order: `repetition_penalty` divides the probability of every token that would repeat an n-gram of
     `repetition_ngram` tokens; `temperature` divides the logits (0 is greedy); `top_k` keeps the k most
-    probable tokens (0: all); `top_p` keeps the smallest set of most probable tokens with this total probability
-    (Holtzman et al. 2020, section 3.1); `min_p` drops tokens less probable than this times the most probable
-    one (Nguyen et al. 2024, section 3); `typical` keeps the tokens with information content closest to the
-    entropy, up to this total probability (Meister et al. 2023, section 4). Tokens of equal probability are
-    kept or dropped together.
+    probable tokens (0: all); `top_p` keeps the smallest set of most probable tokens with this total
+    probability (Holtzman et al. 2020, section 3.1); `min_p` drops tokens less probable than this times the
+    most probable one (Nguyen et al. 2024, section 3); `typical` keeps the tokens with information content
+    closest to the entropy, up to this total probability (Meister et al. 2023, section 4). Tokens of equal
+    probability are kept or dropped together.
     """
 
     temperature: float = 1.0
