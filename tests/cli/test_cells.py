@@ -159,7 +159,7 @@ def test_a_model_without_memory_is_said_to_have_none() -> None:
     finished = shown(forgetful, TEXT, CellOptions("auto"))
     headings = [line for line in finished.out.decode().split("\n") if line.startswith("cell ")]
     assert len(headings) == 1
-    assert "no cell says clearly more than the current character does" in finished.err
+    assert "no cell clearly beats the current character alone" in finished.err
 
 
 def guess(piece: str) -> str:

@@ -103,7 +103,7 @@ def test_evaluate(model: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        (["--shortlist", "--reference", "source"], "--shortlist is for evaluating a model"),
+        (["--shortlist", "--reference", "source"], "--shortlist has no effect without --model"),
         (["--shortlist", "--text", "source", "--model", "m"], "has no meaning beside"),
     ],
 )

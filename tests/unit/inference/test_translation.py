@@ -163,7 +163,7 @@ def test_specials_are_never_written(translator: Translator) -> None:
 
 
 def test_a_model_that_diverged_is_a_clear_error(translator: Translator) -> None:
-    with pytest.raises(ModelError, match="not numbers"):
+    with pytest.raises(ModelError, match="the model's probabilities are NaN or infinite"):
         broken_copy(translator, float("nan"), [4]).translate(LINES)
 
 
