@@ -158,7 +158,7 @@ class ModelWriter:
     def publish(
         self, files: Mapping[str, bytes], facts: Facts, *, tensors_sha256: str, self_test: list[Any]
     ) -> None:
-        """Replace `files` by name and describe the directory anew."""
+        """Replace `files` by name and describe the directory again."""
         entries = {name: _entry(content) for name, content in files.items()}
         manifest = {
             "format": FORMAT,

@@ -129,7 +129,7 @@ def _print_version(verbose: bool) -> None:
 
 
 def _machine() -> list[str]:
-    """What decides how seqkit computes here, a line a fact."""
+    """What decides how seqkit computes here, one line per fact."""
     from seqkit.machine import describe
 
     facts = describe()

@@ -140,8 +140,8 @@ def evaluate(
         typer.Option(
             "--protocol",
             metavar="NAME",
-            help="cased: plain text, tokenized with 13a for BLEU. lowercased-tokenized: text that is "
-            "tokenized already, compared in lower case (-tok none -lc).",
+            help="cased: plain text, tokenised with 13a for BLEU. lowercased-tokenized: text that is "
+            "tokenised already, compared in lower case (-tok none -lc).",
             rich_help_panel=METRIC_PANEL,
             autocompletion=completion.one_of("cased|lowercased-tokenized"),
         ),

@@ -34,7 +34,7 @@ def evaluate_novelty(corpus: str, file: str, *, form: str, quiet: bool) -> None:
 
 
 def _results(report: NoveltyReport) -> Iterator[dict[str, Any]]:
-    """One object a metric; that of the longest copy has its text."""
+    """One object per metric; that of the longest copy has its text."""
     for score in report.scores:
         details = {}
         if score.metric == "longest_copy":

@@ -84,7 +84,7 @@ def _score(request: TextScoring, *, quiet: bool, device: str, threads: int | Non
 
 
 def _results(found: Sequence[Score]) -> Iterator[dict[str, Any]]:
-    """One object a metric and protocol."""
+    """One object per metric and protocol."""
     for score in found:
         details = dict(score.details)
         yield {

@@ -313,7 +313,7 @@ class _Watched:
 
 
 def _results(evaluation: Evaluation, options: MetricOptions) -> Iterator[dict[str, Any]]:
-    """One object a metric."""
+    """One object per metric."""
     from seqkit.metrics.translation import LEVEL
 
     for score in evaluation.scores:

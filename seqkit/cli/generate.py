@@ -316,7 +316,7 @@ def _watched(
 
 
 def _write_json(pieces: Iterator[Piece], stream: BinaryIO) -> None:
-    """An object a sample, as soon as it is whole."""
+    """One object per sample, as soon as it is complete."""
     for piece in pieces:
         if piece.finished is not None:
             stream.write(json_line(_record(piece.finished)).encode() + b"\n")

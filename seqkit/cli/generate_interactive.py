@@ -59,7 +59,7 @@ class _Conversation:
         ]
 
     def answer(self, line: str) -> None:
-        """Write a text that goes on from a line, or begins anew where it is empty."""
+        """Write a text that continues a line, or starts a new one if the line is empty."""
         options = self._settings.options.seeded()
         self._last_prompt, self._last_seed = line, options.seed
         self._write(self._generator.pieces(line, options), line)

@@ -161,7 +161,7 @@ def train(
     restart: Annotated[
         bool,
         typer.Option(
-            "--restart", help="Discard an earlier run in MODEL and start again.", rich_help_panel=RUN_PANEL
+            "--restart", help="Discard an earlier run in MODEL and start over.", rich_help_panel=RUN_PANEL
         ),
     ] = False,
     init_from: Annotated[

@@ -25,7 +25,7 @@ SAMPLE_LINES = 6  # of the last validation's samples
 
 @dataclass
 class TrainingPanel:
-    """What the display knows of the run; rich asks it to draw itself four times a second."""
+    """What the display knows of the run; rich asks it to draw itself four times per second."""
 
     score_name: str  # what the second chart shows
     signs: Mapping[str, str]  # what of a sample is shown, with the sign before its lines

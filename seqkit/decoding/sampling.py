@@ -101,7 +101,7 @@ def restrict(weights: np.ndarray, options: SampleOptions) -> None:
         rising = np.take_along_axis(distance, order, axis=1)  # (N, V)
         falling = np.take_along_axis(weights, order, axis=1)  # (N, V)
         weights[distance > _last_needed(rising, falling, options.typical)] = 0
-        weights /= weights.max(axis=1, keepdims=True)  # the likeliest may be gone
+        weights /= weights.max(axis=1, keepdims=True)  # the most probable token may be gone
 
 
 def _last_needed(values: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:

@@ -200,7 +200,7 @@ class Translator:
         return [scores[number] for number in range(len(sources))]
 
     def _pieces(self, lines: Sequence[str], prefixes: Sequence[str | None] | None) -> list[Piece]:
-        """What is translated: one piece a line, more for a long line, none for a blank one."""
+        """What is translated: one piece per line, more for a long line, none for a blank one."""
         pieces: list[Piece] = []
         encoded = self.source_tokenizer.encode(list(lines))
         starts = self.target_tokenizer.encode([prefix or "" for prefix in prefixes or [None] * len(lines)])

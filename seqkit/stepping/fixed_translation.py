@@ -173,7 +173,7 @@ class _ModelStep:
         self._round = Rounding(model.grid)
 
     def start(self, sources: Sequence[np.ndarray], beam_size: int) -> Rows:
-        """The state before the first step, `beam_size` rows a sentence."""
+        """The state before the first step, `beam_size` rows per sentence."""
         model = self.model
         encoded = model.encoder.encode(sources)
         memory = model.attention.remember(encoded)

@@ -129,7 +129,7 @@ class Store:
     def publish(
         self, session: Session, state: RunState, files: Mapping[str, bytes] = MappingProxyType({})
     ) -> None:
-        """Replace the record, and other files by name, and describe the directory anew."""
+        """Replace the record, and other files by name, and describe the directory again."""
         self._writer.publish(
             {METRICS: self.metrics, **files},
             session.facts(state),
