@@ -125,9 +125,10 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """The `n_best` best hypotheses of every sentence, best first.
 
-    `state` has `beam_size` rows per sentence. `maximum_lengths` (B,) counts tokens before the end token, which
-    alone is allowed after that many. `prefixes` are forced first tokens. `source_lengths` (B,) says how many
-    of the attention's positions are words of the sentence: only these are kept and have to be covered.
+    `state` has `beam_size` rows per sentence. `maximum_lengths` (B,) counts tokens before the end token, and
+    only the end token is allowed after that many. `prefixes` are forced first tokens. `source_lengths` (B,)
+    says how many of the attention's positions are words of the sentence: only these are kept and have to be
+    covered.
     """
     size, count = options.beam_size, len(maximum_lengths)
     beams = _Beams(
