@@ -16,7 +16,7 @@ from seqkit.processors import has_fast_bf16, thread_count
 if TYPE_CHECKING:
     import torch
 
-# torch is imported where it is needed: decoding on a processor does without it.
+# torch is imported where it is needed: decoding on a CPU does without it.
 
 
 def torch_is_installed() -> bool:
@@ -25,7 +25,7 @@ def torch_is_installed() -> bool:
 
 
 def wants_processor(name: str) -> bool:
-    """Whether a device name means the processor, told without torch where that can be.
+    """Whether the name selects the CPU; avoids importing torch if possible.
 
     `auto` does when no sign of an NVIDIA driver is seen, and where there is no torch to use a GPU with.
     """
@@ -57,7 +57,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def set_threads(count: int | None) -> int:
-    """Let torch use `count` processor threads, or all that this process can run; returns how many."""
+    """Let torch use `count` CPU threads, or all that this process can run; returns how many."""
     import torch
 
     count = thread_count(count)
@@ -98,7 +98,7 @@ def return_memory() -> None:
 def resolve_precision(name: str, device: torch.device) -> str:
     """`auto` as the fastest precision of matrix products that the device has without losing quality.
 
-    bf16 on processors with bf16 instructions and on GPUs that have it, else fp32 (fp16 on older GPUs).
+    bf16 on CPUs with bf16 instructions and on GPUs that have it, else fp32 (fp16 on older GPUs).
     """
     import torch
 

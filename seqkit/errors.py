@@ -64,21 +64,21 @@ class DataError(SeqkitError):
     """Text or a corpus directory is not what it should be."""
 
     exit_code = ExitCode.BAD_DATA
-    usual_hint = "look at the file that is named; a corpus can be prepared again with --overwrite"
+    usual_hint = "check the file named above; a corpus can be prepared again with --overwrite"
 
 
 class ModelError(SeqkitError):
     """A model directory is damaged, incomplete, of another version, or hostile."""
 
     exit_code = ExitCode.BAD_DATA
-    usual_hint = "copy the model again from where it is whole, or train it again"
+    usual_hint = "copy the model again from an intact copy, or train it again"
 
 
 class InputMissing(SeqkitError):
     """A file or directory that should be read does not exist or cannot be opened."""
 
     exit_code = ExitCode.INPUT_MISSING
-    usual_hint = "check the name, and who may read it"
+    usual_hint = "check the name and its permissions"
 
 
 class OutputError(SeqkitError):

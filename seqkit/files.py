@@ -193,7 +193,7 @@ def parse_sealed_json(content: bytes, name: str, error_class: type[SeqkitError] 
     if isinstance(value, dict) and _CHECKSUM in value:
         rest = {key: item for key, item in value.items() if key != _CHECKSUM}
         if to_sealed_json(rest) != content:
-            raise error_class(f"{name} is damaged: it is not what its own checksum says", where=name)
+            raise error_class(f"{name} is damaged: it does not match its own checksum", where=name)
         return rest
     return value
 

@@ -1,6 +1,7 @@
 """Limits that keep a slip of the finger, or a hostile file, from taking the machine.
 
-They lie far beyond what anybody needs. What passes one is refused by its name, or cut and said so.
+They lie far beyond any practical need. Anything larger is refused with an error that names the limit, or
+truncated with a warning.
 """
 
 LINE_BYTES = 1 << 20  # of one line of text; what follows is cut off
@@ -8,7 +9,7 @@ SENTENCE_TOKENS = 1 << 14  # of one side of a training pair, whatever --max-toke
 BATCH_TOKENS = 1 << 20  # that are computed together
 VOCABULARY = 1 << 20  # ids
 LAYER_WIDTH = 1 << 16  # numbers
-STREAMS = 1 << 16  # read side by side; also the length of a slice of them
+STREAMS = 1 << 16  # read in parallel; also the length of a slice of them
 BEAM = 1000  # hypotheses
 SAMPLES = 1 << 20  # texts of one command
 THREADS = 1024  # and processes

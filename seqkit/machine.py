@@ -56,10 +56,10 @@ def versions() -> dict[str, str]:
 
 def _threads() -> str:
     quota = processor_quota()
-    limits = [f"a quota of {quota:g} processors"] if quota else []
+    limits = [f"a quota of {quota:g} CPUs"] if quota else []
     limits += _settings((THREADS_VARIABLE,))
     reasons = f" ({', '.join(limits)})" if limits else ""
-    return f"{available_processors()} of {os.cpu_count() or 1} processors{reasons}"
+    return f"{available_processors()} of {os.cpu_count() or 1} CPUs{reasons}"
 
 
 def _products() -> str:

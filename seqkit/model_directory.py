@@ -119,7 +119,7 @@ class LoadedModel:
 
     @cached_property
     def model(self) -> SequenceModel:
-        """The network, on the processor and in evaluation mode unless it is in training.
+        """The network, on the CPU and in evaluation mode unless it is in training.
 
         It is built when it is first asked for: importing torch takes seconds.
         """
@@ -158,7 +158,7 @@ class ModelWriter:
     def publish(
         self, files: Mapping[str, bytes], facts: Facts, *, tensors_sha256: str, self_test: list[Any]
     ) -> None:
-        """Replace `files` by name and describe the directory anew."""
+        """Replace `files` by name and describe the directory again."""
         entries = {name: _entry(content) for name, content in files.items()}
         manifest = {
             "format": FORMAT,
@@ -217,7 +217,7 @@ def create(directory: Path) -> None:
         others = [entry.name for entry in directory.iterdir()]
         if others:
             raise ConfigError(
-                f"{directory} is no model directory and not empty (it holds {min(others)!r})",
+                f"{directory} is not empty and not a model directory (it contains {min(others)!r})",
                 where=str(directory),
                 hint="name a new directory for the model",
             )
@@ -258,7 +258,7 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
     arriving = WEIGHTS in manifest["pending"] and (directory / WEIGHTS).exists()
     if WEIGHTS not in manifest["files"] and not arriving:
         raise ModelError(
-            f"{directory} holds no trained model yet: its first validation is still to come",
+            f"{directory} holds no trained model yet: the first validation is still pending",
             where=str(directory),
             hint="wait for it, or run the same seqkit train command again",
         )
@@ -325,7 +325,7 @@ def _checked_file(directory: Path, name: str, manifest: dict[str, Any]) -> bytes
     known = [manifest[part][name] for part in ("files", "pending") if name in manifest[part]]
     if entry not in known:
         raise ModelError(
-            f"{name} is damaged: it has {len(content):,} bytes and another checksum than the manifest says",
+            f"{name} is damaged: it has {len(content):,} bytes and its checksum differs from the manifest's",
             where=str(path),
             hint="copy the model again, or train it again with --restart",
         )

@@ -1,4 +1,4 @@
-"""What the processors are, how many threads they run, and how those of libraries wait for one another.
+"""Which CPUs there are, how many threads they run, and how the threads of libraries wait for one another.
 
 Nothing heavy is imported here: `prepare_environment` must run before numpy and torch are loaded.
 """
@@ -58,7 +58,7 @@ def spins(load: Path = _LOAD) -> str:
 def available_processors() -> int:
     """Threads that this process can run at a time: what it may use, by its quota, and by OMP_NUM_THREADS.
 
-    A quota of two and a half processors counts as three.
+    A quota of two and a half CPUs counts as three.
     """
     quota = processor_quota()
     limits = [_allowed_processors(), math.ceil(quota) if quota else None, _wanted_threads()]
@@ -84,7 +84,7 @@ def _wanted_threads() -> int | None:
 
 
 def processor_quota(groups: Path = _GROUPS, own: Path = _OWN_GROUP) -> float | None:
-    """The processors' time that a container may use, in processors; None without such a limit.
+    """The CPU time that a container may use, in CPUs; None without such a limit.
 
     The smallest `cpu.max` of this process's control group and of those around it (version 2; see
     https://docs.kernel.org/admin-guide/cgroup-v2.html, "CPU Interface Files").
@@ -103,7 +103,7 @@ def processor_quota(groups: Path = _GROUPS, own: Path = _OWN_GROUP) -> float | N
 
 
 def _share(limit: Path) -> float | None:
-    """Microseconds in each period of so many microseconds, as a ratio; None for "max"."""
+    """Microseconds of CPU time per period, as a ratio; None for "max"."""
     try:
         time, period = limit.read_text().split()
         return int(time) / int(period) if time != "max" else None
@@ -117,14 +117,14 @@ def has_fast_bf16() -> bool:
 
 
 def instructions(path: Path = _FACTS) -> list[str]:
-    """Which of `INSTRUCTIONS` the processor has; none where the system does not tell."""
+    """Which of `INSTRUCTIONS` the CPU has; none where the system does not tell."""
     facts = _processor_facts(path)
     flags = facts.get("flags", facts.get("Features", "")).split()
     return [name for name in INSTRUCTIONS if name in flags]
 
 
 def processor_name(path: Path = _FACTS) -> str:
-    """The processor's name, with family and model, which tell apart what is sold under one name."""
+    """The CPU's name, with family and model, which tell apart what is sold under one name."""
     facts = _processor_facts(path)
     name = facts.get("model name", platform.processor() or platform.machine())
     if "cpu family" in facts:
@@ -133,7 +133,7 @@ def processor_name(path: Path = _FACTS) -> str:
 
 
 def _processor_facts(path: Path) -> dict[str, str]:
-    """What Linux says of the first processor."""
+    """What Linux reports about the first CPU."""
     facts: dict[str, str] = {}
     try:
         lines = path.read_text(errors="replace").split("\n")

@@ -57,7 +57,7 @@ class Shortlist:
         # Sizes are a file's own choice, within bounds that keep what is allocated small.
         if not (1 <= size <= target_size and 1 <= count <= target_size):
             raise ModelError(
-                f"a shortlist of {size:,} tokens a source token and {count:,} frequent ones "
+                f"a shortlist of {size:,} tokens per source token and {count:,} frequent ones "
                 f"does not fit a vocabulary of {target_size:,}",
                 where=where,
             )

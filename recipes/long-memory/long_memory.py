@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Long-memory tasks for rnn, gru and lstm.")
     parser.add_argument("folder", type=Path, help="where results and charts are written")
     parser.add_argument("--quick", action="store_true", help="a small part, in some twenty seconds")
-    parser.add_argument("--seed", type=int, default=1, help="everything random follows from it")
+    parser.add_argument("--seed", type=int, default=1, help="random seed")
     return parser.parse_args()
 
 

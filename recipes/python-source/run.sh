@@ -24,7 +24,7 @@ else
     there_already
 fi
 
-step "2. prepare: characters; what occurs less than ten times is spelt in bytes"
+step "2. prepare: characters; those that occur fewer than ten times are encoded as bytes"
 if [ ! -f corpus/corpus.json ]; then
     show seqkit prepare corpus --text train.txt --valid-text valid.txt --min-count 10
 else

@@ -32,7 +32,7 @@ from seqkit.errors import (
 from seqkit.processors import prepare_environment
 from seqkit.version import __version__
 
-_HELP = """Model sequences with recurrent networks: raw text in, scores and text out.
+_HELP = """Train and use recurrent sequence models: raw text in, text and scores out.
 
 Examples:
     # a translator: text to a corpus, to a model, to translations, to a score
@@ -64,8 +64,8 @@ def application(*names: str) -> typer.Typer:
         name="seqkit",
         cls=HelpfulGroup,
         help=_HELP,
-        epilog="seqkit COMMAND --help has examples and every option. Data, models and scores to begin with: "
-        "bash recipes/quickstart/run.sh",
+        epilog="seqkit COMMAND --help shows examples and every option. To start with data, models and "
+        "scores: bash recipes/quickstart/run.sh",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
@@ -109,7 +109,7 @@ def _root(
     verbose: Annotated[
         bool,
         typer.Option(
-            "--verbose", help="With --version: also the libraries, the processor, and how seqkit uses it."
+            "--verbose", help="With --version: also show the libraries, the CPU and how seqkit uses it."
         ),
     ] = False,
 ) -> None:
@@ -129,7 +129,7 @@ def _print_version(verbose: bool) -> None:
 
 
 def _machine() -> list[str]:
-    """What decides how seqkit computes here, a line a fact."""
+    """What decides how seqkit computes here, one line per fact."""
     from seqkit.machine import describe
 
     facts = describe()

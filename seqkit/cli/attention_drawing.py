@@ -94,7 +94,7 @@ def _label(token: str, palette: Palette, widest: int) -> str:
 
 
 def _downwards(labels: Sequence[str], palette: Palette) -> Iterator[str]:
-    """Labels as columns of two cells, a character a line, that end on the same line."""
+    """Labels as columns of two cells, a character per line, that end on the same line."""
     columns = [_characters(label) for label in labels]
     columns = [
         column if len(column) <= _HIGHEST_LABEL else [*column[: _HIGHEST_LABEL - 1], palette.cut]

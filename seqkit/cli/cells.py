@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from seqkit.evaluation.cells import CellActivations
     from seqkit.model_directory import LoadedModel
 
-PANEL = "Seeing inside"
+PANEL = "Activations"
 AUTO = "auto"
 SHOWN_CELLS = 3  # of those that --show-cells auto finds
 
@@ -28,8 +28,8 @@ ShowCells = Annotated[
     typer.Option(
         "--show-cells",
         metavar="auto|LAYER:CELL,…",
-        help="Colour the text by what these cells do, counted from 1; auto: find cells that follow quotes, "
-        "the line's length, indentation and the like.",
+        help="Colour the text by the activations of these cells, counted from 1; auto: find cells that track "
+        "quotes, line length, indentation and the like.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -38,7 +38,7 @@ CellsText = Annotated[
     typer.Option(
         "--cells-text",
         metavar="FILE",
-        help="Look at cells while they read this text (- is standard input); nothing is generated.",
+        help="Show cells as they read this text (- is standard input); generate nothing.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -47,7 +47,7 @@ CellsHtml = Annotated[
     typer.Option(
         "--cells-html",
         metavar="FILE",
-        help="Write a page for a browser in which every cell can be looked at.",
+        help="Write an HTML page that shows every cell.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -102,7 +102,7 @@ def show(loaded: LoadedModel, text: str, options: CellOptions) -> None:
     activations = cell_activations(loaded, text if options.text is None else _read(options.text))
     if activations.cut:
         read = sum(map(len, activations.pieces))
-        console.warn(f"the text is long: only its first {read:,} characters are looked into")
+        console.warn(f"the text is long: only its first {read:,} characters are examined")
     relations = None
     if len(activations.pieces) >= FEWEST_POSITIONS or (options.printed and not options.named):
         relations = relate_cells(activations)
@@ -129,7 +129,7 @@ def _views(named: Sequence[tuple[int, int]], relations: Relations | None) -> lis
         return [View(1, 1)]
     found = relations.telling(SHOWN_CELLS)
     if not found:
-        console.warn("no cell says clearly more than the current character does; the best one is shown")
+        console.warn("no cell clearly beats the current character alone; showing the best")
         found = relations.strongest()[:1]
     return [View(relation.layer, relation.cell, relation) for relation in found]
 

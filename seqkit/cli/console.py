@@ -42,7 +42,7 @@ _live: Console | None = None  # of the area that is being redrawn at the bottom 
 
 @contextmanager
 def live_area(renderable: RenderableType) -> Iterator[Console]:
-    """Redraw something at the bottom of the terminal, four times a second; what is said meanwhile goes above.
+    """Redraw something at the bottom of the terminal four times per second; messages meanwhile go above it.
 
     It vanishes at the end. Only where `is_terminal()`. Yields the console for permanent lines.
     """
@@ -252,7 +252,7 @@ class _PlainProgress:
 
 
 def table(title: str, rows: Sequence[tuple[str, str]]) -> None:
-    """A two-column report: a name and its value a row."""
+    """A two-column report: a name and its value per row."""
     if is_terminal():
         from rich.table import Table
         from rich.text import Text

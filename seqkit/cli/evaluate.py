@@ -53,8 +53,8 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help="Translations, a line for every line of the reference, of one system or of several, each "
-            "tested against the first; with --novelty generated text; standard input without it or with -.",
+            help="Translations to score, one file per system; with several, each is compared with the first. "
+            "With --novelty: generated text. Standard input if omitted or -.",
             show_default=False,
         ),
     ] = None,
@@ -63,8 +63,8 @@ def evaluate(
         typer.Option(
             "--model",
             metavar="MODEL",
-            help="Translate --source first, or predict --text; with nothing else: what this model is. With "
-            "--report a metrics.jsonl will do.",
+            help="Model to evaluate: translates --source or scores --text; alone, prints its model card. "
+            "--report also accepts a metrics.jsonl.",
             show_default=False,
             rich_help_panel=INPUT_PANEL,
             autocompletion=completion.models,
@@ -75,7 +75,7 @@ def evaluate(
         typer.Option(
             "--reference",
             metavar="FILE",
-            help="Reference translations; repeat it for several.",
+            help="Reference translations; repeat for several references.",
             rich_help_panel=INPUT_PANEL,
         ),
     ] = None,
@@ -84,7 +84,7 @@ def evaluate(
         typer.Option(
             "--source",
             metavar="FILE",
-            help="Text for --model to translate; shown beside the worst lines.",
+            help="Source text for --model to translate; also shown by --show-worst.",
             rich_help_panel=INPUT_PANEL,
         ),
     ] = None,
@@ -93,7 +93,7 @@ def evaluate(
         typer.Option(
             "--beam-size",
             min=1,
-            help="Hypotheses kept a sentence. [default: the model's, 5]",
+            help="Beam size (hypotheses per sentence). [default: the model's, 5]",
             rich_help_panel=SEARCH_PANEL,
             metavar="N",
         ),
@@ -103,7 +103,7 @@ def evaluate(
         typer.Option(
             "--batch-tokens",
             min=1,
-            help="Source tokens translated together. [default: the model's, 1024]",
+            help="Source tokens per batch. [default: the model's, 1024]",
             rich_help_panel=MACHINE_PANEL,
             metavar="N",
         ),
@@ -121,7 +121,7 @@ def evaluate(
         bool,
         typer.Option(
             "--shortlist",
-            help="Translate with the model's shortlist: faster, a little worse.",
+            help="Translate with the model's lexical shortlist: faster, slightly lower quality.",
             rich_help_panel=SEARCH_PANEL,
         ),
     ] = False,
@@ -130,7 +130,7 @@ def evaluate(
         typer.Option(
             "--metric",
             metavar="NAMES",
-            help="Any of bleu,chrf,ter, separated by commas. [default: all]",
+            help="Metrics, separated by commas: bleu,chrf,ter. [default: all]",
             rich_help_panel=METRIC_PANEL,
             autocompletion=completion.several_of("bleu,chrf,ter"),
         ),
@@ -140,8 +140,8 @@ def evaluate(
         typer.Option(
             "--protocol",
             metavar="NAME",
-            help="cased: plain text, BLEU tokenises it with 13a. lowercased-tokenized: tokenised text, as it "
-            "is, in lower case (-tok none -lc).",
+            help="cased: plain text, tokenised with 13a for BLEU. lowercased-tokenized: text that is "
+            "tokenised already, compared in lower case (-tok none -lc).",
             rich_help_panel=METRIC_PANEL,
             autocompletion=completion.one_of("cased|lowercased-tokenized"),
         ),
@@ -150,7 +150,7 @@ def evaluate(
         int,
         typer.Option(
             "--chrf-word-order",
-            help="2 makes chrF++.",
+            help="Word order of chrF; 2 gives chrF++.",
             rich_help_panel=METRIC_PANEL,
             metavar="N",
         ),
@@ -158,7 +158,9 @@ def evaluate(
     confidence: Annotated[
         bool,
         typer.Option(
-            "--confidence", help="95% bootstrap interval of every score.", rich_help_panel=METRIC_PANEL
+            "--confidence",
+            help="Add a 95% bootstrap confidence interval to each score.",
+            rich_help_panel=METRIC_PANEL,
         ),
     ] = False,
     baseline: Annotated[
@@ -166,14 +168,17 @@ def evaluate(
         typer.Option(
             "--baseline",
             metavar="FILE",
-            help="Translations to compare with, by a paired bootstrap test.",
+            help="Baseline translations to compare with in a paired bootstrap test.",
             rich_help_panel=INPUT_PANEL,
         ),
     ] = None,
     fail_under: Annotated[
         float | None,
         typer.Option(
-            "--fail-under", metavar="BLEU", help="Exit with 1 below this BLEU.", rich_help_panel=METRIC_PANEL
+            "--fail-under",
+            metavar="BLEU",
+            help="Exit with code 1 below this BLEU.",
+            rich_help_panel=METRIC_PANEL,
         ),
     ] = None,
     show_worst: Annotated[
@@ -182,7 +187,7 @@ def evaluate(
             "--show-worst",
             metavar="N",
             min=0,
-            help="Show the N lines of the lowest chrF beside their references, the differences in colour.",
+            help="Show the N lines with the lowest chrF beside their references, with differences in colour.",
             rich_help_panel=METRIC_PANEL,
         ),
     ] = 0,
@@ -191,7 +196,7 @@ def evaluate(
         typer.Option(
             "--text",
             metavar="FILE",
-            help="Text to predict, plain or gzip; - is standard input.",
+            help="Text to score with a generator, plain or gzip; - is standard input.",
             rich_help_panel=INPUT_PANEL,
         ),
     ] = None,
@@ -201,7 +206,7 @@ def evaluate(
             "--window",
             metavar="N",
             min=1,
-            help="Score windows of N tokens side by side too, each from a zero state; may be repeated.",
+            help="Also score independent windows of N tokens, each from a zero state; repeat for more.",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
@@ -209,7 +214,7 @@ def evaluate(
         bool,
         typer.Option(
             "--dynamic",
-            help="Score with dynamic evaluation too: the weights learn from what was just scored.",
+            help="Also score with dynamic evaluation: the weights are updated on the text scored so far.",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = False,
@@ -218,7 +223,7 @@ def evaluate(
         typer.Option(
             "--dynamic-rate",
             metavar="RATE",
-            help="Its learning rate. [default: 0.0007]",
+            help="Learning rate of dynamic evaluation. [default: 0.0007]",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
@@ -227,7 +232,7 @@ def evaluate(
         typer.Option(
             "--dynamic-decay",
             metavar="SHARE",
-            help="How far an update also goes back to the trained weights. [default: 0.001]",
+            help="Decay towards the trained weights at each update. [default: 0.001]",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
@@ -236,7 +241,7 @@ def evaluate(
         typer.Option(
             "--dynamic-segment",
             metavar="N",
-            help="Tokens from update to update. [default: 20]",
+            help="Tokens per update. [default: 20]",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
@@ -245,7 +250,7 @@ def evaluate(
         typer.Option(
             "--ngram",
             metavar="CORPUS",
-            help="Score an n-gram model of this corpus's training text too, to compare with.",
+            help="Also score an n-gram model of this corpus's training text, for comparison.",
             rich_help_panel=TEXT_PANEL,
             autocompletion=completion.corpora,
         ),
@@ -257,7 +262,7 @@ def evaluate(
             metavar="N",
             min=1,
             max=32,
-            help="Its n. [default: 5]",
+            help="Order of the n-gram model. [default: 5]",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
@@ -266,7 +271,7 @@ def evaluate(
         typer.Option(
             "--novelty",
             metavar="CORPUS",
-            help="How much of FILE is copied from this corpus's training text.",
+            help="Measure how much of FILE is copied from this corpus's training text.",
             rich_help_panel=INPUT_PANEL,
             autocompletion=completion.corpora,
         ),
@@ -275,7 +280,8 @@ def evaluate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A page about the run that made --model: curves, samples, settings, attention to --source.",
+            help="Write an HTML report of the run that trained --model: curves, samples, settings, attention "
+            "(with --source).",
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = None,
@@ -284,7 +290,7 @@ def evaluate(
         typer.Option(
             "--format",
             metavar="NAME",
-            help="How results are written: text, json (as --json), markdown, or latex to paste into a paper.",
+            help="Output format: text, json (same as --json), markdown, or latex for a paper.",
             rich_help_panel=OUTPUT_PANEL,
             autocompletion=completion.one_of("text|json|markdown|latex"),
         ),
@@ -295,7 +301,7 @@ def evaluate(
     threads: Threads = None,
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    r"""Score translations, a generator, or how new its text is.
+    r"""Score translations, a generator, or the novelty of its text.
 
     Examples:
         # translations: BLEU, chrF and TER
@@ -306,20 +312,20 @@ def evaluate(
         seqkit evaluate --model model --source test.en --reference test.de \
             --confidence --fail-under 30
 
-        # two systems side by side, each tested against the first
+        # compare two systems: each is tested against the first
         seqkit evaluate --reference test.de old.de new.de --format markdown
 
-        # a generator: bits per character, beside an n-gram model's
+        # a generator: bits per character, compared with an n-gram model
         seqkit evaluate --model model --text test.txt --ngram corpus
 
         # how much of a generator's text is copied
         seqkit generate model | seqkit evaluate --novelty corpus
 
-        # what a model is, and how its training went
+        # the model card, and a report of the training
         seqkit evaluate --model model
         seqkit evaluate --model model --report report.html
 
-    Every score comes with a signature that says how it was made.
+    Every score has a signature that records how it was computed.
     """
     console.show_log(quiet=quiet)
     purpose, form = _purpose(context), check_format(form, as_json=as_json)
@@ -335,7 +341,7 @@ def evaluate(
         if model is not None:
             raise ConfigError("--novelty compares texts and needs no --model", hint="leave --model out")
         assert novelty is not None  # it was given
-        _refuse_more(named, 1, "--novelty looks at one text")
+        _refuse_more(named, 1, "--novelty takes one text")
         evaluate_novelty(novelty, named[0] if named else "-", form=form, quiet=quiet)
     elif purpose == TEXT:
         _refuse_more(named, 0, "--text names what is scored")

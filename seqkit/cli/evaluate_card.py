@@ -20,7 +20,7 @@ def show_card(model: str, *, form: str) -> None:
 
     if form == "latex":
         raise ConfigError(
-            "a model's card has no form for LaTeX", where="--format", hint="text, markdown or json"
+            "model cards are not available in LaTeX", where="--format", hint="text, markdown or json"
         )
     card = ModelCard.of(Path(model))
     if form == "json":

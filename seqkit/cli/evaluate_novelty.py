@@ -28,13 +28,13 @@ def evaluate_novelty(corpus: str, file: str, *, form: str, quiet: bool) -> None:
     write_results(json_lines(_results(report)) if form == "json" else _table(report, form))
     if not quiet and form != "json":
         console.note(
-            f"{report.characters:,} characters; copies in characters, all else in per cent; "
-            "validation: the same of the corpus's validation text"
+            f"{report.characters:,} characters; lengths in characters, all else in percent; "
+            '"validation" is the same measure on the corpus\'s validation text'
         )
 
 
 def _results(report: NoveltyReport) -> Iterator[dict[str, Any]]:
-    """One object a metric; that of the longest copy has its text."""
+    """One object per metric; that of the longest copy has its text."""
     for score in report.scores:
         details = {}
         if score.metric == "longest_copy":

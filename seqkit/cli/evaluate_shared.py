@@ -30,7 +30,7 @@ def check_format(name: str, *, as_json: bool) -> str:
 
 
 def json_lines(results: Iterable[Mapping[str, Any]]) -> str:
-    """One object a line, each with the schema's version first."""
+    """One object per line, each with the schema's version first."""
     return "".join(
         json.dumps(_rounded({"schema": 1, **result}), ensure_ascii=False, allow_nan=False) + "\n"
         for result in results

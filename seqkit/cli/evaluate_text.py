@@ -37,15 +37,13 @@ class TextScoring:
         if self.model is None and self.ngram is None:
             raise ConfigError(
                 "--text needs --model MODEL, the generator that predicts it",
-                hint="an n-gram model can do so alone: --ngram CORPUS",
+                hint="or score an n-gram model alone: --ngram CORPUS",
             )
         if self.windows and self.model is None:
-            raise ConfigError("--window is a protocol for a generator, and there is no --model")
+            raise ConfigError("--window has no effect without --model")
         if self.learning and (self.model is None or not self.dynamic):
             missing = "--dynamic" if not self.dynamic else "--model"
-            raise ConfigError(
-                f"--dynamic-{min(self.learning)} says how a generator learns, and there is no {missing}"
-            )
+            raise ConfigError(f"--dynamic-{min(self.learning)} has no effect without {missing}")
         if self.ngram_order is not None and self.ngram is None:
             raise ConfigError("--ngram-order needs --ngram CORPUS, whose text is counted")
         if len(set(self.windows)) < len(self.windows):
@@ -61,7 +59,7 @@ def evaluate_text(request: TextScoring, *, form: str, quiet: bool, device: str, 
     if not quiet and form != "json":
         details = found[0].details
         console.note(
-            f"{details['characters']:,} characters, {details['tokens']:,} predictions; less is better"
+            f"{details['characters']:,} characters, {details['tokens']:,} predictions; lower is better"
         )
 
 
@@ -86,7 +84,7 @@ def _score(request: TextScoring, *, quiet: bool, device: str, threads: int | Non
 
 
 def _results(found: Sequence[Score]) -> Iterator[dict[str, Any]]:
-    """One object a metric and protocol."""
+    """One object per metric and protocol."""
     for score in found:
         details = dict(score.details)
         yield {

@@ -46,12 +46,12 @@ class Translations:
             )
         if self.model is None and self.source is not None and not self.shows_lines:
             raise ConfigError(
-                "--source is for evaluating a model, and there is no --model",
+                "--source has no effect without --model",
                 hint="add --model MODEL, or leave --source out to score text (--show-worst shows it)",
             )
         if self.model is None and self.shortlist:
             raise ConfigError(
-                "--shortlist is for evaluating a model, and there is no --model",
+                "--shortlist has no effect without --model",
                 hint="leave --shortlist out",
             )
         if self.model is not None and self.source is None:
@@ -165,7 +165,7 @@ def _evaluate_systems(
     if measures.fail_under is not None or measures.show_worst:
         option = "--show-worst" if measures.show_worst else "--fail-under"
         raise ConfigError(
-            f"{option} looks at one system, and there are {len(texts.hypotheses)}",
+            f"{option} takes one system, but there are {len(texts.hypotheses)}",
             where=option,
             hint="name one file of translations",
         )
@@ -206,9 +206,7 @@ def _check_search(search: dict[str, Any], model: str | None) -> None:
     for name, value in search.items():
         option = "--" + name.replace("_", "-")
         if value is not None and model is None:
-            raise ConfigError(
-                f"{option} is for evaluating a model, and there is no --model", hint=f"leave {option} out"
-            )
+            raise ConfigError(f"{option} has no effect without --model", hint=f"leave {option} out")
         if value is not None and not math.isfinite(value):
             raise ConfigError(f"{option} {value} is not a finite number")
 
@@ -315,7 +313,7 @@ class _Watched:
 
 
 def _results(evaluation: Evaluation, options: MetricOptions) -> Iterator[dict[str, Any]]:
-    """One object a metric."""
+    """One object per metric."""
     from seqkit.metrics.translation import LEVEL
 
     for score in evaluation.scores:

@@ -29,7 +29,7 @@ def show_worst(lines: Sequence[Line]) -> None:
 
 
 def worst_results(lines: Sequence[Line]) -> Iterator[dict[str, Any]]:
-    """One object a line, for JSON Lines."""
+    """One object per line, for JSON Lines."""
     for line in lines:
         yield {
             "metric": "line_chrf",

@@ -16,7 +16,6 @@ from seqkit.cli.options import (
     INPUT_PANEL,
     MACHINE_PANEL,
     OUTPUT_PANEL,
-    SEARCH_PANEL,
     Debug,
     Device,
     Json,
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
     from seqkit.inference.generation import Generated, GenerateOptions, Piece
 
 TEXT_PANEL = f"{INPUT_PANEL} and length"
-DRAWING_PANEL = f"{SEARCH_PANEL} (drawing at random)"
-BEAM_PANEL = f"{SEARCH_PANEL} (the likeliest)"
+SAMPLING_PANEL = "Sampling"
+BEAM_PANEL = "Beam search"
 
 
 def generate(
@@ -46,7 +45,7 @@ def generate(
     prompt: Annotated[
         str | None,
         typer.Option(
-            help="Text to go on from; without it a text begins anew.",
+            help="Text to continue; without it a new text is started.",
             rich_help_panel=TEXT_PANEL,
             metavar="TEXT",
         ),
@@ -55,14 +54,14 @@ def generate(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Read the prompt here, its last newline too; - is standard input.",
+            help="Read the prompt from this file, final newline included; - is standard input.",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
     length: Annotated[
         int,
         typer.Option(
-            help="Characters to make, the prompt not counted.",
+            help="Number of characters to generate, not counting the prompt.",
             rich_help_panel=TEXT_PANEL,
             metavar="N",
         ),
@@ -70,7 +69,7 @@ def generate(
     samples: Annotated[
         int,
         typer.Option(
-            help="How many texts to make.",
+            help="Number of texts to generate.",
             rich_help_panel=TEXT_PANEL,
             metavar="N",
         ),
@@ -79,78 +78,79 @@ def generate(
         list[str] | None,
         typer.Option(
             metavar="TEXT",
-            help="End before this text; repeat for more. In bash $'\\n' is a newline.",
+            help="Stop before this text; repeat for more. In bash $'\\n' is a newline.",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            help="The same seed gives the same samples. [default: another one every time]",
-            rich_help_panel=DRAWING_PANEL,
+            help="Random seed. [default: a new one each time]",
+            rich_help_panel=SAMPLING_PANEL,
             metavar="N",
         ),
     ] = None,
     temperature: Annotated[
         float,
         typer.Option(
-            help="Below 1 the likely becomes likelier; 0 always takes the likeliest.",
-            rich_help_panel=DRAWING_PANEL,
+            help="Sampling temperature: below 1 favours probable tokens, 0 is greedy.",
+            rich_help_panel=SAMPLING_PANEL,
             metavar="T",
         ),
     ] = 1.0,
     top_k: Annotated[
         int,
         typer.Option(
-            help="Keep the K likeliest tokens; 0 is all.",
-            rich_help_panel=DRAWING_PANEL,
+            help="Sample from the K most probable tokens; 0 keeps all.",
+            rich_help_panel=SAMPLING_PANEL,
             metavar="K",
         ),
     ] = 0,
     top_p: Annotated[
         float,
         typer.Option(
-            help="Keep the fewest tokens with this probability together.",
-            rich_help_panel=DRAWING_PANEL,
+            help="Nucleus sampling: the smallest set of tokens with total probability P.",
+            rich_help_panel=SAMPLING_PANEL,
             metavar="P",
         ),
     ] = 1.0,
     min_p: Annotated[
         float,
         typer.Option(
-            help="Keep tokens at least this many times as likely as the likeliest.",
-            rich_help_panel=DRAWING_PANEL,
+            help="Drop tokens less probable than P times the most probable one.",
+            rich_help_panel=SAMPLING_PANEL,
             metavar="P",
         ),
     ] = 0.0,
     typical: Annotated[
         float,
         typer.Option(
-            help="Keep the tokens with this probability together whose surprise is the most usual.",
-            rich_help_panel=DRAWING_PANEL,
+            help="Locally typical sampling: tokens with information content closest to the entropy, up to "
+            "total probability P.",
+            rich_help_panel=SAMPLING_PANEL,
             metavar="P",
         ),
     ] = 1.0,
     repetition_penalty: Annotated[
         float,
         typer.Option(
-            help="Divide the probability of what would repeat an n-gram by this.",
-            rich_help_panel=DRAWING_PANEL,
+            help="Divide the probability of tokens that would repeat an n-gram by this factor.",
+            rich_help_panel=SAMPLING_PANEL,
             metavar="FACTOR",
         ),
     ] = 1.0,
     repetition_ngram: Annotated[
         int,
         typer.Option(
-            help="The n-gram's length in characters.",
-            rich_help_panel=DRAWING_PANEL,
+            help="Length of that n-gram in characters.",
+            rich_help_panel=SAMPLING_PANEL,
             metavar="N",
         ),
     ] = 8,
     beam_size: Annotated[
         int | None,
         typer.Option(
-            help="Instead of drawing, find the likeliest texts with so many hypotheses.",
+            help="Use beam search of this size instead of sampling.",
             rich_help_panel=BEAM_PANEL,
             metavar="N",
         ),
@@ -159,20 +159,21 @@ def generate(
     cells_text: CellsText = None,
     cells_html: CellsHtml = None,
     no_prompt: Annotated[
-        bool, typer.Option("--no-prompt", help="Leave the prompt out.", rich_help_panel=OUTPUT_PANEL)
+        bool,
+        typer.Option("--no-prompt", help="Omit the prompt from the output.", rich_help_panel=OUTPUT_PANEL),
     ] = False,
     log_probabilities: Annotated[
         bool,
         typer.Option(
             "--log-probabilities",
-            help="With --json: every token's log-probability in nats, as the model has it at temperature 1.",
+            help="With --json: add the log-probability of each token in nats, at temperature 1.",
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Write here instead of standard output; the file appears when it is whole.",
+            help="Write to this file instead of standard output; it appears once it is complete.",
             rich_help_panel=OUTPUT_PANEL,
             metavar="FILE",
         ),
@@ -183,7 +184,7 @@ def generate(
         str,
         typer.Option(
             metavar="auto|fp32|bf16|int8",
-            help="Arithmetic; auto is int8 on a processor, fp32 for a model of rnn cells.",
+            help="Arithmetic; auto uses int8 on a CPU, and fp32 for rnn cells.",
             rich_help_panel=MACHINE_PANEL,
             autocompletion=completion.one_of("auto|fp32|bf16|int8"),
         ),
@@ -192,26 +193,26 @@ def generate(
     threads: Threads = None,
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    r"""Write text with a generator: a prompt, and what follows it.
+    r"""Generate text that continues a prompt.
 
     Examples:
-        # three hundred characters; a lower temperature is more careful
+        # 300 characters; a lower temperature is more conservative
         seqkit generate model --prompt "ROMEO:" --length 300 --temperature 0.8
 
         # the same text every time, up to the first empty line
         seqkit generate model --prompt "ROMEO:" --seed 1 --stop $'\n\n'
 
-        # three texts that go on from a pipe
+        # three continuations of a prompt from a pipe
         printf 'def main(' | seqkit generate model --prompt-file - --samples 3
 
-        # a page in which every cell of the network can be looked at
+        # a web page that shows every cell of the network
         seqkit generate model --length 2000 --cells-html cells.html
 
-    Every text ends with a newline. Several have a line "--- sample N ---" before each, unless the model's
-    documents are lines: then each is a line. --json keeps them apart exactly, without an added newline.
+    Every text ends with a newline. With several, a line "--- sample N ---" precedes each, unless the model's
+    documents are lines: then each text is one line. --json separates texts exactly and adds no newline.
 
-    On a terminal, without a prompt, prompts are typed; :help lists what else can be asked for. --prompt ""
-    makes one text from nothing and ends.
+    Without a prompt on a terminal, generation is interactive; :help lists the commands. --prompt ""
+    generates one text from scratch and exits.
     """
     console.show_log(quiet=quiet)
     from seqkit.inference.generation import GenerateOptions, TextGenerator
@@ -233,7 +234,7 @@ def generate(
         repetition_ngram=repetition_ngram,
     )
     if log_probabilities and not json_lines:
-        raise ConfigError("--log-probabilities are written with --json only", hint="add --json")
+        raise ConfigError("--log-probabilities needs --json", hint="add --json")
     if prompt is not None and prompt_file is not None:
         raise ConfigError("--prompt and --prompt-file cannot both be given", hint="leave one of them out")
     if cells.wanted:
@@ -254,7 +255,7 @@ def generate(
     begun = (prompt or "") if prompt_file is None else _read(prompt_file)
     options = options.seeded()
     if seed is None and options.draws and not quiet and not json_lines:
-        console.note(f"--seed {options.seed} makes this text again")
+        console.note(f"--seed {options.seed} reproduces this text")
     if cells.printed:  # instead of the plain text
         (made,) = generator.generate(begun, options)
         show(generator.loaded, begun + made.text, cells)
@@ -283,9 +284,14 @@ def generate(
 def _check_cells(cells: CellOptions, samples: int, output: Path | None) -> None:
     """Refuse what cells cannot be shown of."""
     if samples > 1:
-        raise ConfigError(f"cells are shown of one text, but --samples is {samples}", hint="--samples 1")
+        raise ConfigError(
+            f"cells can be shown for one text only, but --samples is {samples}", hint="--samples 1"
+        )
     if cells.printed and output is not None:
-        raise ConfigError("cells are shown on standard output", hint="--cells-html FILE writes a page")
+        raise ConfigError(
+            "cells are written to standard output, not to --output",
+            hint="leave --output out, or write a page with --cells-html FILE",
+        )
 
 
 def _read(file: str) -> str:
@@ -310,7 +316,7 @@ def _watched(
 
 
 def _write_json(pieces: Iterator[Piece], stream: BinaryIO) -> None:
-    """An object a sample, as soon as it is whole."""
+    """One object per sample, as soon as it is complete."""
     for piece in pieces:
         if piece.finished is not None:
             stream.write(json_line(_record(piece.finished)).encode() + b"\n")

@@ -51,15 +51,15 @@ class _Conversation:
         """What can be asked for."""
         settings = self._settings
         return [
-            settings.command("temperature", "T", "below 1 the likely becomes likelier", NUMBER),
-            settings.command("top-p", "P", "the fewest tokens with this probability", NUMBER),
-            settings.command("length", "N", "characters to make", WHOLE_NUMBER),
-            Command("seed", "N", "the same texts every time; none: others", self._seed),
-            Command("again", "", "the last prompt once more", self._again),
+            settings.command("temperature", "T", "below 1 favours probable tokens", NUMBER),
+            settings.command("top-p", "P", "nucleus sampling: total probability P", NUMBER),
+            settings.command("length", "N", "number of characters", WHOLE_NUMBER),
+            Command("seed", "N", "random seed; none: a new one for each text", self._seed),
+            Command("again", "", "repeat the last prompt", self._again),
         ]
 
     def answer(self, line: str) -> None:
-        """Write a text that goes on from a line, or begins anew where it is empty."""
+        """Write a text that continues a line, or starts a new one if the line is empty."""
         options = self._settings.options.seeded()
         self._last_prompt, self._last_seed = line, options.seed
         self._write(self._generator.pieces(line, options), line)
@@ -77,5 +77,5 @@ class _Conversation:
 
     def _again(self, _argument: str) -> None:
         if self._last_prompt is None:
-            raise ConfigError("there is no prompt yet to go on from again")
+            raise ConfigError("no previous prompt")
         self.answer(self._last_prompt)

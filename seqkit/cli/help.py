@@ -46,7 +46,7 @@ class HelpfulCommand(TyperCommand):
 
 
 class HelpfulGroup(TyperGroup):
-    """The command that holds all others: its help lists them, and it knows the nearest to a misspelt one."""
+    """The command that holds all others: its help lists them and corrects misspelt names."""
 
     def get_help(self, ctx: typer.Context) -> str:  # type: ignore[override]
         """See `HelpfulCommand`."""

@@ -99,7 +99,7 @@ def greet(kind: Kind, vocabulary: int, facts: Facts) -> None:
         if score.get("metric") == metric.name and isinstance(score.get("score"), float):
             parts.append(f"valid {metric.title} {metric.text(score['score'])}")
     console.note(", ".join(parts))
-    console.note(":help says more, Ctrl-D ends")
+    console.note(":help lists the commands, Ctrl-D exits")
 
 
 def converse(prompt: str, history: str, commands: Sequence[Command], answer: Callable[[str], None]) -> None:
@@ -112,7 +112,7 @@ def converse(prompt: str, history: str, commands: Sequence[Command], answer: Cal
 
     table = {command.name: command for command in commands}
     table["help"] = Command("help", "", "this list", lambda _: _help(list(table.values())))
-    table["quit"] = Command("quit", "", "end, as Ctrl-D does", lambda _: None)
+    table["quit"] = Command("quit", "", "exit, like Ctrl-D", lambda _: None)
     reader = LineReader(prompt, history, [f":{name}" for name in table])
     warned = False
     while True:
@@ -132,7 +132,7 @@ def converse(prompt: str, history: str, commands: Sequence[Command], answer: Cal
                 raise
             warned = at_rest
             if warned:
-                console.note("Ctrl-D or :quit ends")
+                console.note("Ctrl-D or :quit exits")
         except SeqkitError as error:
             _complain(error, table)
 
@@ -151,7 +151,7 @@ def _obey(line: str, table: dict[str, Command]) -> None:
 
 def _help(commands: Sequence[Command]) -> None:
     rows = [(f":{command.name} {command.argument}", command.help) for command in commands]
-    rows += [("::text", "a line that begins with a colon"), ("Ctrl-C", "abandons the line, or its answer")]
+    rows += [("::text", "a line that begins with a colon"), ("Ctrl-C", "cancels the line or its answer")]
     width = max(len(name) for name, _ in rows)
     for name, help in rows:
         console.note(f"  {name:<{width}}  {help}")

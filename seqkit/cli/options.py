@@ -19,7 +19,7 @@ HELP_PANEL = "Help"
 Json = Annotated[
     bool,
     typer.Option(
-        "--json", help="Write results as JSON Lines, one object a line.", rich_help_panel=OUTPUT_PANEL
+        "--json", help="Write results as JSON Lines, one object per line.", rich_help_panel=OUTPUT_PANEL
     ),
 ]
 Quiet = Annotated[
@@ -27,14 +27,16 @@ Quiet = Annotated[
     typer.Option(
         "--quiet",
         "-q",
-        help="No progress and no notes; warnings and errors stay.",
+        help="Hide progress and notes; show warnings and errors only.",
         rich_help_panel=OUTPUT_PANEL,
     ),
 ]
 Debug = Annotated[
     bool,
     typer.Option(
-        "--debug", help="Show the machine, and the traceback of an error.", rich_help_panel=HELP_PANEL
+        "--debug",
+        help="Describe the machine, and show the traceback of an error.",
+        rich_help_panel=HELP_PANEL,
     ),
 ]
 Device = Annotated[
@@ -42,7 +44,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="auto|cpu|cuda[:N]",
-        help="Where to compute; auto is a GPU where there is one.",
+        help="Device to compute on; auto uses a GPU if there is one.",
         rich_help_panel=MACHINE_PANEL,
         autocompletion=completion.one_of("auto|cpu|cuda"),
     ),
@@ -54,7 +56,7 @@ Threads = Annotated[
         metavar="N",
         min=1,
         max=limits.THREADS,
-        help="Processor threads. [default: all cores]",
+        help="Number of CPU threads. [default: all cores]",
         rich_help_panel=MACHINE_PANEL,
     ),
 ]
@@ -63,7 +65,7 @@ TranslationPrecision = Annotated[
     typer.Option(
         "--precision",
         metavar="auto|int8|fp32",
-        help="Of the matrix products; auto: int8 on a processor, without torch, where the model allows it.",
+        help="Arithmetic; auto uses int8 on a CPU (no PyTorch needed) if the model supports it.",
         rich_help_panel=MACHINE_PANEL,
         autocompletion=completion.one_of("auto|int8|fp32"),
     ),

@@ -28,7 +28,7 @@ PAIRS_PANEL = f"{INPUT_PANEL} (parallel text, for a translator)"
 TEXT_PANEL = f"{INPUT_PANEL} (plain text, for a generator)"
 VALIDATION_PANEL = "Validation"
 VOCABULARY_PANEL = "Vocabulary"
-FILTER_PANEL = "Filters (training pairs to drop)"
+FILTER_PANEL = "Filters (of training pairs)"
 
 _FILE_OPTIONS = frozenset(
     {
@@ -49,14 +49,15 @@ def prepare(
         Path,
         typer.Argument(
             metavar="CORPUS",
-            help="Corpus directory to make.",
+            help="Corpus directory to create.",
         ),
     ],
     source: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Source text, a sentence a line, plain or gzip; - is standard input; several may follow.",
+            help="Source text, one sentence per line, plain or gzip; - is standard input; several may "
+            "follow.",
             rich_help_panel=PAIRS_PANEL,
         ),
     ] = None,
@@ -64,7 +65,7 @@ def prepare(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Target text: its line 7 translates the source's line 7.",
+            help="Target text, aligned line by line with the source.",
             rich_help_panel=PAIRS_PANEL,
         ),
     ] = None,
@@ -72,7 +73,7 @@ def prepare(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Instead of both: source, tab, target on every line.",
+            help="Instead of both: one file with source, tab and target on each line.",
             rich_help_panel=PAIRS_PANEL,
         ),
     ] = None,
@@ -80,7 +81,7 @@ def prepare(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Any text, plain or gzip; - is standard input; several may follow, and are one text.",
+            help="Any text, plain or gzip; - is standard input; several files are concatenated.",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
@@ -88,7 +89,7 @@ def prepare(
         str | None,
         typer.Option(
             metavar="none|line|blank-line|file",
-            help="What each document is or ends with: the model learns where one ends. [default: none]",
+            help="How documents are separated, so that the model learns to end them. [default: none]",
             rich_help_panel=TEXT_PANEL,
             autocompletion=completion.one_of("none|line|blank-line|file"),
         ),
@@ -117,9 +118,9 @@ def prepare(
         str | None,
         typer.Option(
             metavar="N|FRACTION",
-            help="Without validation files: hold out so many pairs, with different sources that training"
-            " never sees [default: 1000, at most 5 %], or so many characters at the end of a text"
-            " [default: 0.1].",
+            help="Size of the held-out validation set if no validation files are given: a number or a "
+            "fraction. Of pairs, whose sources never occur in training [default: 1000, at most 5 %]; of "
+            "characters at the end of a text [default: 0.1].",
             rich_help_panel=VALIDATION_PANEL,
         ),
     ] = None,
@@ -127,7 +128,7 @@ def prepare(
         str | None,
         typer.Option(
             metavar="bpe|unigram|char|byte",
-            help="What text is cut into. [default: bpe, of plain text char]",
+            help="Tokenizer. [default: bpe; for plain text char]",
             rich_help_panel=VOCABULARY_PANEL,
             autocompletion=completion.one_of("bpe|unigram|char|byte"),
         ),
@@ -136,7 +137,7 @@ def prepare(
         int | None,
         typer.Option(
             metavar="N",
-            help="Most pieces in a vocabulary; fewer when the text has no more. [default: 8000]",
+            help="Maximum vocabulary size (smaller if the text supports fewer pieces). [default: 8000]",
             rich_help_panel=VOCABULARY_PANEL,
         ),
     ] = None,
@@ -144,7 +145,7 @@ def prepare(
         bool,
         typer.Option(
             "--separate-vocabularies",
-            help="One vocabulary a side instead of a joint one.",
+            help="Learn one vocabulary per side instead of a joint one.",
             rich_help_panel=VOCABULARY_PANEL,
         ),
     ] = False,
@@ -152,7 +153,7 @@ def prepare(
         int | None,
         typer.Option(
             metavar="N",
-            help="Characters that a plain text has less often are spelt in bytes. [default: 2]",
+            help="Characters that occur fewer than N times are encoded as bytes (plain text). [default: 2]",
             rich_help_panel=VOCABULARY_PANEL,
         ),
     ] = None,
@@ -160,8 +161,8 @@ def prepare(
         str | None,
         typer.Option(
             metavar="identity|nfc|nfkc",
-            help="Unicode normal form; in pairs nfc and nfkc also make runs of spaces one."
-            " [default: nfc, of plain text identity]",
+            help="Unicode normalization form; for pairs, nfc and nfkc also collapse runs of spaces."
+            " [default: nfc; for plain text identity]",
             rich_help_panel=VOCABULARY_PANEL,
             autocompletion=completion.one_of("identity|nfc|nfkc"),
         ),
@@ -170,7 +171,8 @@ def prepare(
         int | None,
         typer.Option(
             metavar="N",
-            help="Pairs with a longer side; 0: 16,384. [default: 200 pieces, 1000 characters or bytes]",
+            help="Drop pairs with more than N tokens on either side; 0 means 16,384. "
+            "[default: 200 pieces, 1000 characters or bytes]",
             rich_help_panel=FILTER_PANEL,
         ),
     ] = None,
@@ -178,21 +180,19 @@ def prepare(
         float | None,
         typer.Option(
             metavar="RATIO",
-            help="Pairs with so many times more tokens on one side; 0: no limit. [default: 9]",
+            help="Drop pairs whose lengths differ by more than this factor; 0: no limit. [default: 9]",
             rich_help_panel=FILTER_PANEL,
         ),
     ] = None,
     keep_duplicates: Annotated[
         bool,
-        typer.Option(
-            "--keep-duplicates", help="Keep pairs that occurred before.", rich_help_panel=FILTER_PANEL
-        ),
+        typer.Option("--keep-duplicates", help="Keep duplicate pairs.", rich_help_panel=FILTER_PANEL),
     ] = False,
     keep_identical: Annotated[
         bool,
         typer.Option(
             "--keep-identical",
-            help="Keep pairs whose target is their source.",
+            help="Keep pairs whose target equals their source.",
             rich_help_panel=FILTER_PANEL,
         ),
     ] = False,
@@ -200,7 +200,7 @@ def prepare(
         int,
         typer.Option(
             metavar="N",
-            help="Decides which pairs are held out, and which lines a vocabulary is learnt from.",
+            help="Random seed: selects the held-out pairs and the lines from which vocabularies are learnt.",
             show_default=True,
             rich_help_panel=VALIDATION_PANEL,
         ),
@@ -209,23 +209,23 @@ def prepare(
         bool,
         typer.Option(
             "--overwrite",
-            help="Replace a corpus that is there.",
+            help="Replace an existing corpus.",
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = False,
     json_lines: Json = False,
     quiet: Quiet = False,
-    device: Device = "auto",  # noqa: ARG001 - every command has it; text is prepared on the processor
+    device: Device = "auto",  # noqa: ARG001 - every command has it; text is prepared on the CPU
     threads: Threads = None,
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    r"""Make a corpus of raw text: tokenizer, tokens, validation set.
+    r"""Prepare a corpus from raw text: tokenizer, tokens, validation set.
 
     Examples:
         # for a translator: line 7 of train.de translates line 7 of train.en
         seqkit prepare corpus --source train.en --target train.de
 
-        # with a validation set of its own
+        # with a separate validation set
         seqkit prepare corpus --source train.en --target train.de \
             --valid-source valid.en --valid-target valid.de
 
@@ -236,10 +236,10 @@ def prepare(
         # for a generator: any text
         seqkit prepare corpus --text book.txt
 
-    File options take several files each when CORPUS comes first: --text a.txt b.txt
-    reads one after the other, and --text *.txt all that the shell finds.
+    File options take several files if CORPUS comes first: --text a.txt b.txt
+    reads one after the other, and --text *.txt reads all that the shell finds.
 
-    Memory does not grow with the text. The same text, seed and versions give the same bytes.
+    Memory use does not grow with the text. The same text, seed and versions give the same bytes.
     """
     console.show_log(quiet=quiet)
     for_pairs = {

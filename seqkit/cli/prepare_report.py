@@ -23,10 +23,10 @@ def pair_rows(report: PrepareReport) -> list[tuple[str, str]]:
     return [
         *rows,
         ("validation pairs", f"{report.valid:,}"),
-        ("source tokens", f"{report.source_tokens:,} ({report.source_tokens_per_line:.1f} a line)"),
-        ("target tokens", f"{report.target_tokens:,} ({report.target_tokens_per_line:.1f} a line)"),
+        ("source tokens", f"{report.source_tokens:,} ({report.source_tokens_per_line:.1f} per line)"),
+        ("target tokens", f"{report.target_tokens:,} ({report.target_tokens_per_line:.1f} per line)"),
         ("vocabulary", f"{sizes} ({'joint' if len(report.vocabulary_sizes) == 1 else 'source + target'})"),
-        ("unknown", f"{report.unknown_rate:.2%}; spelt in bytes {report.byte_rate:.2%}"),
+        ("unknown", f"{report.unknown_rate:.2%}; byte fallback {report.byte_rate:.2%}"),
         ("time", f"{console.duration(report.seconds)} ({report.lines_per_second:,.0f} pairs/s)"),
     ]
 
@@ -42,11 +42,11 @@ def text_rows(report: PrepareTextReport) -> list[tuple[str, str]]:
         marked = f" in {documents:,} documents" if report.documents != "none" else ""
         rows.append((name, f"{characters:,} characters, {tokens:,} tokens{marked}"))
     rows += [(f"dropped: {reason}", f"{count:,}") for reason, count in report.dropped.items() if count]
-    spelt = f"{report.byte_rate:.2%} of training, {report.valid_byte_rate:.2%} of validation"
+    fallback = f"{report.byte_rate:.2%} of training, {report.valid_byte_rate:.2%} of validation"
     return [
         *rows,
         ("vocabulary", f"{report.vocabulary_size:,}"),
-        ("spelt in bytes", spelt),
+        ("byte fallback", fallback),
         (
             "time",
             f"{console.duration(report.seconds)} ({report.characters_per_second:,.0f} characters/s)",

@@ -48,7 +48,7 @@ def report_of_record(
     from seqkit.pages.report import page
 
     if form not in {"text", "json"}:
-        raise ConfigError(f"a report is a page of HTML, so --format {form} says nothing", where="--format")
+        raise ConfigError(f"--format {form} does not apply to --report, which writes HTML", where="--format")
     record = Path(model)
     if record.is_file():
         if source is not None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _STARTED = time.monotonic()  # as near to the process's start as this file gets: minutes count from here
 SETTINGS_PANEL = "Settings"
-BUDGET_PANEL = "Budget (one of them, or the preset's)"
+BUDGET_PANEL = "Budget (give one; default: preset's)"
 RUN_PANEL = "Run"
 
 
@@ -49,7 +49,7 @@ def train(
     model: Annotated[
         Path | None,
         typer.Argument(
-            help="Model directory to make, or to continue.",
+            help="Model directory to create, or whose run to continue.",
             metavar="MODEL",
             autocompletion=completion.models,
         ),
@@ -57,9 +57,9 @@ def train(
     preset: Annotated[
         str | None,
         typer.Option(
-            help=f"Size of the model: {', '.join(TRANSLATION.presets)}. A translator's bring a budget of "
-            "30 epochs, a generator's of 1, 3 and 30 minutes and, for a GPU, 60 epochs. "
-            f"[default: what suits a budget in minutes on this machine, else {DEFAULT_PRESET}]",
+            help=f"Size of the model: {', '.join(TRANSLATION.presets)}. Default budgets: 30 epochs "
+            "(translation); 1, 3, 30 minutes and 60 epochs (generation). "
+            f"[default: chosen to fit a budget in minutes on this machine, else {DEFAULT_PRESET}]",
             rich_help_panel=SETTINGS_PANEL,
             metavar="NAME",
             autocompletion=completion.presets,
@@ -68,7 +68,7 @@ def train(
     config: Annotated[
         Path | None,
         typer.Option(
-            help="Settings in a TOML file, over the preset.",
+            help="TOML file with settings that override the preset.",
             rich_help_panel=SETTINGS_PANEL,
             metavar="FILE",
         ),
@@ -78,7 +78,7 @@ def train(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="One setting, over the file; repeat for more.",
+            help="Set one setting, overriding the file; repeat for more.",
             rich_help_panel=SETTINGS_PANEL,
             autocompletion=completion.settings,
         ),
@@ -87,14 +87,14 @@ def train(
         bool,
         typer.Option(
             "--print-config",
-            help="Print every setting with its origin and exit.",
+            help="Print every setting and its origin, then exit.",
             rich_help_panel=SETTINGS_PANEL,
         ),
     ] = False,
     epochs: Annotated[
         float | None,
         typer.Option(
-            help="Passes over the data.",
+            help="Number of passes over the training data.",
             rich_help_panel=BUDGET_PANEL,
             metavar="N",
         ),
@@ -102,7 +102,7 @@ def train(
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Optimizer steps.",
+            help="Number of optimizer steps.",
             rich_help_panel=BUDGET_PANEL,
             metavar="N",
         ),
@@ -110,7 +110,7 @@ def train(
     minutes: Annotated[
         float | None,
         typer.Option(
-            help="Wall-clock minutes, start-up and validation included.",
+            help="Wall-clock minutes, including start-up and validation.",
             rich_help_panel=BUDGET_PANEL,
             metavar="MINUTES",
         ),
@@ -118,7 +118,7 @@ def train(
     seed: Annotated[
         int | None,
         typer.Option(
-            help="Everything random follows from it. [default: 1]",
+            help="Random seed. [default: 1]",
             rich_help_panel=RUN_PANEL,
             metavar="N",
         ),
@@ -127,7 +127,7 @@ def train(
         str | None,
         typer.Option(
             metavar="auto|fp32|bf16|fp16",
-            help="Of the matrix products. [default: auto]",
+            help="Precision of matrix products. [default: auto]",
             rich_help_panel=MACHINE_PANEL,
             autocompletion=completion.one_of("auto|fp32|bf16|fp16"),
         ),
@@ -136,8 +136,8 @@ def train(
         str | None,
         typer.Option(
             metavar="stop|rollback",
-            help="When gradients stay infinite or NaN: stop, or go back to the last checkpoint with half "
-            "the learning rate, five times at most. [default: stop]",
+            help="If gradients stay NaN or infinite: stop, or roll back to the last checkpoint and halve the "
+            "learning rate, at most five times. [default: stop]",
             rich_help_panel=RUN_PANEL,
             autocompletion=completion.one_of("stop|rollback"),
         ),
@@ -146,7 +146,7 @@ def train(
         bool,
         typer.Option(
             "--dry-run",
-            help="Take a dozen steps, write nothing, and say what the run would need: time, memory, disk.",
+            help="Take a dozen steps, write nothing, and estimate the run's time, memory and disk use.",
             rich_help_panel=RUN_PANEL,
         ),
     ] = False,
@@ -154,20 +154,20 @@ def train(
         bool,
         typer.Option(
             "--report",
-            help=f"Write {REPORT} into MODEL at the end: curves, settings, samples, statistics of the text.",
+            help=f"Write {REPORT} to MODEL at the end: curves, settings, samples, statistics of the text.",
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = False,
     restart: Annotated[
         bool,
         typer.Option(
-            "--restart", help="Forget an earlier run in MODEL and begin again.", rich_help_panel=RUN_PANEL
+            "--restart", help="Discard an earlier run in MODEL and start over.", rich_help_panel=RUN_PANEL
         ),
     ] = False,
     init_from: Annotated[
         Path | None,
         typer.Option(
-            help="Begin with the weights of this model.",
+            help="Initialise from the weights of this model.",
             metavar="MODEL",
             rich_help_panel=RUN_PANEL,
             autocompletion=completion.models,
@@ -182,21 +182,21 @@ def train(
     r"""Train a model on a corpus, or continue an interrupted run.
 
     Examples:
-        # twenty minutes; the same command again continues an interrupted run
+        # train for 20 minutes; the same command continues an interrupted run
         seqkit train corpus model --minutes 20
 
-        # what would a larger model need? (time, memory, disk)
+        # estimate the time, memory and disk that a larger model needs
         seqkit train corpus model --preset base --dry-run
 
-        # settings one by one, or in a file
+        # single settings, or a file of them
         seqkit train corpus model --preset base --epochs 40 \
             --set training.learning_rate=0.001 --set model.dropout=0.3
         seqkit train corpus model --config my.toml
 
-        # every setting, its value and where that comes from
+        # print every setting, its value and its origin
         seqkit train --preset base --print-config
 
-    The corpus says what kind of model it is: a translator of pairs, a generator of text.
+    The corpus determines the kind of model: pairs give a translator, plain text gives a generator.
     """
     console.show_log(quiet=quiet)
     named = {
@@ -270,8 +270,8 @@ def _chosen(settings: Settings, options: TrainOptions, *, quiet: bool) -> Choice
     if settings.size_by_hand is not None:
         if not quiet:
             console.note(
-                f"{settings.size_by_hand} is set, so the budget chooses no size: the rest is that of "
-                f"preset {DEFAULT_PRESET}"
+                f"{settings.size_by_hand} is set, so no size is chosen for the budget; other settings are "
+                f"from preset {DEFAULT_PRESET}"
             )
         return None
     from seqkit.training.choosing import size_for
@@ -288,7 +288,9 @@ def _signals() -> Iterator[list[int]]:
         if cell[0]:
             os._exit(128 + number)
         cell[0] = number
-        console.note(f"{signal.Signals(number).name}: saving; once more to leave at once")
+        console.note(
+            f"{signal.Signals(number).name}: saving a checkpoint; press Ctrl-C again to quit without saving"
+        )
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -331,7 +333,7 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
     if finished.advice is not None:
         console.note(finished.advice)
     if finished.already:
-        console.note("it stays as it is; --restart begins again")
+        console.note("the model was not changed; --restart starts over")
     console.note(f"next: {finished.kind.next_command.format(model=shlex.quote(str(model)))}")
 
 

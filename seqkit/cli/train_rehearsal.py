@@ -39,7 +39,7 @@ def rehearse_training(options: TrainOptions, preset: str, *, as_json: bool, quie
     if better is not None:
         console.note(f"a corpus of this size suits --preset {better}; README.md says what each is for")
     if found.disk_needed > found.disk_free:
-        console.note(f"the disk is too full: free some space, or name a MODEL elsewhere than {options.model}")
+        console.note(f"not enough disk space: free some, or choose a MODEL elsewhere than {options.model}")
 
 
 def words_of_choice(choice: Choice | None) -> dict[str, str | None]:

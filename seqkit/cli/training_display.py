@@ -70,7 +70,7 @@ def _column(metric: Metric, rank: int) -> _Column:
 
 
 class TrainingDisplay:
-    """A live area and a permanent row a validation on a terminal; `key=value` lines elsewhere."""
+    """A live area and a permanent row per validation on a terminal; `key=value` lines elsewhere."""
 
     def __init__(self, kind: Kind, choice: Choice | None = None, *, quiet: bool) -> None:
         self.kind = kind
@@ -205,7 +205,7 @@ class TrainingDisplay:
         )
 
     def _validated(self, event: Validated) -> None:
-        # Validation time is no training time: the rate's window begins anew.
+        # Validation is not training time: the window of the rate restarts.
         self.window_start, self.window_tokens = time.monotonic(), 0
         row, measured = event.row, event.measured
         if event.best:

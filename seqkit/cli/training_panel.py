@@ -25,14 +25,14 @@ SAMPLE_LINES = 6  # of the last validation's samples
 
 @dataclass
 class TrainingPanel:
-    """What the display knows of the run; rich asks it to draw itself four times a second."""
+    """What the display knows of the run; rich asks it to draw itself four times per second."""
 
     score_name: str  # what the second chart shows
     signs: Mapping[str, str]  # what of a sample is shown, with the sign before its lines
     total_steps: int = 0  # 0 when the budget is time
     now: Progress | None = None
-    loss: float = math.nan  # smoothed, in nats a token
-    rate: float = 0.0  # target tokens a second
+    loss: float = math.nan  # smoothed, in nats per token
+    rate: float = 0.0  # target tokens per second
     clipped: float = 0.0  # smoothed share of steps
     best: str = ""
     losses: Curve = field(default_factory=Curve)

@@ -51,7 +51,7 @@ def translate(
     file: Annotated[
         str | None,
         typer.Argument(
-            help="Text, a sentence a line; standard input without it or with -.",
+            help="Text, one sentence per line; standard input if omitted or -.",
             metavar="[FILE]",
             show_default=False,
         ),
@@ -59,7 +59,7 @@ def translate(
     beam_size: Annotated[
         int | None,
         typer.Option(
-            help="Hypotheses kept a sentence; 1 is greedy search. [default: the model's, 5]",
+            help="Beam size (hypotheses per sentence); 1 is greedy search. [default: the model's, 5]",
             rich_help_panel=SEARCH_PANEL,
             metavar="N",
         ),
@@ -67,7 +67,7 @@ def translate(
     n_best: Annotated[
         int,
         typer.Option(
-            help="Translations a line: LINE, RANK and text in tab-separated columns.",
+            help="Translations per line, as tab-separated LINE, RANK and text.",
             rich_help_panel=SEARCH_PANEL,
             metavar="N",
         ),
@@ -75,7 +75,8 @@ def translate(
     length_penalty: Annotated[
         float | None,
         typer.Option(
-            help="Exponent of the length normalisation; larger: longer. [default: the model's, 1]",
+            help="Exponent of the length normalisation; larger values favour longer translations. "
+            "[default: the model's, 1]",
             rich_help_panel=SEARCH_PANEL,
             metavar="EXPONENT",
         ),
@@ -83,7 +84,7 @@ def translate(
     coverage_penalty: Annotated[
         float | None,
         typer.Option(
-            help="Weight of the penalty for words left untranslated. [default: the model's, 0]",
+            help="Weight of the penalty for untranslated words (coverage). [default: the model's, 0]",
             rich_help_panel=SEARCH_PANEL,
             metavar="WEIGHT",
         ),
@@ -92,7 +93,7 @@ def translate(
         int,
         typer.Option(
             min=0,
-            help="Fewest target tokens.",
+            help="Minimum number of target tokens.",
             rich_help_panel=SEARCH_PANEL,
             metavar="N",
         ),
@@ -101,7 +102,7 @@ def translate(
         int,
         typer.Option(
             min=0,
-            help="Most target tokens; 0: twice the source's and 20.",
+            help="Maximum number of target tokens; 0 means 2 × source length + 20.",
             rich_help_panel=SEARCH_PANEL,
             metavar="N",
         ),
@@ -109,7 +110,7 @@ def translate(
     target_prefix: Annotated[
         str | None,
         typer.Option(
-            help="Begin every translation with this text.",
+            help="Start every translation with this text.",
             rich_help_panel=SEARCH_PANEL,
             metavar="TEXT",
         ),
@@ -117,7 +118,7 @@ def translate(
     ensemble: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Another model whose probabilities are averaged in; repeat for more.",
+            help="Average the probabilities with those of another model; repeat for more models.",
             rich_help_panel=SEARCH_PANEL,
             metavar="MODEL",
             autocompletion=completion.models,
@@ -127,7 +128,7 @@ def translate(
         bool,
         typer.Option(
             "--shortlist",
-            help="Use only words that the model's shortlist has for the source: faster, a little worse.",
+            help="Restrict the output to the model's lexical shortlist: faster, slightly lower quality.",
             rich_help_panel=SEARCH_PANEL,
         ),
     ] = False,
@@ -135,7 +136,7 @@ def translate(
         int | None,
         typer.Option(
             min=1,
-            help="Source tokens translated together; memory grows with it. [default: the model's, 1024]",
+            help="Source tokens per batch; more need more memory. [default: the model's, 1024]",
             rich_help_panel=MACHINE_PANEL,
             metavar="N",
         ),
@@ -143,22 +144,22 @@ def translate(
     scores: Annotated[
         bool,
         typer.Option(
-            "--scores", help="Put each translation's score and a tab before it.", rich_help_panel=OUTPUT_PANEL
+            "--scores", help="Prefix each translation with its score and a tab.", rich_help_panel=OUTPUT_PANEL
         ),
     ] = False,
     alignments: Annotated[
         bool,
         typer.Option(
             "--alignments",
-            help="Put a tab and source-target token positions (0-0 1-2 …) behind it; --json: weights, too "
-            "(null where they are more than a million).",
+            help="Append a tab and word alignments as source-target pairs (0-0 1-2 …). With --json also the "
+            "attention matrix (null above 1,000,000 entries).",
             rich_help_panel=OUTPUT_PANEL,
         ),
     ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
-            help="Write here instead of standard output; the file appears when it is whole.",
+            help="Write to this file instead of standard output; it appears once it is complete.",
             rich_help_panel=OUTPUT_PANEL,
             metavar="FILE",
         ),
@@ -172,7 +173,8 @@ def translate(
         typer.Option(
             min=1,
             max=limits.THREADS,
-            help="Processes of one thread that share a flood of lines in int8. [default: as many as threads]",
+            help="Number of single-threaded worker processes for large inputs (int8 only). "
+            "[default: the number of threads]",
             rich_help_panel=MACHINE_PANEL,
             metavar="N",
         ),
@@ -180,7 +182,7 @@ def translate(
     precision: TranslationPrecision = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
 ) -> None:
-    """Translate lines of text: N lines in, N lines out, in order.
+    """Translate text line by line: N lines in, N lines out, in order.
 
     Examples:
         # a sentence
@@ -189,17 +191,17 @@ def translate(
         # a file; greedy search is the fastest
         seqkit translate model captions.en --output captions.de --beam-size 1
 
-        # the three best of each line, with their scores
+        # the three best translations of each line, with their scores
         seqkit translate model captions.en --n-best 3 --scores
 
         # JSON objects in and out
         echo '{"id": 7, "text": "A dog is eating."}' | seqkit translate model --json
 
-    With --json an input line that is a JSON object gives its "text" (and "target_prefix", if it has one); its
-    other keys are passed through.
+    With --json an input line may be a JSON object: its "text" is translated, an optional "target_prefix"
+    starts the translation, and all other keys are passed through.
 
-    On a terminal, without FILE, sentences are typed, and :help says what else can be asked for. Where FILE is
-    -, lines are read there as from a pipe.
+    Without FILE on a terminal, translation is interactive; :help lists the commands. With - as FILE, lines
+    are read from the terminal as from a pipe.
     """
     console.show_log(quiet=quiet)
     from dataclasses import replace

@@ -57,10 +57,12 @@ class _Conversation:
         """What can be asked for."""
         settings = self._settings
         return [
-            settings.command("n-best", "N", "so many translations, with their scores", WHOLE_NUMBER),
-            settings.command("beam-size", "N", "hypotheses kept a sentence; 1 is greedy", WHOLE_NUMBER),
-            Command("attention", "", "draw what each word came from, or no longer", self._toggle_attention),
-            Command("scores", "", "show scores, or no longer", self._toggle_scores),
+            settings.command("n-best", "N", "show N translations with scores", WHOLE_NUMBER),
+            settings.command(
+                "beam-size", "N", "beam size (hypotheses per sentence); 1 is greedy", WHOLE_NUMBER
+            ),
+            Command("attention", "", "toggle the alignment drawing", self._toggle_attention),
+            Command("scores", "", "toggle scores", self._toggle_scores),
         ]
 
     def answer(self, line: str) -> None:

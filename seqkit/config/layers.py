@@ -93,7 +93,7 @@ def file_layer(path: Path) -> Layer:
     for table, settings in tables.items():
         if not isinstance(settings, dict):
             raise ConfigError(
-                f"{table!r} stands outside the tables [data], [model], [training] and [decoding]",
+                f"{table!r} is outside the tables [data], [model], [training] and [decoding]",
                 where=str(path),
             )
         if not settings and table not in _tables():

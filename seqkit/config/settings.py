@@ -1,4 +1,4 @@
-"""Every setting: its name, default, unit and range, and the part of a model that it is for.
+"""All settings: name, default, unit, range, and the part of a model that each belongs to.
 
 Four frozen tables (`data`, `model`, `training`, `decoding`) make a `Config`.
 """
@@ -26,9 +26,9 @@ def _setting(
     choices: tuple[str, ...] = (),
     part: Part | None = None,
 ) -> Any:
-    """A field with its description, its inclusive range or choices, and the part without which it is nothing.
+    """A field with its description, its inclusive range or choices, and the part that it belongs to.
 
-    The choices of a Literal are those of the type.
+    The choices of a Literal come from the type.
     """
     return field(
         default=default,
@@ -42,21 +42,21 @@ class DataConfig:
 
     subword_sampling: float = _setting(
         0.0,
-        "random segmentation: BPE-dropout (Provilkov et al. 2020), unigram sampling (Kudo 2018); 0: off",
+        "strength of BPE-dropout (Provilkov et al. 2020) or unigram sampling (Kudo 2018); 0: off",
         low=0,
         high=1,
         part="pairs",
     )
     streams: int = _setting(
         16,
-        "places of the text that are read side by side, each with a state of its own",
+        "parallel text streams (the batch size)",
         low=1,
         high=limits.STREAMS,
         part="streams",
     )
     slice_length: int = _setting(
         96,
-        "tokens a stream goes on in a step; gradients reach no further back",
+        "tokens per stream and step: the length of truncated BPTT",
         low=1,
         high=limits.STREAMS,
         part="streams",
@@ -71,16 +71,19 @@ class ModelConfig:
     """The network."""
 
     cell: Cell = _setting("lstm", "recurrent cell")  # noqa: RUF009
-    embedding_size: int = _setting(256, "numbers per embedding", low=1, high=limits.LAYER_WIDTH)
+    embedding_size: int = _setting(256, "dimension of the embeddings", low=1, high=limits.LAYER_WIDTH)
     hidden_size: int = _setting(
-        512, "numbers in the decoder's state; each encoder direction has half", low=2, high=limits.LAYER_WIDTH
+        512,
+        "dimension of the decoder's state; each encoder direction has half",
+        low=2,
+        high=limits.LAYER_WIDTH,
     )
     encoder_layers: int = _setting(
         1, "bidirectional layers, residual from the second", low=1, high=4, part="encoder"
     )
     decoder_layers: int = _setting(1, "decoder layers, residual from the second", low=1, high=8)
     attention: Literal["dot", "additive"] = _setting(
-        "dot", "how queries and keys are compared", part="attention"
+        "dot", "score function of queries and keys", part="attention"
     )
     attention_heads: int = _setting(4, "attention heads", low=1, high=limits.LAYER_WIDTH, part="attention")
     input_feeding: bool = _setting(
@@ -89,15 +92,15 @@ class ModelConfig:
         part="attention",
     )
     bridge: Literal["linear", "zero"] = _setting(
-        "linear", "the decoder's first state: from the encoder, or zeros", part="encoder"
+        "linear", "initial state of the decoder: a linear map of the encoder's, or zeros", part="encoder"
     )
     tied_embeddings: Literal["all", "target", "none"] = _setting(
-        "all", "share embeddings: source, target and output; target and output (a generator's two); none"
+        "all", "shared embeddings: all (source, target, output), target (target and output) or none"
     )
     dropout: float = _setting(
-        0.3, "dropout with one mask a sequence, on embeddings and between layers", low=0, high=0.95
+        0.3, "dropout on embeddings and between layers, with one mask per sequence", low=0, high=0.95
     )
-    word_dropout: float = _setting(0.1, "share of words whose embedding is dropped", low=0, high=0.95)
+    word_dropout: float = _setting(0.1, "probability of dropping a token's embedding", low=0, high=0.95)
     attention_dropout: float = _setting(
         0.0, "dropout on attention weights", low=0, high=0.95, part="attention"
     )
@@ -115,80 +118,84 @@ class ModelConfig:
 class TrainingConfig:
     """The run."""
 
-    seed: int = _setting(1, "everything random follows from it", low=0, high=2**63 - 1)
+    seed: int = _setting(1, "random seed", low=0, high=2**63 - 1)
     epochs: float = _setting(30.0, "passes over the training data; 0: no such limit", low=0)
     steps: int = _setting(0, "optimizer steps; 0: no such limit; one budget replaces another", low=0)
     minutes: float = _setting(
-        0.0, "wall-clock minutes, start-up and validation included; 0: no such limit", low=0
+        0.0, "wall-clock minutes, including start-up and validation; 0: no such limit", low=0
     )
     batch_tokens: int = _setting(
         2048,
-        "target tokens a batch, padding included",
+        "target tokens per batch, including padding",
         low=1,
         high=limits.BATCH_TOKENS,
         part="pairs",
     )
-    accumulate: int = _setting(1, "batches a step", low=1)
+    accumulate: int = _setting(1, "batches per step (gradient accumulation)", low=1)
     optimizer: Literal["adamw", "adam", "sgd", "nt-asgd", "adagrad", "rmsprop"] = _setting(
-        "adamw", "nt-asgd: SGD, averaged once validation stops improving (Merity et al. 2018, section 3)"
+        "adamw", "nt-asgd: SGD that averages weights once validation stalls (Merity et al. 2018, section 3)"
     )
-    learning_rate: float = _setting(2.5e-3, "the schedule's peak", low=0)
-    momentum: float = _setting(0.9, "of sgd and rmsprop", low=0, high=1)
+    learning_rate: float = _setting(2.5e-3, "peak learning rate of the schedule", low=0)
+    momentum: float = _setting(0.9, "momentum of sgd and rmsprop", low=0, high=1)
     nesterov: bool = _setting(False, "Nesterov momentum, for sgd")
-    beta1: float = _setting(0.9, "decay of adam's first moment", low=0, high=0.999999)
-    beta2: float = _setting(0.98, "decay of adam's second moment", low=0, high=0.999999)
+    beta1: float = _setting(0.9, "decay of the first moment of adam and adamw", low=0, high=0.999999)
+    beta2: float = _setting(0.98, "decay of the second moment of adam and adamw", low=0, high=0.999999)
     weight_decay: float = _setting(0.01, "decoupled for adamw, an L2 penalty for the others", low=0)
     schedule: Literal["cosine", "linear", "inverse_sqrt", "constant", "plateau"] = _setting(
-        "cosine", "learning rate over the budget"
+        "cosine", "course of the learning rate over the budget"
     )
-    warmup: float = _setting(0.1, "share of the budget in which the rate rises from 0", low=0, high=1)
+    warmup: float = _setting(0.1, "fraction of the budget in which the rate rises from 0", low=0, high=1)
     final_factor: float = _setting(
-        0.01, "the rate's share of its peak at the end (cosine, linear)", low=0, high=1
+        0.01, "final rate as a fraction of the peak (cosine, linear)", low=0, high=1
     )
     nonmonotone_validations: int = _setting(
-        5, "nt-asgd averages once this many validations brought nothing new", low=1
+        5, "nt-asgd: start averaging after N validations without improvement", low=1
     )
-    plateau_factor: float = _setting(0.5, "what the rate is multiplied with on a plateau", low=0, high=1)
-    plateau_patience: int = _setting(2, "validations without progress before that", low=1)
-    clip_norm: float = _setting(1.0, "largest norm of the gradient; 0: no clipping", low=0)
-    label_smoothing: float = _setting(0.1, "Szegedy et al. 2016, section 7", low=0, high=0.95)
+    plateau_factor: float = _setting(0.5, "plateau: factor that the rate is multiplied by", low=0, high=1)
+    plateau_patience: int = _setting(
+        2, "plateau: validations without improvement before the rate drops", low=1
+    )
+    clip_norm: float = _setting(1.0, "maximum gradient norm; 0: no clipping", low=0)
+    label_smoothing: float = _setting(
+        0.1, "label smoothing (Szegedy et al. 2016, section 7)", low=0, high=0.95
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = _setting(
-        "auto", "of the matrix products; weights are kept in fp32"
+        "auto", "precision of matrix products; weights are kept in fp32"
     )
     on_nonfinite: Literal["stop", "rollback"] = _setting(
-        "stop", "rollback: back to the last checkpoint with half the rate, five times at most"
+        "stop", "rollback: return to the last checkpoint with half the rate, at most five times"
     )
     ema: float = _setting(
-        0.999, "decay of the moving average of weights that is validated; 0: off", low=0, high=1
+        0.999, "decay of the exponential moving average of weights, which is validated; 0: off", low=0, high=1
     )
-    average_best: int = _setting(1, "the final weights are the mean of this many best checkpoints", low=1)
-    best_metric: str = _setting("bleu", "what makes a checkpoint the best", choices=_RANKING_METRICS)
-    patience: int = _setting(0, "stop after this many validations without progress; 0: never", low=0)
+    average_best: int = _setting(1, "number of best checkpoints whose weights are averaged at the end", low=1)
+    best_metric: str = _setting("bleu", "metric that selects the best checkpoint", choices=_RANKING_METRICS)
+    patience: int = _setting(0, "stop after N validations without improvement; 0: never", low=0)
     validate_every: int = _setting(0, "steps between validations; 0: twelve times in the budget", low=0)
     validate_minutes: float = _setting(0.0, "minutes between validations; 0: by steps", low=0)
     checkpoint_every: int = _setting(0, "steps between checkpoints; 0: at each validation", low=0)
     validation_sentences: int = _setting(
-        2000, "sentences translated at a validation, at most", low=0, part="search"
+        2000, "maximum number of sentences translated per validation", low=0, part="search"
     )
     shortlist: int = _setting(
         0,
-        "target tokens a source token, learnt from attention at the end, for translate --shortlist; 0: none",
+        "lexical shortlist: target tokens per source token, learnt from attention; 0: none",
         low=0,
         high=limits.LAYER_WIDTH,
         part="search",
     )
-    samples: int = _setting(2, "translations, or texts, shown at a validation", low=0, high=1000)
+    samples: int = _setting(2, "translations or texts shown per validation", low=0, high=1000)
     sample_length: int = _setting(
-        200, "characters of a text that is shown at a validation", low=1, high=1_000_000, part="streams"
+        200, "characters per text shown at a validation", low=1, high=1_000_000, part="streams"
     )
 
 
 @dataclass(frozen=True)
 class DecodingConfig:
-    """What `translate` does unless told otherwise."""
+    """Defaults of `translate`."""
 
     beam_size: int = _setting(
-        5, "hypotheses kept a sentence; 1 is greedy search", low=1, high=limits.BEAM, part="search"
+        5, "beam size (hypotheses per sentence); 1 is greedy search", low=1, high=limits.BEAM, part="search"
     )
     length_penalty: float = _setting(
         1.0, "exponent of the length normalisation (Wu et al. 2016, section 7)", part="search"
@@ -198,7 +205,7 @@ class DecodingConfig:
     )
     batch_tokens: int = _setting(
         1024,
-        "source tokens translated together, padding included",
+        "source tokens per batch, including padding",
         low=1,
         high=limits.BATCH_TOKENS,
         part="search",
@@ -220,7 +227,7 @@ class Config:
 
 
 def refuse_impossible(config: Config, kind: Kind) -> None:
-    """Raise ConfigError, by name, for settings that do not go together."""
+    """Raise ConfigError, by name, for incompatible settings."""
     training = config.training
     _refuse_impossible_network(config.model, kind)
     _refuse_impossible_ranking(training, kind)
@@ -254,7 +261,7 @@ def _refuse_impossible_ranking(training: TrainingConfig, kind: Kind) -> None:
     name = training.best_metric
     if name not in kind.ranking_metrics:
         raise ConfigError(
-            f"training.best_metric = {name} is not measured of {kind.model}",
+            f"training.best_metric = {name} is not measured for {kind.model}",
             hint=f"one of {', '.join(kind.ranking_metrics)}: --set training.best_metric={LOSS.name}",
         )
     if "search" in kind.parts and name != LOSS.name and not training.validation_sentences:

@@ -1,6 +1,6 @@
 """Character and byte vocabularies, kept in a small JSON file.
 
-Ids: 4 specials, 256 bytes, then the characters. A character that the vocabulary lacks is spelt in its UTF-8
+Ids: 4 specials, 256 bytes, then the characters. A character that the vocabulary lacks is encoded as its UTF-8
 bytes; the byte vocabulary is the one without characters.
 """
 
@@ -200,7 +200,7 @@ def load_characters(content: bytes, name: str) -> CharacterTokenizer:
     if not isinstance(characters, str) or normalization not in NORMALIZATIONS:
         raise ModelError(f"{name} lacks its characters or its normalization", where=name)
     if len(set(characters)) != len(characters) or any("\ud800" <= code <= "\udfff" for code in characters):
-        raise ModelError(f"{name} has a character twice or one that does not exist", where=name)
+        raise ModelError(f"{name} has a duplicate or an invalid character", where=name)
     return CharacterTokenizer(characters, cast(Normalization, normalization))
 
 

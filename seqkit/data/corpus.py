@@ -249,7 +249,7 @@ def _check_free(directory: Path, final: Path, *, overwrite: bool) -> None:
         )
     if not is_corpus(final):
         raise OutputError(
-            f"{directory} exists and is not a corpus of seqkit alone: it is left as it is",
+            f"{directory} exists and contains other files; it was not changed",
             where=str(directory),
             hint="name another directory",
         )

@@ -246,5 +246,5 @@ def _parse_record(kind: type[Any], value: Any, name: str) -> Any:
     hints = typing.get_type_hints(kind)
     needed = {f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
     if not isinstance(value, dict) or not needed <= set(value) <= set(hints):
-        raise ValueError(f"{name} has other keys than expected")
+        raise ValueError(f"{name} has unexpected keys")
     return kind(**{key: _parse(hints[key], item, key) for key, item in value.items()})

@@ -39,7 +39,7 @@ class ParallelText(Protocol):
 
 @dataclass(frozen=True)
 class TwoSided:
-    """A list of files a side. As many targets as sources are matched file by file, else as one text."""
+    """A list of files per side. As many targets as sources are matched file by file, else as one text."""
 
     source: tuple[TextFile, ...]
     target: tuple[TextFile, ...]

@@ -56,7 +56,7 @@ class PrepareReport:
     target_tokens_per_line: float
     vocabulary_sizes: tuple[int, ...]  # joint, or source and target
     unknown_rate: float
-    byte_rate: float  # spelt in bytes
+    byte_rate: float  # encoded as bytes
     shared_sources: int  # training pairs whose source is in the validation files too
     fingerprint: str
     seconds: float
@@ -140,7 +140,7 @@ def _train_tokenizers(sample: list[tuple[str, str]], options: PrepareOptions) ->
 
 def _warn_of_empty(count: int) -> None:
     if count:
-        logger.warning("validation: %s pairs with an empty side are left out", f"{count:,}")
+        logger.warning("validation: %s pairs with an empty side are dropped", f"{count:,}")
 
 
 def _check_result(splits: dict[str, WrittenSplit], dropped: dict[str, int], found: Scan) -> None:
@@ -165,7 +165,7 @@ def _check_result(splits: dict[str, WrittenSplit], dropped: dict[str, int], foun
         )
     if found.shared_sources:
         logger.warning(
-            "%s a source that is also in the validation files; scores there will flatter",
+            "%s a source that is also in the validation files; validation scores will be too high",
             "1 training pair has"
             if found.shared_sources == 1
             else f"{found.shared_sources:,} training pairs have",

@@ -49,7 +49,7 @@ class PrepareTextReport:
     train_tokens: int
     valid_tokens: int
     vocabulary_size: int
-    byte_rate: float  # of training: spelt in bytes
+    byte_rate: float  # of training: encoded as bytes
     valid_byte_rate: float
     fingerprint: str
     seconds: float

@@ -54,7 +54,7 @@ _PLACEHOLDERS = tuple(chr(code) for code in range(0xFDD0, 0xFDF0))
 _UNTRAINABLE = re.compile("[\t\u2581\u2585\ufdd0-\ufdef]")
 TRAINED_CHARACTERS = 1000  # of one line: SentencePiece skips lines of more than 4,192 bytes
 _ENCODED_CHARACTERS = 10_000  # of a whole text that are segmented together
-_CHARACTER_COVERAGE = 0.9999  # the rarest characters are spelt in bytes
+_CHARACTER_COVERAGE = 0.9999  # the rarest characters are encoded as bytes
 _STOP_SECONDS = 0.2  # that an interrupted training is given to notice
 _QUIET = 3  # log level: errors only, and those are exceptions too
 

@@ -88,7 +88,7 @@ def read_lines(path: str | Path, *, name: str | None = None, warn: bool = True) 
     """The lines of a plain or gzip file, or of standard input for `-`, in bounded memory.
 
     Lines come as soon as they have arrived. One trailing `\\r` is stripped, as is a byte order mark at the
-    start; invalid UTF-8 becomes U+FFFD, and a line longer than 1 MiB is cut: each with one warning a file,
+    start; invalid UTF-8 becomes U+FFFD, and a line longer than 1 MiB is cut: each with one warning per file,
     unless `warn` is false. `name` is how messages call the input. Raises InputMissing or StorageError for a
     file that cannot be read and DataError for a damaged or foreign one.
     """

@@ -1,7 +1,7 @@
 """Text to ids and back, whatever the text is.
 
 Ids 0 to 3 are special in every vocabulary; `<s>`, `▁` and the like in a line are plain text. No line is
-unknown: what a vocabulary lacks is spelt in UTF-8 bytes, so `decode(encode([line]))` is `normalize(line)`
+unknown: what a vocabulary lacks is encoded as UTF-8 bytes, so `decode(encode([line]))` is `normalize(line)`
 exactly, and a corpus of ids holds all of its text.
 """
 

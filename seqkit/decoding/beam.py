@@ -1,6 +1,6 @@
 """Beam search over a step function; greedy search is a beam of one.
 
-The search keeps `beam_size` hypotheses a sentence in rows that belong together (row i of sentence i // k),
+The search keeps `beam_size` hypotheses per sentence in rows that belong together (row i of sentence i // k),
 asks the step function for each row's best continuations, and drops a sentence from the batch when it is done:
 when as many hypotheses have ended and none that goes on is ahead of the best of them.
 """
@@ -125,9 +125,10 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """The `n_best` best hypotheses of every sentence, best first.
 
-    `state` has `beam_size` rows a sentence. `maximum_lengths` (B,) counts tokens before the end token, which
-    is the only one allowed after so many. `prefixes` are tokens to begin with. `source_lengths` (B,) says how
-    many of the attention's positions are the sentence's own words: only they are kept, and to be covered.
+    `state` has `beam_size` rows per sentence. `maximum_lengths` (B,) counts tokens before the end token, and
+    only the end token is allowed after that many. `prefixes` are forced first tokens. `source_lengths` (B,)
+    says how many of the attention's positions are words of the sentence: only these are kept and have to be
+    covered.
     """
     size, count = options.beam_size, len(maximum_lengths)
     beams = _Beams(

@@ -42,15 +42,15 @@ class LanguageStepper(Protocol[State]):
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """How the next token is drawn.
+    """How the next token is sampled.
 
-    In this order: `repetition_penalty` divides the probability of every token that would complete an n-gram
-    of `repetition_ngram` tokens once more; `temperature` divides the logits (at 0 the likeliest token is
-    taken); `top_k` keeps the k likeliest tokens (0: all), `top_p` the fewest likeliest ones that have this
-    probability together (Holtzman et al. 2020, section 3.1), `min_p` those at least this many times as likely
-    as the likeliest (Nguyen et al. 2024, section 3), `typical` the fewest that have this probability together
-    and whose surprise is nearest to the expected one (Meister et al. 2023, section 4). Tokens that are
-    equally likely stay or go together.
+    In this order: `repetition_penalty` divides the probability of every token that would repeat an n-gram of
+    `repetition_ngram` tokens; `temperature` divides the logits (0 is greedy); `top_k` keeps the k most
+    probable tokens (0: all); `top_p` keeps the smallest set of most probable tokens with this total
+    probability (Holtzman et al. 2020, section 3.1); `min_p` drops tokens less probable than this times the
+    most probable one (Nguyen et al. 2024, section 3); `typical` keeps the tokens with information content
+    closest to the entropy, up to this total probability (Meister et al. 2023, section 4). Tokens of equal
+    probability are kept or dropped together.
     """
 
     temperature: float = 1.0
@@ -101,7 +101,7 @@ def restrict(weights: np.ndarray, options: SampleOptions) -> None:
         rising = np.take_along_axis(distance, order, axis=1)  # (N, V)
         falling = np.take_along_axis(weights, order, axis=1)  # (N, V)
         weights[distance > _last_needed(rising, falling, options.typical)] = 0
-        weights /= weights.max(axis=1, keepdims=True)  # the likeliest may be gone
+        weights /= weights.max(axis=1, keepdims=True)  # the most probable token may be gone
 
 
 def _last_needed(values: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:
@@ -158,7 +158,7 @@ class Drawn:
 
 
 class Sampler(Generic[State]):
-    """Texts that are drawn side by side, one a row."""
+    """Texts that are sampled in parallel, one per row."""
 
     def __init__(
         self,

@@ -119,7 +119,7 @@ def relate_cells(activations: CellActivations) -> Relations:
     count = len(activations.pieces)
     if count < FEWEST_POSITIONS:
         raise DataError(
-            f"the text has {count:,} characters, too few to find out what cells follow",
+            f"the text has {count:,} characters, too few to find out what cells track",
             hint=f"give at least {FEWEST_POSITIONS:,}, or name a cell: 1:42 is layer 1, cell 42",
         )
     ends = np.cumsum([len(piece) for piece in activations.pieces]) - 1  # a position's last character

@@ -72,7 +72,7 @@ def cell_activations(loaded: LoadedModel, text: str) -> CellActivations:
     ids = ids[:limit]
     if not len(ids):
         raise DataError(
-            "there is no text to look into", where="the text", hint="a --prompt, or --cells-text FILE"
+            "there is no text to examine", where="the text", hint="a --prompt, or --cells-text FILE"
         )
     read = _read(FixedPointStepper(loaded.blueprint, loaded.parameters, "fp32"), ids, loaded.facts.boundary)
     names = _names(tokenizer)

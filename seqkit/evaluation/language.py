@@ -1,8 +1,8 @@
 """Scoring text with a generator: how many nats it takes to predict it.
 
 Two protocols. `stream`: the whole text once, every prediction from all that stands before it, the state
-carried on; this is what a generator can do. `window-N`: windows of N tokens side by side, each from a zero
-state and one token of context, averaged over all positions, as nanoGPT evaluates on windows drawn at random;
+carried on; this is what a generator can do. `window-N`: independent windows of N tokens, each from a zero
+state and one token of context, averaged over all positions, as nanoGPT evaluates on randomly sampled windows;
 the first positions of each know little, so that it is worse, and comparable with models of a fixed context.
 """
 

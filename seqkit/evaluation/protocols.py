@@ -104,9 +104,9 @@ def score_text(
     device: torch.device | None = None,
     progress: Progress = lambda _stage, _done, _total: None,
 ) -> list[Score]:
-    """Three scores a protocol: by the generator those of the stream first, then by n-grams.
+    """Three scores per protocol: by the generator those of the stream first, then by n-grams.
 
-    The generator computes on `device` with torch; where that is None step by step on the processor without,
+    The generator computes on `device` with torch; if that is None, step by step on the CPU without torch,
     which is slower and leaves dynamic evaluation out of reach. n-grams need neither.
     """
     scores = []
@@ -140,8 +140,8 @@ def _by_generator(
     nats = reader.stream(heard("stream"))
     if not math.isfinite(nats):
         raise ModelError(
-            "the model's probabilities are not numbers, so nothing can be scored",
-            hint="it diverged in training: train it again with a lower training.learning_rate",
+            "the model's probabilities are NaN or infinite, so nothing can be scored",
+            hint="training diverged: train again with a lower training.learning_rate",
         )
     scores = language_scores(text, nats, protocol="stream", state="carried")
     for window in protocols.windows:
@@ -169,7 +169,7 @@ class _Slices:
         return stream_nats(self._model, self._ids, self._boundary, device=self._device, progress=progress)[0]
 
     def window(self, window: int, progress: Callable[[int], None]) -> float:
-        """Nats of windows of so many tokens."""
+        """Nats of windows of `window` tokens."""
         from seqkit.evaluation.language import window_nats
 
         return window_nats(
@@ -197,7 +197,7 @@ class _Steps:
         return stepwise.stream_nats(self._stepper, self._ids, self._boundary, progress=progress)
 
     def window(self, window: int, progress: Callable[[int], None]) -> float:
-        """Nats of windows of so many tokens."""
+        """Nats of windows of `window` tokens."""
         return stepwise.window_nats(self._stepper, self._ids, self._boundary, window, progress=progress)
 
 

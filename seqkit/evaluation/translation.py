@@ -55,7 +55,7 @@ class Names:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores of one set of hypotheses, a Score a metric, and the hypotheses themselves."""
+    """The scores of one set of hypotheses, one Score per metric, and the hypotheses themselves."""
 
     scores: tuple[Score, ...]
     hypotheses: tuple[str, ...]
@@ -151,7 +151,9 @@ def _where_they_part(
             "where": f"line {len(short) + 1:,} of {long_name}: it ends with {extra}",
             "hint": f"remove the end of {long_name}: a last line needs one newline and no more",
         }
-    hint = "check that both are whole and of the same test set; seqkit translate writes a line for every line"
+    hint = (
+        "check that both are complete and from one test set; seqkit translate writes one line per input line"
+    )
     part = _parting_line(short, long)
     if part is None:
         return {"where": f"{short_name} ends after line {len(short):,}", "hint": hint}

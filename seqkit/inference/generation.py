@@ -1,4 +1,4 @@
-"""A prompt in, text out: drawn from a generator, or searched for."""
+"""A prompt in, text out: sampled from a generator, or found by beam search."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ class TextGenerator:
         precision: str = "auto",
         processes: int = 1,
     ) -> None:
-        """`device` is where the steps are computed, None the processor, where torch is needed for bf16 alone.
+        """`device` computes the steps; None is the CPU, where only bf16 needs torch.
 
-        Where the model goes on learning, `rebuild` takes its new weights over. Long work on many samples is
-        shared by up to so many `processes`. Raises `ModelError` for a model that is no generator, and
+        If the model continues training, `rebuild` takes its new weights over. Long work on many samples is
+        divided among up to `processes` processes. Raises `ModelError` for a model that is no generator, and
         `ConfigError` for a precision that the device has not.
         """
         model_directory.refuse_other_kind(loaded.kind, GENERATION)
@@ -82,7 +82,7 @@ class TextGenerator:
         threads: int | None = None,
         precision: str = "auto",
     ) -> TextGenerator:
-        """Open a model directory. The processor is chosen before a GPU, whose single steps are slower.
+        """Open a model directory. `auto` prefers the CPU to a GPU, whose single steps are slower.
 
         So many processes as there are `threads` share what is worth it; None is all cores.
         Raises `ModelError` when it is damaged or holds a translation model and `InputMissing` when it is
@@ -94,7 +94,7 @@ class TextGenerator:
         return cls(loaded, device=chosen, precision=precision, processes=thread_count(threads))
 
     def rebuild(self) -> None:
-        """Take over the model's present weights."""
+        """Take over the model's current weights."""
         self._fresh_workers.dismiss()
         with single_threaded_blas():
             self._stepper: Any = _stepper(self.loaded, self._precision, self._device)
@@ -252,7 +252,7 @@ class TextGenerator:
     def _search(
         self, prompt: str, tokens: np.ndarray, state: Any, options: GenerateOptions
     ) -> Iterator[Piece]:
-        """The likeliest texts, best first."""
+        """The most probable texts, best first."""
         stepper = BeamStepper(self._stepper, END, self._first_allowed)
         with single_threaded_blas():
             (found,) = beam_search(
@@ -275,7 +275,7 @@ class TextGenerator:
 def _stepper(
     loaded: LoadedModel, precision: Precision, device: torch.device | None
 ) -> FixedPointStepper | TorchStepper:
-    """The hand-written step on the processor, where `device` is None, but for bf16; else that of torch."""
+    """The hand-written step on the CPU, where `device` is None, but for bf16; else that of torch."""
     if precision == "int8" or (precision == "fp32" and device is None):
         return FixedPointStepper(loaded.blueprint, loaded.parameters, precision)
     import torch

@@ -41,7 +41,7 @@ def split(ids: np.ndarray, longest: int, tokenizer: Tokenizer) -> list[np.ndarra
 
 
 def batches(pieces: Sequence[Piece], tokens: int) -> Iterator[list[Piece]]:
-    """Pieces of similar length together, longest first, at most so many source positions a batch."""
+    """Pieces of similar length together, longest first, with at most `tokens` source positions per batch."""
     batch: list[Piece] = []
     for piece in sorted(pieces, key=lambda piece: -len(piece.ids)):
         longest = len((batch or [piece])[0].ids) + 1  # the end token is a position, too
@@ -65,7 +65,7 @@ _WITHIN_CHARACTER = _byte_pieces(range(0x80, 0xC0))  # the later bytes of UTF-8 
 def _cut_quality(pieces: Sequence[str], place: int) -> int:
     """How good it is to cut before a piece.
 
-    3 after the end of a sentence, 2 at a space, 1 within a word, 0 within a character spelt in bytes.
+    3 after the end of a sentence, 2 at a space, 1 within a word, 0 within a character encoded as bytes.
     """
     if not pieces[place].startswith(_SPACES):
         return 0 if pieces[place] in _WITHIN_CHARACTER else 1

@@ -22,8 +22,8 @@ class GenerateOptions:
     """How to generate.
 
     `length` counts characters. A text ends before the first of the `stop` strings, at the end token where the
-    model knows one, or when it is long enough. The same `seed` gives the same samples; None draws a seed.
-    With a `beam_size` the likeliest `samples` texts of that many tokens are searched for instead of drawn.
+    model knows one, or when it is long enough. The same `seed` gives the same samples; None chooses one
+    at random. With a `beam_size`, beam search finds the `samples` most probable texts of that many tokens.
     For the rest see `decoding.sampling.SampleOptions`.
     """
 
@@ -47,7 +47,7 @@ class GenerateOptions:
         if not 1 <= self.samples <= limits.SAMPLES:
             raise ConfigError(f"--samples {self.samples:,} must be from 1 to {limits.SAMPLES:,}")
         if "" in self.stop:
-            raise ConfigError("--stop needs a text; an empty one is everywhere")
+            raise ConfigError("--stop needs a text that is not empty")
         if self.seed is not None and not 0 <= self.seed < SEED_LIMIT:
             raise ConfigError(f"--seed {self.seed} must be from 0 to {SEED_LIMIT - 1}")
         self.sampling  # noqa: B018  checks its part
@@ -60,7 +60,7 @@ class GenerateOptions:
             if field.name in drawing and getattr(self, field.name) != field.default:
                 raise ConfigError(
                     f"--{field.name.replace('_', '-')} has no meaning with --beam-size: "
-                    "beam search looks for the likeliest text and draws nothing",
+                    "beam search finds the most probable text and does not sample",
                     hint="leave one of them out",
                 )
         if self.samples > beam_size >= 1:
@@ -96,10 +96,10 @@ class GenerateOptions:
 class Generated:
     """One sample: the text that follows the prompt, and why it ended.
 
-    `sample` counts from 1; `seed` is None where nothing is drawn. Where asked for, `tokens` are the pieces
-    that the text was made of (a character that is spelt in bytes comes with its last one, after empty pieces;
-    the last piece may reach beyond the text's end) and `log_probabilities`, in nats, what the model itself
-    gives each, whatever the temperature; an end token comes last.
+    `sample` counts from 1; `seed` is None where nothing is sampled. If asked for, `tokens` are the pieces
+    that make up the text (a character encoded as bytes comes with its last piece, after empty ones; the last
+    piece may reach beyond the text's end). `log_probabilities` are those of the model in nats, whatever the
+    temperature; an end token comes last.
     """
 
     text: str

@@ -53,12 +53,12 @@ class Translator:
         processes: int = 1,
         shortlist: bool = False,
     ) -> None:
-        """`device` is where the steps are computed, None the processor.
+        """`device` computes the steps; None is the CPU.
 
-        There they need no torch in int8, the default for all models that the hand-written step supports. Many
-        lines are shared by up to so many `processes`. Where the models go on learning, `rebuild` takes their
-        new weights over. With `shortlist` a translation has only words that the first model's shortlist has
-        for its source. Raises `ConfigError` for a precision, or a shortlist, that is not to be had.
+        On a CPU int8 needs no torch; it is the default for all models that the hand-written step supports.
+        Many lines are divided among up to `processes` processes. If the models continue training, `rebuild`
+        takes over their new weights. With `shortlist` a translation has only words that the first model's
+        shortlist has for its source. Raises `ConfigError` if the precision or shortlist is unavailable.
         """
         self.members = members
         self.source_tokenizer: Tokenizer = members[0].source_tokenizer
@@ -88,8 +88,8 @@ class Translator:
     ) -> Translator:
         """Open a model directory, and those of the other members of an ensemble.
 
-        `threads` are the processor's cores to use, None is all. Many lines are shared by as many `workers`,
-        processes of one thread each, when not told otherwise.
+        `threads` is the number of CPU cores to use; None uses all. Many lines are divided among `workers`
+        single-threaded processes, by default as many as threads.
 
         Raises `ModelError` when one is damaged, `InputMissing` when one is absent and `ConfigError` when
         their vocabularies differ.
@@ -114,13 +114,13 @@ class Translator:
         translator._share_among(workers or thread_count(threads))
         if (workers or 1) > translator._processes:
             raise ConfigError(
-                f"--workers {workers} is for translation in int8, not in {translator.precision}",
+                f"--workers {workers} needs int8; the precision is {translator.precision}",
                 hint="--precision int8, or --threads instead",
             )
         return translator
 
     def _share_among(self, processes: int) -> None:
-        """Share many lines by up to so many copies of this process, where the steps are our own.
+        """Divide many lines among up to this many copies of the process, if the hand-written step computes.
 
         torch's threads do not exist in a copy, and its next parallel loop would wait for them for ever.
         """
@@ -128,7 +128,7 @@ class Translator:
 
     @single_threaded_blas()
     def rebuild(self) -> None:
-        """Take over the models' present weights. Raises `ModelError` when they are not numbers."""
+        """Take over the models' current weights. Raises `ModelError` if they contain NaN or infinity."""
         if self.precision != "int8":
             return
         self._fresh_workers.dismiss()
@@ -148,13 +148,13 @@ class Translator:
         progress: Callable[[int], None] = lambda _done: None,
         **changes: Any,
     ) -> list[Translation]:
-        """Translate lines; one result a line, in order. An empty line is translated to an empty line.
+        """Translate lines; one result per line, in order. An empty line is translated to an empty line.
 
         `prefixes` are beginnings that the translations must have; `progress` hears how many are done.
         `changes` are fields of `TranslateOptions`: `translate(lines, beam_size=1, attention=True)`.
 
         Raises `ConfigError` for impossible options, `DataError` for another number of prefixes than lines,
-        and `ModelError` when the model's probabilities are not numbers.
+        and `ModelError` if the model's probabilities are NaN or infinite.
         """
         if prefixes is not None and len(prefixes) != len(lines):
             raise DataError(f"{len(lines):,} lines but {len(prefixes):,} prefixes")
@@ -184,7 +184,7 @@ class Translator:
         return [float(scores.sum()) for scores in self.score_tokens(*encoded)]
 
     def score_tokens(self, sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Each target token's log-probability, the end token's last, one array a sentence.
+        """Each target token's log-probability, the end token's last, one array per sentence.
 
         They are what a search that must write the targets says, in double precision.
         """
@@ -200,7 +200,7 @@ class Translator:
         return [scores[number] for number in range(len(sources))]
 
     def _pieces(self, lines: Sequence[str], prefixes: Sequence[str | None] | None) -> list[Piece]:
-        """What is translated: one piece a line, more for a long line, none for a blank one."""
+        """What is translated: one piece per line, more for a long line, none for a blank one."""
         pieces: list[Piece] = []
         encoded = self.source_tokenizer.encode(list(lines))
         starts = self.target_tokenizer.encode([prefix or "" for prefix in prefixes or [None] * len(lines)])
@@ -213,7 +213,7 @@ class Translator:
             )
         if too_long := sum(piece.number == 1 for piece in pieces):
             _LOG.warning(
-                "%s longer than the %s tokens that the model has seen at most: translated in pieces",
+                "%s longer than the longest training sentence (%s tokens): translated in segments",
                 "1 line is" if too_long == 1 else f"{too_long:,} lines are",
                 f"{self.longest_source:,}",
             )
@@ -334,7 +334,7 @@ class Translator:
 
 
 def _resolve_precision(name: str, members: Sequence[LoadedModel], on_processor: bool) -> str:
-    """`auto` as int8 on a processor for models that the hand-written step supports, else as fp32.
+    """`auto` as int8 on a CPU for models that the hand-written step supports, else as fp32.
 
     Not for tanh networks: their rounding adds up, the gates of an lstm or a gru keep it from that.
     """
@@ -346,7 +346,7 @@ def _resolve_precision(name: str, members: Sequence[LoadedModel], on_processor: 
         gated = all(member.config.model.cell != "rnn" for member in members)
         return "int8" if on_processor and gated and lacking is None else "fp32"
     if name == "int8" and not on_processor:
-        raise ConfigError("--precision int8 is for processors", hint="--device cpu, or --precision fp32")
+        raise ConfigError("--precision int8 needs a CPU", hint="--device cpu, or --precision fp32")
     if name == "int8" and lacking is not None:
         raise ConfigError(f"--precision int8 cannot run a model with {lacking}", hint="--precision fp32")
     return name
@@ -356,21 +356,21 @@ def _shortlist(model: LoadedModel, precision: str) -> Shortlist:
     """The model's shortlist, to be used at a precision. Raises `ConfigError` when it cannot be."""
     if precision != "int8":
         raise ConfigError(
-            f"--shortlist is for translation on a processor in int8, not in {precision}",
+            f"--shortlist needs int8 on a CPU; the precision is {precision}",
             hint="--device cpu --precision int8, or no --shortlist",
         )
     if model.shortlist is None:
         raise ConfigError(
             "--shortlist: the model has none",
-            hint="seqkit train with all settings of its run and --set training.shortlist=100 adds one",
+            hint="repeat the training command with --set training.shortlist=100",
         )
     return model.shortlist
 
 
 def _diverged() -> ModelError:
     return ModelError(
-        "the model's probabilities are not numbers, so nothing can be translated",
-        hint="it diverged in training: train it again with a lower training.learning_rate",
+        "the model's probabilities are NaN or infinite, so nothing can be translated",
+        hint="training diverged: train again with a lower training.learning_rate",
     )
 
 

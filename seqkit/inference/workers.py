@@ -127,6 +127,6 @@ def _finish(running: dict[int, int], pipe: int) -> int:
 def ended_early(code: int) -> RunFailed:
     """The error for a process that ended before its work did, with an exit code."""
     return RunFailed(
-        f"one of the processes that share the work ended early, with exit code {code}",
-        hint="--threads 1 does the work in one process and shows what is wrong",
+        f"a worker process ended early, with exit code {code}",
+        hint="--threads 1 works in one process and shows the cause",
     )

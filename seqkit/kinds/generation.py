@@ -1,4 +1,4 @@
-"""Generation: a text that goes on, token by token, by a decoder alone."""
+"""Generation: continuing a text, token by token, by a decoder alone."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def _rows(values: Tensor, index: Tensor) -> Tensor:
 class DecoderState:
     """Everything a decoder remembers between steps. It is immutable and permutes itself.
 
-    `layers` holds a state a layer, (N, H) each; `memory` is the source, one row a sentence; `feed` is the
+    `layers` holds a state per layer, (N, H) each; `memory` is the source, one row per sentence; `feed` is the
     last readout, (N, R), where input feeding is on.
     """
 
@@ -297,14 +297,14 @@ class RecurrentDecoder(nn.Module):
         )
 
     def _masks(self, inputs: Tensor) -> list[Tensor | None]:
-        """A dropout mask a layer and one for the readouts, the same at all positions of a sequence."""
+        """A dropout mask per layer and one for the readouts, the same at all positions of a sequence."""
         sizes = [layer.hidden_size for layer in self.recurrent_layers()]
         if self.readout is not None:  # without it the last layer's mask is that of the readouts
             sizes.append(self.readout_size)
         return [self.dropout.draw(len(inputs), size, inputs.device) for size in sizes]
 
     def _pass(self, inputs: Tensor, state: DecoderState, masks: Sequence[Tensor | None]) -> Decoded:
-        """All positions in one call a layer."""
+        """All positions in one call per layer."""
         values = inputs
         if state.feed is not None:
             values = torch.cat([inputs, state.feed[:, None].to(inputs.dtype)], dim=2)  # (N, 1, E + R)

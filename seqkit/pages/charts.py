@@ -83,12 +83,12 @@ def curves(contents: Contents) -> dict[str, Markup]:
     parts = {name: [row.parts.get(name, math.nan) for row in rows] for name in contents.part_names()}
     gates = {name: [row.gates.get(name, math.nan) for row in rows] for name in rows[-1].gates}
     charts = [
-        ("Loss", "nats a token", series(loss), False),
+        ("Loss", "nats per token", series(loss), False),
         ("Validation scores", "", series(scores), False),
         ("Learning rate", "", series({"learning rate": [row.learning_rate for row in rows]}), False),
         (
             "Speed",
-            "target tokens a second",
+            "target tokens per second",
             series({"speed": [row.tokens_per_second for row in rows]}),
             False,
         ),

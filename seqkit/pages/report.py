@@ -67,7 +67,7 @@ def _facts(contents: Contents) -> list[tuple[str, str]]:
         ("time", f"{last.seconds / 60:.1f} minutes"),
     ]
     if best is not None:
-        facts.append(("best", f"step {best.step:,}, {best.valid_nats:.4f} nats a token"))
+        facts.append(("best", f"step {best.step:,}, {best.valid_nats:.4f} nats per token"))
         facts += [
             (metric_title(name), f"{value:.4f} ({best.signatures[name]})")
             for name, value in best.scores.items()

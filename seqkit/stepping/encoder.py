@@ -16,7 +16,7 @@ from seqkit.stepping.tables import EmbeddedTable
 
 @dataclass(frozen=True)
 class Encoded:
-    """What was made of B sentences of at most S tokens; L layers, H numbers a position in both directions.
+    """What was made of B sentences of at most S tokens; L layers, H numbers per position in both directions.
 
     `outputs` (B, S, L * H) are on the grid, and the layers' sum is what the decoder sees; `final` (B, H) are
     the last layer's last ones. `mask` (B, S) is True where there is a token.

@@ -1,4 +1,4 @@
-"""The hand-written step of a generator on a processor: exact, and therefore the same for any batch.
+"""The hand-written step of a generator on a CPU: exact, and therefore the same for any batch.
 
 Matrix products are computed in whole numbers (see `grid`), everything else element by element. Hence a
 row's logits are the same, to the bit, whatever else is in its batch.
@@ -38,8 +38,8 @@ class FixedPointStepper:
         """
         if not all(bool(np.isfinite(values).all()) for values in parameters.values()):
             raise ModelError(
-                "the model's weights are not numbers, so nothing can be generated",
-                hint="it diverged in training: train it again with a lower training.learning_rate",
+                "the model's weights contain NaN or infinity, so nothing can be generated",
+                hint="training diverged: train again with a lower training.learning_rate",
             )
         decoder, head = blueprint.decoder, blueprint.head
         assert decoder is not None  # of a generator

@@ -1,4 +1,4 @@
-"""The hand-written step of a translation model on a processor: exact, so the same for any batch.
+"""The hand-written step of a translation model on a CPU: exact, so the same for any batch.
 
 Products are in whole numbers (see `grid`), everything else is done element by element. So a hypothesis's
 scores do not depend, to the bit, on what else is translated beside it.
@@ -31,7 +31,7 @@ from seqkit.stepping.memory import FixedPointAttention, Memory
 from seqkit.stepping.selection import CLASSES, best_columns, log_normalizers, restrict
 from seqkit.stepping.tables import EmbeddedTable
 
-_BLOCK_ROWS = 64  # whose logits fit into a processor's cache
+_BLOCK_ROWS = 64  # whose logits fit into a CPU's cache
 # What there is a step for. Any other part, whatever it will be, is one that the hand-written step lacks.
 _PARTS = {
     *(TokenFrontendPart, EncoderPart, BridgePart, DecoderPart),
@@ -173,7 +173,7 @@ class _ModelStep:
         self._round = Rounding(model.grid)
 
     def start(self, sources: Sequence[np.ndarray], beam_size: int) -> Rows:
-        """The state before the first step, `beam_size` rows a sentence."""
+        """The state before the first step, `beam_size` rows per sentence."""
         model = self.model
         encoded = model.encoder.encode(sources)
         memory = model.attention.remember(encoded)

@@ -5,7 +5,7 @@ Floating-point products are not exact: libraries choose kernels, and with them t
 number of rows. Bytes are multiplied by ONNX Runtime, which starts in a tenth of a second and is as fast for a
 few rows as for hundreds.
 
-Which kernel multiplies them depends on the processor; the whole numbers, and so all results, do not.
+Which kernel multiplies them depends on the CPU; the whole numbers, and so all results, do not.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Grid:
 
 
 def byte_kernel() -> Kernel:
-    """The fastest kernel that is exact on this processor, or the one that SEQKIT_KERNEL names.
+    """The fastest kernel that is exact on this CPU, or the one that SEQKIT_KERNEL names.
 
     Raises `ConfigError` for a name that is no kernel's, or one whose sums are wrong here.
     """
@@ -86,7 +86,7 @@ def byte_kernel() -> Kernel:
     kernel = next(kernel for kernel in KERNELS if kernel == wanted)
     if not is_exact(kernel):
         raise ConfigError(
-            f"{KERNEL_VARIABLE}={kernel} in the environment: its sums are wrong on this processor",
+            f"{KERNEL_VARIABLE}={kernel} in the environment: its sums are wrong on this CPU",
             hint=f"unset it, and {next(filter(is_exact, KERNELS))} is taken",
         )
     return kernel
@@ -94,9 +94,9 @@ def byte_kernel() -> Kernel:
 
 @cache
 def is_exact(kernel: Kernel) -> bool:
-    """Whether this processor adds up products of bytes without saturating.
+    """Whether this CPU adds up products of bytes without saturating.
 
-    Kernels of unsigned and signed bytes for x86 processors without VNNI add pairs of products in 16 bits,
+    Kernels of unsigned and signed bytes for x86 CPUs without VNNI add pairs of products in 16 bits,
     where the largest do not fit. Those of unsigned bytes alone widen them first.
     """
     if kernel == "float":

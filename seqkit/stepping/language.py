@@ -20,7 +20,7 @@ PRECISIONS = ("auto", *get_args(Precision))
 
 
 def resolve_generation_precision(name: str, cell: Cell, *, on_processor: bool) -> Precision:
-    """`auto` as int8 on a processor, where it is the fastest, for gated cells; else fp32.
+    """`auto` as int8 on a CPU, where it is the fastest, for gated cells; else fp32.
 
     The gates of an lstm or a gru keep rounding from adding up, and the likelihood changes by less than a
     thousandth of a nat; a tanh network loses a hundredth.
@@ -31,7 +31,7 @@ def resolve_generation_precision(name: str, cell: Cell, *, on_processor: bool) -
     if name == "auto":
         return "int8" if on_processor and cell != "rnn" else "fp32"
     if name == "int8" and not on_processor:
-        raise ConfigError("--precision int8 is for processors", hint="--device cpu, or --precision bf16")
+        raise ConfigError("--precision int8 needs a CPU", hint="--device cpu, or --precision bf16")
     return cast(Precision, name)
 
 

@@ -210,7 +210,7 @@ class ShortlistTranslation:
         return self._bound(chosen, state.candidates.select(sentences), len(rows) // len(sentences))
 
     def _bound(self, rows: tuple[Rows, ...], candidates: Candidates, beam_size: int) -> State:
-        """The state with memory for the logits of `beam_size` rows a sentence."""
+        """The state with memory for the logits of `beam_size` rows per sentence."""
         count, width = candidates.tokens.shape
         logits, outputs = [], []
         for layer, one, columns in zip(self._layers, rows, candidates.columns, strict=True):

@@ -14,7 +14,7 @@ from seqkit.training.validation import Measured
 
 
 def started(session: Session, state: RunState, clock: Clock, rows: tuple[Row, ...]) -> Started:
-    """What is told of a run before its first step, or the one that it goes on with."""
+    """What is told of a run before its first step, or before it continues."""
     return Started(
         step=state.position.step,
         total_steps=clock.total_steps,

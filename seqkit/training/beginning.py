@@ -64,12 +64,12 @@ def resume_run(options: TrainOptions, session: Session, checkpoint: Checkpoint) 
         raise DataError(
             f"{options.model} was trained on another corpus than {options.corpus}",
             where=str(options.corpus),
-            hint="name a new model directory, or begin again with --restart",
+            hint="name a new model directory, or start over with --restart",
         )
     refuse_other_beginning(options.model, options.init_from, state.origin.init_from)
     if state.finished and not state.ranking.best:
         raise ModelError(
-            f"{options.model / TRAINING} has no best checkpoint", hint="begin again with --restart"
+            f"{options.model / TRAINING} has no best checkpoint", hint="start over with --restart"
         )
     restore_session(session, state, checkpoint)
     return state
@@ -84,7 +84,7 @@ def restore_session(session: Session, state: RunState, checkpoint: Checkpoint) -
 
 
 def refuse_other_settings(directory: Path, config: Config, kind: Kind) -> None:
-    """Raise `ConfigError`, naming the first setting in which a run that is to go on differs from `config`."""
+    """Raise `ConfigError`, naming the first setting in which a run to be continued differs from `config`."""
     path = directory / CONFIG
     content = parse_json(read_regular(path, limit=JSON_LIMIT), str(path))
     saved, wanted = flatten(config_from_dict(content, str(path), kind)), flatten(config)
@@ -96,24 +96,24 @@ def refuse_other_settings(directory: Path, config: Config, kind: Kind) -> None:
             f"the run in {directory} has {key} = {saved[key]!r}, "
             f"but this command asks for {wanted[key]!r}{others}",
             where=str(path),
-            hint="repeat the first command to continue, or begin again with --restart",
+            hint="repeat the first command to continue, or start over with --restart",
         )
 
 
 def refuse_other_beginning(directory: Path, given: Path | None, recorded: str) -> None:
-    """Raise `ConfigError` when a run that is to go on did not begin with the model that is `given` now."""
+    """Raise `ConfigError` when a run to be continued did not start with the model that is `given` now."""
     if given is not None and str(given.resolve()) != recorded:
         raise ConfigError(
-            f"the run in {directory} did not begin with --init-from {given}",
-            hint="leave --init-from out to continue, or begin again with --restart",
+            f"the run in {directory} did not start with --init-from {given}",
+            hint="leave --init-from out to continue, or start over with --restart",
         )
 
 
 def warn_of_other_arithmetic(began: tuple[int, str], goes_on: tuple[int, str]) -> None:
-    """Warn when a run goes on with other threads or another precision: sums are rounded otherwise then."""
+    """Warn when a run continues with other threads or another precision, which round sums differently."""
     if began != goes_on:
         _LOG.warning(
-            "the run began with %d threads in %s and goes on with %d in %s: "
+            "the run started with %d threads in %s and continues with %d in %s: "
             "the result will not be bit-identical",
             *began,
             *goes_on,
@@ -123,7 +123,7 @@ def warn_of_other_arithmetic(began: tuple[int, str], goes_on: tuple[int, str]) -
 def tokenizers_of_run(options: TrainOptions, corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
     """The corpus's tokenizers; for a generator that begins with another one, the union of their vocabularies.
 
-    A run that goes on finds that union in its own model directory. The corpus's ids mean the same in it.
+    A continued run finds that union in its own model directory. The corpus's ids mean the same in it.
     Raises ConfigError where the model needs one vocabulary and the corpus has two.
     """
     source, target = corpus.source_tokenizer, corpus.target_tokenizer
@@ -185,7 +185,7 @@ def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | 
     if not both or other.kind.has_source or theirs.kind != ours.kind:
         raise ConfigError(
             f"--init-from {directory}: that model has another vocabulary than this corpus",
-            hint="begin without it; only generators over characters take over other vocabularies",
+            hint="omit --init-from; only character generators accept a model with another vocabulary",
         )
     place = {piece: row for row, piece in enumerate(theirs.token_bytes()) if row >= SMALLEST_VOCABULARY}
     rows = list(range(SMALLEST_VOCABULARY))

@@ -4,7 +4,7 @@
     training/best-00000500.safetensors    a candidate for averaging
 
 A checkpoint is written under a temporary name and renamed when all of it is on the disk; older ones are
-deleted after that. A damaged one is skipped for the one before it, and said so.
+deleted after that. A damaged one is skipped with a warning, and the one before it is used.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """All that a run needs to go on: `state` is JSON, the others are tensors by name and text."""
+    """All that a run needs to continue: `state` is JSON, the others are tensors by name and text."""
 
     state: dict[str, Any]
     parameters: dict[str, Tensor]
@@ -117,7 +117,7 @@ def load_newest(training: Path) -> Checkpoint | None:
         raise ModelError(
             f"no checkpoint in {training} can be read; the newest: {problem.message}",
             where=problem.where,
-            hint="begin again with --restart",
+            hint="start over with --restart",
         )
     return None
 
@@ -181,7 +181,7 @@ def _contents(path: Path, names: Sequence[str]) -> dict[str, bytes]:
     for name in names:
         content = read_regular(path / name, limit=_LIMIT)
         if manifest[name] != {"sha256": sha256(content), "size": len(content)}:
-            raise DataError(f"{name} is not what the checkpoint's manifest says", where=str(path / name))
+            raise DataError(f"{name} does not match the checkpoint's manifest", where=str(path / name))
         contents[name] = content
     return contents
 

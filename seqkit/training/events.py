@@ -13,7 +13,7 @@ from seqkit.training.validation import Measured
 
 @dataclass(frozen=True)
 class Started:
-    """The run is about to take its first step, or to go on after `step`."""
+    """The run is about to take its first step, or to continue after `step`."""
 
     step: int
     total_steps: int  # 0 when the budget is time
@@ -23,7 +23,7 @@ class Started:
     precision: str
     device: str
     threads: int
-    rows: tuple[Row, ...]  # of the validations before, when it goes on
+    rows: tuple[Row, ...]  # of the validations before, when it continues
 
 
 @dataclass(frozen=True)

@@ -92,9 +92,7 @@ def warnings(summary: dict[str, object], gates: dict[str, float], clip_norm: flo
             "a lower training.learning_rate or a longer training.warmup helps"
         )
     if summary["nonfinite_steps"]:
-        found.append(
-            f"gradients that were not finite, whose steps were skipped: {summary['nonfinite_steps']}"
-        )
+        found.append(f"steps skipped for NaN or infinite gradients: {summary['nonfinite_steps']}")
     stuck = [f"{name} ({share:.0%})" for name, share in gates.items() if share > SATURATION_LIMIT]
     if stuck:
         found.append(f"gates are saturated: {', '.join(stuck)}; a lower training.learning_rate helps")

@@ -41,8 +41,8 @@ class WeightAverage:
 class Learner:
     """A network with all that a training step reads and changes.
 
-    `carried` is the state that a generator's streams go on with: where the last step left it, or None at a
-    text's beginning. `most_parts` is how many parts a step was taken in at most, for want of memory.
+    `carried` is the state that a generator's streams continue with: where the last step left it, or None at a
+    text's beginning. `most_parts` is the largest number of parts that a step was divided into to save memory.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Learner:
             weights.set_parameters(self.model, kept)
 
     def averages(self) -> dict[str, Tensor]:
-        """The average of the weights by name, which goes on changing; nothing where none is kept."""
+        """The average of the weights by name, which keeps changing; nothing where none is kept."""
         if self.average is None:
             return {}
         return dict(zip(weights.parameter_tensors(self.model), self.average.average, strict=True))
@@ -110,7 +110,7 @@ class Learner:
         )
 
     def checkpoint(self, state: dict[str, Any], metrics: bytes) -> Checkpoint:
-        """What it takes to go on from here; the tensors share memory with what learns."""
+        """What it takes to continue from here; the tensors share memory with what learns."""
         return Checkpoint(
             state,
             weights.parameter_tensors(self.model),

@@ -44,7 +44,7 @@ def locked(training: Path) -> Iterator[None]:
             if error.errno not in _NO_LOCKS:
                 raise output_error(path, error) from error
             _LOG.warning(
-                "the file system of %s knows no locks: see to it that one run alone trains it",
+                "the file system of %s does not support locks: make sure that only one run trains it",
                 training.parent,
             )
         try:

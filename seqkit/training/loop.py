@@ -60,7 +60,7 @@ class StepBatches:
 
 
 class NotFinite(RunFailed):
-    """Gradients, or weights, that are not numbers; what was saved before is whole."""
+    """Gradients or weights are NaN or infinite; what was saved before is intact."""
 
 
 def derived_seed(*parts: int) -> int:
@@ -179,7 +179,7 @@ def _gradients(learner: Learner, batches: list[Batch], positions: int, seed: int
         parts *= 2
         if parts > learner.most_parts:  # said when it begins and when it gets worse, not at every step
             learner.most_parts = parts
-            _LOG.warning("out of memory: a step's sentences are taken in %d parts", parts)
+            _LOG.warning("out of memory: each step is computed in %d parts", parts)
 
 
 def _accumulate(learner: Learner, batches: list[Batch], positions: int, parts: int) -> Tensor:

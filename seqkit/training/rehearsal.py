@@ -97,7 +97,7 @@ def pace_of(session: Session, seconds: float = math.inf, signalled: Callable[[],
 
 
 def _work(session: Session) -> Iterator[StepBatches]:
-    """The first steps of the first epoch, begun anew when it is shorter."""
+    """The first steps of the first epoch, restarted when it is shorter."""
     plan, training = session.plan(0), session.config.training
     for step in range(1, FIRST + MEASURED + 1):
         pieces = [

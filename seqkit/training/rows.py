@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """A validation as metrics.jsonl has it. Losses are nats a token; what was no number is NaN."""
+    """A validation as metrics.jsonl has it. Losses are nats per token; what was no number is NaN."""
 
     kind: str  # of the model; "" where a version before 0.9 wrote it
     step: int
@@ -79,7 +79,7 @@ def _row(value: Any, where: str) -> Row:
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
-            f"this is no line of a metrics.jsonl: {type(error).__name__}: {str(error)[:100]}",
+            f"this is not a line of a metrics.jsonl: {type(error).__name__}: {str(error)[:100]}",
             where=where,
             hint="give the metrics.jsonl of a model directory as seqkit train wrote it",
         ) from error

@@ -126,9 +126,7 @@ class Run:
         if not ranking.best:
             if last is not None:
                 yield last
-            raise RunFailed(
-                "training ended without a single validation whose result is finite", hint=BETTER_ARITHMETIC
-            )
+            raise RunFailed("training ended: no validation produced a finite loss", hint=BETTER_ARITHMETIC)
         stale = f"no progress in {ranking.stale} validations"
         self._save(stale if self.clock.out_of_patience(self.state) else "the budget is used up")
         if last is not None:

@@ -157,7 +157,7 @@ class Session:
         size = affordable_size(validator, self.model, should_stop, limit)
         if size < validator.whole:
             _LOG.info(
-                "validation measures the first %s of %s %s, to take no more than its share of the time",
+                "validation measures the first %s of %s %s, to stay within its share of the time",
                 f"{size:,}",
                 f"{validator.whole:,}",
                 validator.unit,

@@ -1,7 +1,7 @@
 """What a run must remember to continue: small records, and the one flat object that state.json holds.
 
-The records are named for what they are about; in state.json their fields stand side by side, as version 0.7
-had them: the names differ anyway, so a checkpoint of any version is read by name and needs no conversion.
+The records are named for what they are about. In state.json all fields are in one flat object, as in version
+0.7: the names differ anyway, so a checkpoint of any version is read by name and needs no conversion.
 A field that a checkpoint lacks, because a later version added it, has its default.
 """
 
@@ -152,7 +152,7 @@ class RunState:
             raise ModelError(
                 "the checkpoint was written by another version of seqkit",
                 where=where,
-                hint="continue with that version, or begin again with --restart",
+                hint="continue with that version, or start over with --restart",
             ) from error
         return state
 

@@ -55,7 +55,7 @@ class Store:
     # Checkpoints ----------------------------------------------------------------------------------------
 
     def newest(self) -> Checkpoint | None:
-        """The newest whole checkpoint, whose record the run goes on with; None when there is none at all."""
+        """The newest intact checkpoint, whose record the run continues with; None if there is none."""
         checkpoint = checkpoints.load_newest(self.training)
         if checkpoint is not None:
             self.metrics = checkpoint.metrics
@@ -92,9 +92,9 @@ class Store:
         """Raise `ConfigError` when there is a model, which a run that begins would replace."""
         if model_directory.is_complete(self.directory):
             raise ConfigError(
-                f"{self.directory} holds a trained model, but nothing to continue from",
+                f"{self.directory} holds a trained model, but no checkpoint to continue from",
                 where=str(self.training),
-                hint="name a new model directory, or begin again with --restart",
+                hint="name a new model directory, or start over with --restart",
             )
 
     def keep_candidate(self, step: int, parameters: Mapping[str, Tensor]) -> None:
@@ -129,7 +129,7 @@ class Store:
     def publish(
         self, session: Session, state: RunState, files: Mapping[str, bytes] = MappingProxyType({})
     ) -> None:
-        """Replace the record, and other files by name, and describe the directory anew."""
+        """Replace the record, and other files by name, and describe the directory again."""
         self._writer.publish(
             {METRICS: self.metrics, **files},
             session.facts(state),

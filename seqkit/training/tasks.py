@@ -103,7 +103,7 @@ def _generation(corpus: Corpus, config: Config, network: Network) -> Task:
         if not training.samples:
             return []
         options = GenerateOptions(training.sample_length, training.samples, seed=training.seed)
-        generator = TextGenerator(network.loaded(config, facts))  # on a processor, whatever trains
+        generator = TextGenerator(network.loaded(config, facts))  # on the CPU, whatever device trains
         return [generated.text for generated in generator.generate("", options)]
 
     valid = EncodedText(
@@ -135,7 +135,7 @@ def _stream_batches(corpus: Corpus, config: Config) -> StreamBatches:
         )
     if streams < data.streams:
         _LOG.warning(
-            "the training text has %s tokens: %d streams of %d tokens a step instead of data.streams = %d",
+            "the training text has %s tokens: %d streams of %d tokens per step instead of data.streams = %d",
             f"{len(values):,}",
             streams,
             data.slice_length,

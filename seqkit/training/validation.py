@@ -78,7 +78,7 @@ class Validator(Protocol):
 def affordable_size(
     validator: Validator, model: SequenceModel, should_stop: Callable[[], bool], seconds: float
 ) -> int:
-    """How much of the validation split can be measured in so many seconds, told from a pilot."""
+    """How much of the validation split can be measured in the given seconds, estimated from a pilot."""
     if validator.pilot >= validator.whole:
         return validator.whole
     began = time.monotonic()
@@ -132,7 +132,7 @@ class TranslationValidator:
                     raise Stopped
                 loss, _ = model.loss(batch.to(device))
                 nats, positions = nats + float(loss.nats), positions + loss.weight
-        # On a CPU single steps in bf16 cast every weight anew: fp32 takes a third of the time, less memory.
+        # On a CPU single steps in bf16 cast every weight again: fp32 takes a third of the time, less memory.
         with autocast(self.precision if device.type == "cuda" else "fp32", device):
             # A model whose loss is not a number cannot translate.
             translations = self._translate(should_stop) if math.isfinite(nats) else []

@@ -95,9 +95,7 @@ def test_too_little_text_is_said(loaded: LoadedModel) -> None:
 def test_a_long_text_is_cut_with_a_warning(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqkit.evaluation.cells.MOST_POSITIONS", 30)
     finished = shown(loaded, TEXT, CellOptions("1:1"))
-    assert finished.err == (
-        "seqkit: warning: the text is long: only its first 30 characters are looked into\n"
-    )
+    assert finished.err == ("seqkit: warning: the text is long: only its first 30 characters are examined\n")
 
 
 # Plain lines
@@ -161,7 +159,7 @@ def test_a_model_without_memory_is_said_to_have_none() -> None:
     finished = shown(forgetful, TEXT, CellOptions("auto"))
     headings = [line for line in finished.out.decode().split("\n") if line.startswith("cell ")]
     assert len(headings) == 1
-    assert "no cell says clearly more than the current character does" in finished.err
+    assert "no cell clearly beats the current character alone" in finished.err
 
 
 def guess(piece: str) -> str:

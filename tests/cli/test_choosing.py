@@ -180,7 +180,7 @@ def test_a_run_that_was_given_its_size_keeps_it(
     for checkpoint in (model / "training").glob("checkpoint-*"):
         checkpoint.rename(tmp_path / checkpoint.name)
     assert run(command) == ExitCode.USAGE
-    assert "holds a trained model, but nothing to continue from" in capfd.readouterr().err
+    assert "holds a trained model, but no checkpoint to continue from" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--minutes", "--set"])
@@ -198,7 +198,7 @@ def test_sizes_by_hand_leave_nothing_to_choose(
     assert run([*command, "--json"]) == 0
     said = capfd.readouterr()
     assert json.loads(said.out)["chosen_size"] is None
-    assert "model.embedding_size is set, so the budget chooses no size" in said.err
+    assert "model.embedding_size is set, so no size is chosen for the budget" in said.err
     assert hidden_size(tmp_path / "m") == 16
 
 

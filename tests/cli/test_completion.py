@@ -270,4 +270,4 @@ def test_settings_and_commands_say_what_they_are(seqkit: Callable[..., Finished]
         f"model.hidden_size=\t{describe()['model.hidden_size']}\nmodel.hidden_size=512\n"
     )
     answer = seqkit(**asked("fish", "seqkit tran")).out.decode()
-    assert answer == "translate\tTranslate lines of text: N lines in, N lines out, in order.\n"
+    assert answer == "translate\tTranslate text line by line: N lines in, N lines out, in order.\n"

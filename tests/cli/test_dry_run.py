@@ -63,7 +63,7 @@ def test_a_disk_that_is_too_full(
     assert cli.run(words) == ExitCode.OK
     said = capfd.readouterr()
     assert "100 bytes are free" in said.out
-    assert "the disk is too full" in said.err
+    assert "not enough disk space" in said.err
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_a_text_is_scored_with_signatures(evaluate: Evaluate) -> None:
     assert 0.1 < nats < 3.0
     assert bits == pytest.approx(nats / 0.6931, abs=2e-3)
     assert perplexity == pytest.approx(2.7183**nats, rel=1e-3)
-    assert outcome.err == f"{len(TEST)} characters, {len(TEST)} predictions; less is better\n"
+    assert outcome.err == f"{len(TEST)} characters, {len(TEST)} predictions; lower is better\n"
 
 
 def test_every_protocol_in_one_run(evaluate: Evaluate) -> None:
@@ -206,7 +206,7 @@ def test_novelty_is_measured_beside_the_validation_text(evaluate: Evaluate) -> N
     assert 60 <= float(rows[0].split()[1]) <= 62
     assert last.startswith("longest copy, from character 1")
     assert "\\n" in last  # a newline of the copy, written out
-    assert "copies in characters" in outcome.err
+    assert "lengths in characters" in outcome.err
 
 
 def test_novelty_as_json_has_the_longest_copy_whole(evaluate: Evaluate) -> None:
@@ -234,12 +234,21 @@ def test_control_characters_of_a_copy_do_not_reach_the_terminal(evaluate: Evalua
     ("arguments", "said"),
     [
         (["--text", "test.txt"], "--text needs --model"),
-        (["--text", "test.txt", "--window", "8", "--ngram", "corpus"], "there is no --model"),
+        (
+            ["--text", "test.txt", "--window", "8", "--ngram", "corpus"],
+            "--window has no effect without --model",
+        ),
         (["--text", "test.txt", "--model", "model", "--window", "0"], "--window"),
         (["--text", "test.txt", "--model", "model", "--window", "8", "--window", "8"], "twice"),
         (["--text", "test.txt", "--model", "model", "--ngram-order", "3"], "--ngram-order needs --ngram"),
-        (["--text", "test.txt", "--model", "model", "--dynamic-rate", "1"], "there is no --dynamic"),
-        (["--text", "test.txt", "--ngram", "corpus", "--dynamic", "--dynamic-decay", "0.1"], "no --model"),
+        (
+            ["--text", "test.txt", "--model", "model", "--dynamic-rate", "1"],
+            "--dynamic-rate has no effect without --dynamic",
+        ),
+        (
+            ["--text", "test.txt", "--ngram", "corpus", "--dynamic", "--dynamic-decay", "0.1"],
+            "--dynamic-decay has no effect without --model",
+        ),
         (["--text", "test.txt", "--model", "model", "--dynamic", "--dynamic-rate", "nan"], "--dynamic-rate"),
         (
             ["--text", "test.txt", "--model", "model", "--dynamic", "--dynamic-segment", "0"],

@@ -84,7 +84,7 @@ def test_500_characters_without_options(model: Path, generate: Run) -> None:
     text = finished.out.decode()
     assert len(text.removesuffix("\n")) in {499, 500}
     words = finished.err.split()
-    assert (words[0], words[2:]) == ("--seed", ["makes", "this", "text", "again"])
+    assert (words[0], words[2:]) == ("--seed", ["reproduces", "this", "text"])
     again = generate(model, "--seed", words[1])
     assert (again.out.decode(), again.err) == (text, "")
     assert generate(model, "--quiet").err == ""
@@ -216,13 +216,16 @@ def test_beam_search(model: Path, generate: Run) -> None:
         (["--repetition-penalty", "0.5"], "--repetition-penalty 0.5 must be 1 (none) or more"),
         (["--repetition-ngram", "1"], "--repetition-ngram 1 must be from 2 to 100"),
         (["--seed", "-1"], "--seed -1 must be from 0 to 18446744073709551615"),
-        (["--stop", ""], "--stop needs a text; an empty one is everywhere"),
+        (["--stop", ""], "--stop needs a text that is not empty"),
         (["--precision", "int4"], "--precision 'int4' is not known"),
-        (["--log-probabilities"], "--log-probabilities are written with --json only"),
+        (["--log-probabilities"], "--log-probabilities needs --json"),
         (["--prompt", "a", "--prompt-file", "-"], "--prompt and --prompt-file cannot both be given"),
         (["--beam-size", "2", "--temperature", "0.5"], "--temperature has no meaning with --beam-size"),
-        (["--show-cells", "auto", "--samples", "2"], "cells are shown of one text, but --samples is 2"),
-        (["--show-cells", "auto", "--output", "x"], "cells are shown on standard output"),
+        (
+            ["--show-cells", "auto", "--samples", "2"],
+            "cells can be shown for one text only, but --samples is 2",
+        ),
+        (["--show-cells", "auto", "--output", "x"], "cells are written to standard output, not to --output"),
         (["--length", "many"], "Invalid value for '--length'"),
     ],
 )

@@ -131,10 +131,10 @@ def test_interrupts(translating: Conversation) -> None:
     translating.until("ba di")
     assert translating.interrupt() == "\r\n"
     translating.press(b"ba di " * 17_000 + b"\r")  # 100 kB: many pieces, seconds of work
-    translating.until("translated in pieces")
+    translating.until("translated in segments")
     assert translating.interrupt().endswith("^C\r\n")
     for _ in range(2):
-        assert translating.interrupt() == "\r\nCtrl-D or :quit ends\r\n"
+        assert translating.interrupt() == "\r\nCtrl-D or :quit exits\r\n"
         assert translating.ask("ba")  # and the next is the first of a row again
     translating.interrupt()
     assert translating.end_by(lambda: translating.press(CTRL_C)) == 130
@@ -205,8 +205,8 @@ def test_texts_and_commands(generator: Path) -> None:
 
     with conversation("generate", generator, "--length", 40) as one:
         ask = one.ask
-        assert one.greeting == "a generator, vocabulary of 269\r\n:help says more, Ctrl-D ends\r\n"
-        assert ask(":again") == "there is no prompt yet to go on from again"
+        assert one.greeting == "a generator, vocabulary of 269\r\n:help lists the commands, Ctrl-D exits\r\n"
+        assert ask(":again") == "no previous prompt"
         assert ask(":seed") == "seed is none: every text has its own"
         first = ask("ab 東")
         _, _, seed = ask(":seed").partition("seed is none: every text has its own, the last one's was ")

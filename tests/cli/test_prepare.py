@@ -192,7 +192,7 @@ ERRORS: list[tuple[str, list[str], Callable[[Path], object] | None, ExitCode, st
         [".", *TWO_FILES, "--overwrite"],
         None,
         ExitCode.CANNOT_CREATE,
-        ". exists and is not a corpus of seqkit alone",
+        ". exists and contains other files",
         ".",
         "name another directory",
     ),

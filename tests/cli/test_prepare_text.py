@@ -38,11 +38,11 @@ def test_the_report_ends_with_the_next_command(capsys: Capture) -> None:
     lines = err.splitlines()
     assert lines[:4] == [
         "corpus my corpus",
-        "  training        1,800 characters, 1,800 tokens",
-        "  validation      290 characters, 290 tokens",
-        "  vocabulary      282",
+        "  training       1,800 characters, 1,800 tokens",
+        "  validation     290 characters, 290 tokens",
+        "  vocabulary     282",
     ]
-    assert lines[4] == "  spelt in bytes  0.00% of training, 0.00% of validation"
+    assert lines[4] == "  byte fallback  0.00% of training, 0.00% of validation"
     assert lines[5].startswith("  time ")
     assert lines[6:] == ["next: seqkit train 'my corpus' MODEL"]
     assert Corpus.open("my corpus", verify=True).kind.name == "generation"

@@ -288,7 +288,7 @@ def test_values_that_are_no_numbers_leave_gaps(reported: Path) -> None:
 def test_a_line_that_is_none_of_ours_is_named(reported: Path, change: dict[str, object]) -> None:
     lines = (reported / "metrics.jsonl").read_bytes().splitlines(keepends=True)
     broken = json.dumps({**json.loads(lines[1]), **change}).encode() + b"\n"
-    with pytest.raises(DataError, match=r"this is no line of a metrics\.jsonl") as caught:
+    with pytest.raises(DataError, match=r"this is not a line of a metrics\.jsonl") as caught:
         read_rows(lines[0] + broken, "metrics.jsonl")
     assert caught.value.where == "metrics.jsonl:2"
 
@@ -309,7 +309,7 @@ def test_what_cannot_be_reported_is_said(reported: Path, toy_generator: Path, ca
         ),
         "no/p.html": (73, ["--model", str(reported), "--report", "no/p.html"]),
         "there is no model directory nowhere": (66, ["--model", "nowhere", "--report", "p.html"]),
-        "a report is a page of HTML, so --format latex says nothing": (
+        "--format latex does not apply to --report, which writes HTML": (
             *(2, ["--model", str(reported), "--report", "p.html", "--format", "latex"]),
         ),
         "--source needs the model itself, not its record": (

@@ -72,7 +72,7 @@ def test_a_model_without_one(toy_model: Path) -> None:
 @pytest.mark.parametrize("arguments", [["--precision", "fp32"], ["--precision", "fp32", "--device", "cpu"]])
 def test_the_network_itself_refuses_it(model: Path, arguments: list[str]) -> None:
     finished = translate(model, "--shortlist", *arguments)
-    assert_one_block(finished, ExitCode.USAGE, "--shortlist is for translation on a processor in int8")
+    assert_one_block(finished, ExitCode.USAGE, "--shortlist needs int8 on a CPU")
 
 
 def test_a_damaged_one_is_bad_data(model: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_evaluate(model: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "fragment"),
     [
-        (["--shortlist", "--reference", "source"], "--shortlist is for evaluating a model"),
+        (["--shortlist", "--reference", "source"], "--shortlist has no effect without --model"),
         (["--shortlist", "--text", "source", "--model", "m"], "has no meaning beside"),
     ],
 )

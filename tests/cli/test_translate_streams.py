@@ -103,7 +103,7 @@ def test_memory_does_not_follow_the_length_of_a_line(toy_model: Path) -> None:
         assert len(answer["alignment"]) == len(answer["target_tokens"]) > 4
         _, err = process.communicate(timeout=PATIENCE)
     assert b"cut to the first 1,048,576 bytes: line 3" in err
-    assert b"translated in pieces" in err
+    assert b"translated in segments" in err
 
 
 def test_a_closed_pipe_ends_an_endless_stream_without_a_word(toy_model: Path) -> None:

@@ -33,7 +33,7 @@ def test_verbose_says_what_decides_how_fast_it_is(seqkit: Callable[..., Finished
     assert first == f"seqkit {__version__}"
     assert list(facts) == FACTS
     assert "numpy " in facts["libraries"]
-    assert facts["threads"] == f"1 of {os.cpu_count()} processors (OMP_NUM_THREADS=1)"
+    assert facts["threads"] == f"1 of {os.cpu_count()} CPUs (OMP_NUM_THREADS=1)"
     assert f"({byte_kernel()}) in decoding" in facts["products"]
     assert facts["waiting"] in {f"GOMP_SPINCOUNT={count}" for count in (SPINS, SPINS_BESIDE_OTHERS)}
     assert "one thread in decoding" in facts["BLAS"]

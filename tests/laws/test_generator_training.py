@@ -108,7 +108,7 @@ def test_a_validation_reads_the_whole_text_once(toy_text_corpus: Path, tmp_path:
 def test_a_short_text_gets_fewer_streams_and_says_so(tmp_path: Path, warnings: list[str]) -> None:
     corpus = make_toy_text_corpus(tmp_path, "ab cd ef\n" * 6)  # 54 characters, 48 for training
     train(corpus, tmp_path / "model", tiny_text_config(data__streams=8, training__steps=2))
-    assert any("4 streams of 10 tokens a step instead of data.streams = 8" in text for text in warnings)
+    assert any("4 streams of 10 tokens per step instead of data.streams = 8" in text for text in warnings)
 
 
 def test_a_text_too_short_for_a_slice_names_the_largest_that_fits(tmp_path: Path) -> None:

@@ -70,8 +70,6 @@ def test_a_kernel_whose_sums_are_wrong_here_is_refused(monkeypatch: pytest.Monke
     monkeypatch.delenv(KERNEL_VARIABLE, raising=False)
     assert grid.byte_kernel() == "u8u8"
     monkeypatch.setenv(KERNEL_VARIABLE, "u8s8")
-    with pytest.raises(
-        ConfigError, match="in the environment: its sums are wrong on this processor"
-    ) as caught:
+    with pytest.raises(ConfigError, match="in the environment: its sums are wrong on this CPU") as caught:
         grid.byte_kernel()
     assert caught.value.hint == "unset it, and u8u8 is taken"

@@ -293,7 +293,7 @@ def test_beginning_with_another_models_weights(toy_corpus: Path, tmp_path: Path)
     assert scratch > first + 0.5
     with pytest.raises(Interrupted):
         train(toy_corpus, tmp_path / "third", config, init_from=tmp_path / "first", signalled=StopAt(3))
-    with pytest.raises(ConfigError, match="did not begin with --init-from"):
+    with pytest.raises(ConfigError, match="did not start with --init-from"):
         train(toy_corpus, tmp_path / "third", config, init_from=tmp_path / "scratch")
     shutil.rmtree(tmp_path / "first")  # it is needed no more
     train(toy_corpus, tmp_path / "third", config, init_from=tmp_path / "first")
@@ -313,7 +313,7 @@ def test_a_model_without_its_training_folder_is_not_trained_over(toy_corpus: Pat
     train(toy_corpus, model, tiny_config(training__steps=2))
     shutil.rmtree(model / "training")
     before = (model / "weights.safetensors").read_bytes()
-    with pytest.raises(ConfigError, match="holds a trained model, but nothing to continue from"):
+    with pytest.raises(ConfigError, match="holds a trained model, but no checkpoint to continue from"):
         train(toy_corpus, model, tiny_config(training__steps=2))
     assert (model / "weights.safetensors").read_bytes() == before
     train(toy_corpus, model, tiny_config(training__steps=2), restart=True)

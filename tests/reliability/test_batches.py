@@ -14,7 +14,7 @@ from tests.conftest import toy_pairs
 
 SENTENCES = [source for source, _ in toy_pairs(1000, seed=5, longest=9)]
 OPTIONS = TranslateOptions(beam_size=3)
-EXACT, CLOSE = 0.0, 1e-4  # nats a token
+EXACT, CLOSE = 0.0, 1e-4  # nats per token
 
 
 def translated_alone(translator: Translator, sentences: list[str]) -> dict[str, Translation]:

@@ -77,7 +77,7 @@ CALLS: dict[str, Callable[[], object]] = {
     "the strength of subword sampling is 2.0; it must be above 0 and at most 1": lambda: (
         subwords().encode_sampled(["ba"], 2.0, 1)
     ),
-    "a shortlist of 10 tokens a source token and 1 frequent ones does not fit a vocabulary of 9": lambda: (
+    "a shortlist of 10 tokens per source token and 1 frequent ones does not fit a vocabulary of 9": lambda: (
         shortlist(10)
     ),
     "the shortlist's 'frequent' has an id outside the vocabulary of 9": lambda: shortlist(3, token=9),
@@ -116,17 +116,17 @@ def test_models_that_diverged(toy_model: Path, toy_generator: Path, tmp_path: Pa
     """Weights that are not numbers, or so large that nothing else is."""
     broken = with_weights(toy_generator, tmp_path / "broken", float("nan"))
     assert said(lambda: TextGenerator.load(broken)) == (
-        "the model's weights are not numbers, so nothing can be generated"
+        "the model's weights contain NaN or infinity, so nothing can be generated"
     )
     predictors = open_predictors(str(broken), None)
     (tmp_path / "text").write_text("ba di fu\n" * 10)
     text = predictors.encode_file(str(tmp_path / "text"))
     assert said(lambda: score_text(predictors, text, Protocols(), device=torch.device("cpu"))) == (
-        "the model's probabilities are not numbers, so nothing can be scored"
+        "the model's probabilities are NaN or infinite, so nothing can be scored"
     )
     translator = with_weights(toy_model, tmp_path / "translator", float("nan"))
     assert said(lambda: Translator.load(translator).translate(["ba di"])) == (
-        "the model's probabilities are not numbers, so nothing can be translated"
+        "the model's probabilities are NaN or infinite, so nothing can be translated"
     )
 
 
@@ -135,7 +135,7 @@ def test_the_wrong_use_of_a_model(toy_model: Path, toy_generator: Path) -> None:
     assert said(lambda: generator.stream("ba", samples=2)) == "a stream is one sample"
     assert said(lambda: TextGenerator(load(toy_model))) == "this is a translator, not a generator"
     assert said(lambda: relate_cells(cell_activations(load(toy_generator), "ba di"))) == (
-        "the text has 5 characters, too few to find out what cells follow"
+        "the text has 5 characters, too few to find out what cells track"
     )
 
 

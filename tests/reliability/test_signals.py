@@ -93,7 +93,9 @@ def test_a_second_signal_stops_at_once(toy_corpus: Path, tmp_path: Path) -> None
     with process_of([sys.executable, "-c", endless, *run], stderr=subprocess.PIPE) as process:
         first_line(process, "in a step")
         process.send_signal(signal.SIGINT)
-        assert "SIGINT: saving; once more to leave at once" in first_line(process, "SIGINT")
+        assert "SIGINT: saving a checkpoint; press Ctrl-C again to quit without saving" in first_line(
+            process, "SIGINT"
+        )
         time.sleep(0.3)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)

@@ -103,7 +103,7 @@ def test_a_setting_of_the_other_kind_is_refused_by_name(kind: Kind, key: str, va
 
 def test_a_generator_is_not_ranked_by_bleu() -> None:
     layers = [preset_layer("small", GENERATION), Layer("--set", {"training.best_metric": "bleu"})]
-    with pytest.raises(ConfigError, match="bleu is not measured of a generator"):
+    with pytest.raises(ConfigError, match="bleu is not measured for a generator"):
         resolve(layers, GENERATION)
 
 
@@ -309,7 +309,7 @@ def test_an_assignment_needs_an_equals_sign() -> None:
         ("[model]\ncell = 'lstm'\ncell = 'gru'\n", "not valid TOML"),
         (b"[model]\ncell = '\xff'\n", "not valid TOML"),
         ("x = " + "[" * 100_000, "not valid TOML"),
-        ("seed = 3\n", "'seed' stands outside the tables"),
+        ("seed = 3\n", "'seed' is outside the tables"),
         ("[modle]\n", r"unknown table \[modle\]"),
         (b"#" * ((1 << 20) + 1), "larger than 1 MiB"),
     ],

@@ -309,7 +309,9 @@ def test_where_a_model_may_be_made(model: Path, tmp_path: Path) -> None:
     model_directory.create(tmp_path / "a" / "b")
     (tmp_path / "foreign").mkdir()
     (tmp_path / "foreign" / "thesis.tex").write_text("years of work")
-    with pytest.raises(ConfigError, match=r"not empty \(it holds 'thesis\.tex'\)"):
+    with pytest.raises(
+        ConfigError, match=r"not empty and not a model directory \(it contains 'thesis\.tex'\)"
+    ):
         model_directory.create(tmp_path / "foreign")
     assert [path.name for path in (tmp_path / "foreign").iterdir()] == ["thesis.tex"]
     with pytest.raises(OutputError):

@@ -121,7 +121,7 @@ def _parser(peer: Peer) -> argparse.ArgumentParser:
     install = commands.add_parser("install", help="make its environment")
     prepare = commands.add_parser("prepare", help="write its vocabulary and configuration")
     prepare.add_argument("--data", type=_folder, required=True)
-    speed = commands.add_parser("train-speed", help="target tokens a second in training")
+    speed = commands.add_parser("train-speed", help="target tokens per second in training")
     speed.add_argument("--seconds", type=_positive, required=True)
     train = commands.add_parser("train", help="train for a while and leave a model")
     train.add_argument("--minutes", type=_positive, required=True)

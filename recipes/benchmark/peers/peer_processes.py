@@ -25,7 +25,7 @@ _EXCEPTION = re.compile(r"^(\w+\.)*\w*(Error|Exception|Interrupt|Exit|NotFound)\
 
 @dataclass(frozen=True)
 class Report:
-    """A line that a peer writes as it trains: steps so far, target tokens a second since the last one."""
+    """A line that a peer writes as it trains: steps so far, target tokens per second since the last one."""
 
     step: int
     rate: float

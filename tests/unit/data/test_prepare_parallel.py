@@ -175,7 +175,7 @@ def test_validation_files_are_kept_whole_but_for_empty_pairs(tmp_path: Path, war
     report, corpus = prepare(tmp_path, DISTINCT, valid_pairs=write(tmp_path / "valid.tsv", valid))
     assert text_of(corpus, "valid") == [pair for pair in valid if all(pair)]
     assert (report.kept, report.shared_sources) == (80, 0)
-    assert warnings == ["validation: 1 pairs with an empty side are left out"]
+    assert warnings == ["validation: 1 pairs with an empty side are dropped"]
 
 
 def test_training_pairs_that_are_in_the_validation_files_are_counted(
@@ -185,7 +185,8 @@ def test_training_pairs_that_are_in_the_validation_files_are_counted(
     report, _ = prepare(tmp_path, [*DISTINCT, DISTINCT[5]], valid_pairs=valid)
     assert (report.shared_sources, report.kept) == (2, 80)
     assert warnings == [
-        "2 training pairs have a source that is also in the validation files; scores there will flatter"
+        "2 training pairs have a source that is also in the validation files; "
+        "validation scores will be too high"
     ]
 
 

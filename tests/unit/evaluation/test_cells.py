@@ -151,7 +151,7 @@ def test_documents_end_as_they_did_in_training(documents: str, text: str, pieces
 
 @pytest.mark.parametrize(("documents", "text"), [("none", ""), ("line", "\n \n\n")])
 def test_no_text_is_said(documents: str, text: str) -> None:
-    with pytest.raises(DataError, match="there is no text to look into"):
+    with pytest.raises(DataError, match="there is no text to examine"):
         cell_activations(small_generator(documents=documents), text)
 
 

@@ -171,7 +171,7 @@ def test_a_model_that_diverged_is_no_scorer(tmp_path: Path) -> None:
         loaded.model.head.output.bias.fill_(math.nan)  # type: ignore[union-attr, operator]
     predictors = Predictors(loaded, None)
     text = predictors.encode_file(str(tmp_path / "text"))
-    with pytest.raises(ModelError, match="not numbers"):
+    with pytest.raises(ModelError, match="the model's probabilities are NaN or infinite"):
         score_text(predictors, text, Protocols(), device=CPU)
 
 

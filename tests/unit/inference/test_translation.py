@@ -163,7 +163,7 @@ def test_specials_are_never_written(translator: Translator) -> None:
 
 
 def test_a_model_that_diverged_is_a_clear_error(translator: Translator) -> None:
-    with pytest.raises(ModelError, match="not numbers"):
+    with pytest.raises(ModelError, match="the model's probabilities are NaN or infinite"):
         broken_copy(translator, float("nan"), [4]).translate(LINES)
 
 
@@ -248,7 +248,7 @@ def test_a_long_line_is_translated_in_pieces_with_a_warning(
     assert len(found.text.split()) > 4
     assert len(best.token_scores) == len(best.tokens) + len(best.attention_blocks)
     translator.translate([line, "go", line])
-    told = f"longer than the {longest} tokens that the model has seen at most: translated in pieces"
+    told = f"longer than the longest training sentence ({longest} tokens): translated in segments"
     assert warnings == [f"1 line is {told}", f"2 lines are {told}"]
 
 
@@ -360,7 +360,7 @@ class TestProcesses:
         whole = Translator.load(toy_model, device="cpu", threads=2, precision="fp32")
         lines = LINES * 20
         assert len(whole.translate(lines, TranslateOptions(batch_tokens=40))) == len(lines)
-        with pytest.raises(ConfigError, match="--workers 2 is for translation in int8, not in fp32"):
+        with pytest.raises(ConfigError, match="--workers 2 needs int8; the precision is fp32"):
             Translator.load(toy_model, device="cpu", workers=2, precision="fp32")
 
     def test_a_few_lines_are_not_worth_it(self, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

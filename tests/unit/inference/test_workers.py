@@ -72,9 +72,7 @@ def test_a_process_that_ends_early_is_an_error(how: str, capfd: pytest.CaptureFi
             time.sleep(0.001)
 
     seen: list[bytes] = []
-    with pytest.raises(
-        RunFailed, match="one of the processes that share the work ended early, with exit code"
-    ) as caught:
+    with pytest.raises(RunFailed, match="a worker process ended early, with exit code") as caught:
         seen.extend(in_processes([endless, broken]))
     assert caught.value.exit_code == ExitCode.RUN_FAILED
     assert caught.value.hint is not None

@@ -145,7 +145,7 @@ def test_precisions() -> None:
     with pytest.raises(ConfigError, match="--precision 'fp8' is not known") as caught:
         resolve("fp8", TRANSLATION)
     assert caught.value.hint == "one of auto, fp32, bf16, int8"
-    with pytest.raises(ConfigError, match="--precision int8 is for processors"):
+    with pytest.raises(ConfigError, match="--precision int8 needs a CPU"):
         resolve("int8", on_processor=False)
 
 

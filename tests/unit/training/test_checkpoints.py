@@ -121,7 +121,7 @@ def test_when_none_is_whole_that_is_an_error(tmp_path: Path) -> None:
         (tmp_path / f"checkpoint-0000000{step}" / "state.json").write_bytes(b"{}")
     with pytest.raises(ModelError, match=r"no checkpoint in .* can be read") as caught:
         load_newest(tmp_path)
-    assert caught.value.hint == "begin again with --restart"
+    assert caught.value.hint == "start over with --restart"
 
 
 @contextmanager
@@ -245,7 +245,8 @@ def test_a_file_system_without_locks_is_trained_on_with_a_warning(
         assert f"process {os.getpid()} on " in (tmp_path / "model" / "training" / "lock").read_text()
     (warning,) = warnings
     assert warning == (
-        f"the file system of {tmp_path / 'model'} knows no locks: see to it that one run alone trains it"
+        f"the file system of {tmp_path / 'model'} does not support locks: "
+        "make sure that only one run trains it"
     )
 
 

@@ -77,7 +77,7 @@ def test_a_healthy_gradient_needs_no_words() -> None:
             {},
             "gradients explode: their mean norm is 21.0, clipped to 1",
         ),
-        (summary_of(nonfinite=3), {}, "gradients that were not finite, whose steps were skipped: 3"),
+        (summary_of(nonfinite=3), {}, "steps skipped for NaN or infinite gradients: 3"),
         (
             summary_of(),
             {"decoder.forget": 0.95, "decoder.input": 0.3},

@@ -95,7 +95,7 @@ def test_it_is_said_when_it_begins_and_when_it_gets_worse(
         caplog.clear()
         list(trainer.steps([[batch_of(pairs(sentences, seed=1))]]))
         said.append([record.getMessage().removeprefix("out of memory: ") for record in caplog.records])
-    parts = "a step's sentences are taken in {} parts".format
+    parts = "each step is computed in {} parts".format
     assert said == [[parts(2), parts(4)], [], [], [parts(8)]]
 
 
