@@ -153,6 +153,10 @@ class Run:
         """What all processes do next, by the clock of the first one."""
         return self.crew.word(lambda: self.clock.decide(self.state, self.store.saved_step, signal))
 
+    def _signalled(self) -> bool:
+        """Whether a signal has reached this process."""
+        return self.options.signalled() != 0
+
     def _signal(self) -> int:
         """The number of a signal that has reached any of the processes, or 0."""
         return self.crew.agree(Votes(signal=self.options.signalled())).signal
@@ -179,8 +183,10 @@ class Run:
 
     def _validate(self) -> Validated:
         """Measure the average (or the weights), publish them when they are the best, write the row."""
-        began, state = self.clock.elapsed, self.state
-        measured = self._measure(lambda: self.options.signalled() != 0)
+        state = self.state
+        self._settle_validation_size()
+        began = self.clock.elapsed  # behind the pilot: what is kept free for the last validation has none
+        measured = self._measure(self._signalled)
         if measured is None:
             self._stop(self._signal())
         validated = assess(self.session, state, self.clock, measured, began)
@@ -190,6 +196,13 @@ class Run:
         self.store.publish_validation(self.session, self.state, validated, delivered)
         return_memory()
         return validated
+
+    def _settle_validation_size(self) -> None:
+        last, limit = self.state.validation, self.clock.validation_limit
+        size = self.crew.word(lambda: self.session.validation_size(last, limit, self._signalled))
+        if size is None:
+            self._stop(self._signal())
+        last.validation_size = size
 
     def _average_best(self) -> Validated:
         """Validate the mean of the best checkpoints; it is published when it is better than each of them."""
@@ -205,8 +218,8 @@ class Run:
         self, should_stop: Callable[[], bool], parameters: Mapping[str, Tensor] | None = None
     ) -> Measured | None:
         """What the first process measures; None when a signal came first."""
-        last, limit = self.state.validation, self.clock.validation_limit
-        return self.crew.word(lambda: self.session.validate(last, limit, should_stop, parameters))
+        size = self.state.validation.validation_size
+        return self.crew.word(lambda: self.session.validate(size, should_stop, parameters))
 
     def _save(self, finished: str = "") -> None:
         self.state.finished, self.state.elapsed = finished, self.clock.elapsed

@@ -129,32 +129,19 @@ class Session:
 
     # Validation -----------------------------------------------------------------------------------------
 
-    def validate(
-        self,
-        last: Validation,
-        limit: float,
-        should_stop: Callable[[], bool],
-        parameters: Mapping[str, Tensor] | None = None,
-    ) -> Measured | None:
-        """Measure what a reader would get now, or other `parameters`; None when `should_stop` came first.
+    def validation_size(self, last: Validation, limit: float, should_stop: Callable[[], bool]) -> int | None:
+        """How much of the validation split is measured, 0 for all; None when `should_stop` came first.
 
-        The first validation finds out how much of the split can be measured in `limit` seconds and notes it
-        in `last`: all have to be comparable.
+        It is settled before the first validation, by a pilot, so that one takes at most `limit` seconds: all
+        have to be comparable.
         """
-        return_memory()
-        learner = self.learner
+        if last.validation_size or math.isinf(limit):
+            return last.validation_size
+        validator = self.task.validator
         try:
-            with learner.averaged() if parameters is None else learner.holding(parameters):
-                if not last.validation_size and math.isfinite(limit):
-                    last.validation_size = self._affordable_size(limit, should_stop)
-                size = last.validation_size or self.task.validator.whole
-                return self.task.validator.measure(self.model, should_stop, size)
+            size = affordable_size(validator, self.model, should_stop, limit)
         except Stopped:
             return None
-
-    def _affordable_size(self, limit: float, should_stop: Callable[[], bool]) -> int:
-        validator = self.task.validator
-        size = affordable_size(validator, self.model, should_stop, limit)
         if size < validator.whole:
             _LOG.info(
                 "validation measures the first %s of %s %s, to stay within its share of the time",
@@ -163,3 +150,18 @@ class Session:
                 validator.unit,
             )
         return size
+
+    def validate(
+        self, size: int, should_stop: Callable[[], bool], parameters: Mapping[str, Tensor] | None = None
+    ) -> Measured | None:
+        """Measure what a reader would get now, or other `parameters`; None when `should_stop` came first.
+
+        `size` is how much of the validation split is measured, 0 for all.
+        """
+        return_memory()
+        learner, validator = self.learner, self.task.validator
+        try:
+            with learner.averaged() if parameters is None else learner.holding(parameters):
+                return validator.measure(self.model, should_stop, size or validator.whole)
+        except Stopped:
+            return None

@@ -16,10 +16,8 @@ from seqkit.training.beginning import session_of
 from seqkit.training.checkpoints import load_newest
 from seqkit.training.options import TrainOptions
 from seqkit.training.session import Session
-from seqkit.training.state import Position, RunState, Validation
+from seqkit.training.state import Position, RunState
 from tests.laws.runs import tiny_config, tiny_text_config, train
-
-NEVER = float("inf")
 
 
 def session(corpus: Path, folder: Path, config: Config) -> Session:
@@ -56,7 +54,7 @@ def test_a_session_alone_learns_what_a_run_learns(
         assert weights.to_bytes(mine) == weights.to_bytes(theirs)
     position = {name: checkpoint.state[name] for name in ("step", "epoch", "batch", "failures")}
     assert vars(state.position) == position
-    measured = alone.validate(Validation(), NEVER, lambda: False)
+    measured = alone.validate(0, lambda: False)
     assert measured is not None
     assert [measured.loss] == checkpoint.state["losses"]
     assert alone.facts(state).size == alone.task.facts.size
@@ -89,7 +87,7 @@ def test_the_next_epoch_follows_the_last_batch(toy_corpus: Path, tmp_path: Path)
 def test_a_validation_that_is_stopped_measures_nothing(toy_corpus: Path, tmp_path: Path) -> None:
     alone = session(toy_corpus, tmp_path, tiny_config())
     before = weights.to_bytes(alone.learner.checkpoint({}, b"").parameters)
-    assert alone.validate(Validation(), NEVER, lambda: True) is None
+    assert alone.validate(0, lambda: True) is None
     assert weights.to_bytes(alone.learner.checkpoint({}, b"").parameters) == before
 
 
@@ -97,10 +95,10 @@ def test_other_weights_are_measured_in_place_of_its_own(toy_corpus: Path, tmp_pa
     alone = session(toy_corpus, tmp_path, tiny_config())
     own = alone.learner.checkpoint({}, b"").parameters
     before = weights.to_bytes(own)
-    first = alone.validate(Validation(), NEVER, lambda: False)
+    first = alone.validate(0, lambda: False)
     zeros = {name: torch.zeros_like(tensor) for name, tensor in own.items()}
-    other = alone.validate(Validation(), NEVER, lambda: False, zeros)
-    again = alone.validate(Validation(), NEVER, lambda: False)
+    other = alone.validate(0, lambda: False, zeros)
+    again = alone.validate(0, lambda: False)
     assert first is not None
     assert other is not None
     assert again is not None

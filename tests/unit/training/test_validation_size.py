@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,12 @@ from seqkit.training import session as session_module
 from seqkit.training import validation as module
 from seqkit.training.beginning import session_of
 from seqkit.training.clock import Clock
+from seqkit.training.events import Validated
 from seqkit.training.options import TrainOptions
 from seqkit.training.session import Session
 from seqkit.training.validation import Measured, affordable_size
 from tests.conftest import silence_logger, toy_assignments
-from tests.laws.runs import tiny_config, tiny_text_config
+from tests.laws.runs import tiny_config, tiny_text_config, train
 
 
 class SlowValidator:
@@ -144,3 +146,21 @@ def test_a_run_remembers_how_much_it_measures(
 def test_a_budget_in_steps_measures_everything(toy_model: Path) -> None:
     rows = [json.loads(line) for line in (toy_model / "metrics.jsonl").read_text().splitlines()]
     assert {row["valid_size"] for row in rows} == {40}
+
+
+def test_the_pilot_is_no_part_of_what_a_validation_takes(
+    toy_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As much time as a validation took is kept free for the last: a slow pilot is no reason to end early."""
+
+    def slow(*_: object) -> int:
+        time.sleep(2.0)
+        return 10
+
+    monkeypatch.setattr("seqkit.training.session.affordable_size", slow)
+    config = tiny_config(training__steps=0, training__minutes=0.1, training__validate_every=0)
+    rows = [
+        event.row for event in train(toy_corpus, tmp_path / "model", config) if isinstance(event, Validated)
+    ]
+    assert {row["valid_size"] for row in rows} == {10}
+    assert max(row["timing"]["validation_seconds"] for row in rows) < 2.0
