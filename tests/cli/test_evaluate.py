@@ -180,7 +180,7 @@ def test_fail_under(shell: Shell, threshold: str, code: int) -> None:
         (["--reference", "ref", "--metric", "bleu,bleu", "hyp"], "twice"),
         (["--reference", "ref", "--protocol", "tokenized", "hyp"], "did you mean lowercased-tokenized?"),
         (["--reference", "ref", "--chrf-word-order", "2", "--metric", "bleu", "hyp"], "needs chrf"),
-        (["--reference", "ref", "--source", "source"], "no --model"),
+        (["--reference", "ref", "--source", "source"], "without --model"),
         (["--reference", "ref", "--beam-size", "5", "hyp"], "--beam-size"),
         (["--reference", "ref", "--batch-tokens", "5", "hyp"], "--batch-tokens"),
         (["--reference", "ref", "--length-penalty", "1", "hyp"], "--length-penalty"),

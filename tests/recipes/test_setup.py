@@ -203,12 +203,12 @@ class TestPip:
         assert len(place.calls()) == 2
 
     def test_ctrl_c_ends_it_at_once(self, place: Place) -> None:
-        place.python("python3", "3.13.0", "trap 'kill $!; echo cancelled; exit 1' INT; sleep 60 & wait $!")
+        trap = "trap 'kill $!; echo cancelled; exit 1' INT"
+        place.python("python3", "3.13.0", f'{trap}; sleep 60 & : >"$HOME/waiting"; wait $!')
         process = place.start()
         deadline = time.monotonic() + 120
-        while not place.calls() and time.monotonic() < deadline:
+        while not (place.folder / "waiting").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(0.3)
         before = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
         out, _ = process.communicate(timeout=50)  # also waits until the line's writer has closed its end
