@@ -73,6 +73,8 @@ class Place:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # Where the tests run in the background of a script, Ctrl-C is ignored: not by what is tested.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env={
                 "PATH": f"{self.folder / 'bin'}:{tools}",
                 "HOME": str(self.folder),
