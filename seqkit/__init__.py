@@ -13,21 +13,21 @@ from seqkit.version import __version__
 __all__ = ["GenerateOptions", "TextGenerator", "TranslateOptions", "Translator", "__version__", "load"]
 
 if TYPE_CHECKING:
-    from seqkit.inference.generation import GenerateOptions, TextGenerator
+    from seqkit.inference.generator import GenerateOptions, TextGenerator
     from seqkit.inference.loading import load
-    from seqkit.inference.translation import TranslateOptions, Translator
+    from seqkit.inference.translator import TranslateOptions, Translator
 
 
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is first asked for: `import seqkit` alone must not load numpy."""
     if name in {"GenerateOptions", "TextGenerator"}:
-        from seqkit.inference import generation
+        from seqkit.inference import generator
 
-        return getattr(generation, name)
+        return getattr(generator, name)
     if name in {"TranslateOptions", "Translator"}:
-        from seqkit.inference import translation
+        from seqkit.inference import translator
 
-        return getattr(translation, name)
+        return getattr(translator, name)
     if name == "load":
         from seqkit.inference import loading
 

@@ -7,6 +7,7 @@ import os
 import platform
 from typing import Any
 
+from seqkit.engines.fixed.grid import KERNEL_VARIABLE, Kernel, byte_kernel
 from seqkit.processors import (
     THREADS_VARIABLE,
     WAIT_VARIABLES,
@@ -16,7 +17,6 @@ from seqkit.processors import (
     processor_name,
     processor_quota,
 )
-from seqkit.stepping.grid import KERNEL_VARIABLE, Kernel, byte_kernel
 
 PACKAGES = ("torch", "numpy", "onnxruntime", "sentencepiece", "safetensors", "sacrebleu", "typer", "rich")
 _KERNELS: dict[Kernel, str] = {

@@ -105,7 +105,7 @@ def toy_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_toy_corpus(folder: Path, *, pairs: int = 400, longest: int = 6) -> Path:
     """Prepare a toy corpus in `folder`/corpus."""
-    from seqkit.data.prepare import PrepareOptions, prepare_parallel
+    from seqkit.data.prepare.parallel import PrepareOptions, prepare_parallel
 
     train, valid = toy_pairs(pairs, 1, longest), toy_pairs(40, 2, longest)
     files = {
@@ -177,8 +177,8 @@ def toy_text(lines: int, seed: int = 1) -> str:
 
 def make_toy_text_corpus(folder: Path, text: str | None = None, **options: Any) -> Path:
     """Prepare a text for a generator in `folder`/text-corpus."""
-    from seqkit.data.prepare_options import PrepareTextOptions
-    from seqkit.data.prepare_text import prepare_text
+    from seqkit.data.prepare.options import PrepareTextOptions
+    from seqkit.data.prepare.plain import prepare_text
 
     (folder / "text.txt").write_text(toy_text(400) if text is None else text, encoding="utf-8")
     prepare_text(

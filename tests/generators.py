@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqkit import model_directory, weights
+from seqkit import model_directory
 from seqkit.config import Config, ModelConfig, TrainingConfig
-from seqkit.data.characters import CharacterTokenizer
 from seqkit.data.tokenizers import END, SMALLEST_VOCABULARY
-from seqkit.data.vocabulary import newline_id
+from seqkit.data.tokenizers.characters import CharacterTokenizer
+from seqkit.data.tokenizers.vocabulary import newline_id
 from seqkit.files import to_json
-from seqkit.inference.generation import TextGenerator
+from seqkit.inference.generator import TextGenerator
 from seqkit.model_directory import Facts, LoadedModel
-from seqkit.models import SequenceModel
+from seqkit.nn import weights
+from seqkit.nn.model import SequenceModel
 from seqkit.nn.recurrent import DecoderState
 from tests.networks import build_language_model
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqkit.stepping.grid import KERNEL_VARIABLE, KERNELS, Kernel, is_exact
+from seqkit.engines.fixed.grid import KERNEL_VARIABLE, KERNELS, Kernel, is_exact
 
 # Every kernel as a parameter; one that this processor does not compute exactly is left out by name.
 EVERY_KERNEL = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from seqkit.config import ModelConfig
 from seqkit.kinds import GENERATION, TRANSLATION
-from seqkit.models import SequenceModel, build_model
 from seqkit.network.blueprint import Blueprint
+from seqkit.nn.model import SequenceModel, build_model
 
 
 def build_encoder_decoder(

@@ -16,25 +16,23 @@ PACKAGE = Path(seqkit.__file__).parent
 LAYERS = [
     ["cli"],
     ["pages"],
-    ["training"],
+    ["training", "inspection"],
     ["evaluation"],
-    ["inference", "model_card", "machine"],
-    ["stepping", "model_directory", "metrics"],
-    ["models", "decoding"],
-    ["nn", "data"],
-    ["batch", "weights", "device", "network", "shortlist"],
-    ["arrays"],
-    ["config"],
+    ["inference", "machine"],
+    ["engines", "model_directory", "metrics"],
+    ["nn", "decoding"],
+    ["data", "network"],
+    ["config", "device"],
     ["files", "kinds"],
     ["errors", "html", "limits", "printable", "processors", "randomness", "scores", "version"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 # What loads torch when it is imported; everything else does without until a function needs it.
 WITH_TORCH = {
-    *("seqkit.batch", "seqkit.data.batching", "seqkit.models", "seqkit.nn", "seqkit.weights"),
-    *("seqkit.stepping.torch_language", "seqkit.stepping.torch_translation"),
+    *("seqkit.data.batch", "seqkit.data.batching", "seqkit.nn.model", "seqkit.nn", "seqkit.nn.weights"),
+    *("seqkit.engines.torch_language", "seqkit.engines.torch_translation"),
     *("seqkit.evaluation.dynamic", "seqkit.evaluation.language"),
-    *("seqkit.training", "seqkit.cli.training_display", "seqkit.cli.training_panel"),
+    *("seqkit.training", "seqkit.cli.train.display", "seqkit.cli.train.panel"),
 }
 FORBIDDEN_MODULES = {
     *("pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml", "runpy"),
@@ -214,7 +212,7 @@ def test_private_names_of_libraries_are_imported_in_one_place() -> None:
         if name.split(".")[0] not in {"seqkit", "__future__"}
         and any(part.startswith("_") for part in name.split("."))
     }
-    assert found == {"cli/shells.py"}
+    assert found == {"cli/terminal/shells.py"}
 
 
 def test_templates_are_read_in_one_place() -> None:

@@ -27,7 +27,7 @@ from measure import Attempt, interleaved, run_case
 from report import markdown, number, update_pages
 from results import peaks, result, row
 
-from seqkit.cli.console import duration
+from seqkit.cli.terminal.console import duration
 from seqkit.errors import ConfigError, ExitCode, SeqkitError, suggest
 from seqkit.files import make_directory, to_json, write_atomic
 

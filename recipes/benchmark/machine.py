@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from seqkit.engines.fixed.grid import byte_kernel
 from seqkit.processors import has_fast_bf16, processor_name
-from seqkit.stepping.grid import byte_kernel
 
 SQUARE = (2048, 2048, 2048)
 # Rows, inner size, columns: what training and decoding multiply. The name says where it occurs.
@@ -106,7 +106,7 @@ def _onnx_products(shape: tuple[int, int, int], threads: int) -> dict[str, Calla
         return {}
     import numpy as np
 
-    from seqkit.stepping.onnx_model import Node, model_bytes
+    from seqkit.engines.fixed.onnx_model import Node, model_bytes
 
     rows, inner, columns = shape
     random = np.random.default_rng(1)

@@ -42,7 +42,7 @@ def main() -> None:
         if options.text:
             translate = [sys.executable, "-m", "seqkit", "translate", str(options.model), str(options.text)]
             translated = subprocess.run([*translate, "--beam-size", "5"], check=True, stdout=subprocess.PIPE)
-            from seqkit.metrics.translation import corpus_bleu
+            from seqkit.metrics.sacre import corpus_bleu
 
             texts = translated.stdout.decode().removesuffix("\n").split("\n")
             result |= {"value": corpus_bleu(texts, [lines_of(options.reference)]), "unit": "BLEU"}

@@ -25,7 +25,7 @@ from training_speed import batch_facts, configuration, measure
 
 from seqkit.data.batching import PairBatches
 from seqkit.data.corpus import Corpus
-from seqkit.models import SequenceModel
+from seqkit.nn.model import SequenceModel
 from seqkit.training import loop
 from seqkit.training.events import Progress
 from seqkit.training.learner import WeightAverage

@@ -40,7 +40,7 @@ def decode(options: argparse.Namespace) -> dict[str, Any]:
     tokens = sum(len(translation.alternatives[0].tokens) for translation in translations)
     details = {"sentences": len(translations), "output_tokens_per_second": tokens / seconds}
     if options.reference:
-        from seqkit.metrics.translation import corpus_bleu
+        from seqkit.metrics.sacre import corpus_bleu
 
         references = lines_of(options.reference)
         texts = [translation.text for translation in translations[: len(lines)]]

@@ -18,8 +18,8 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 from typer.core import TyperCommand
 
-from seqkit.cli import completion, console
-from seqkit.cli.help import HelpfulCommand, HelpfulGroup
+from seqkit.cli.terminal import completion, console
+from seqkit.cli.terminal.help import HelpfulCommand, HelpfulGroup
 from seqkit.errors import (
     ConfigError,
     ExitCode,
@@ -80,22 +80,22 @@ def application(*names: str) -> typer.Typer:
 def _command(name: str) -> tuple[Callable[..., Any], type[TyperCommand]]:
     """A command's function, and the class that parses its options. The import is what takes time."""
     if name == "prepare":
-        from seqkit.cli.prepare import FilesCommand, prepare
+        from seqkit.cli.prepare.command import FilesCommand, prepare
 
         return prepare, FilesCommand
     if name == "train":
-        from seqkit.cli.train import train
+        from seqkit.cli.train.command import train
 
         return train, HelpfulCommand
     if name == "translate":
-        from seqkit.cli.translate import translate
+        from seqkit.cli.translate.command import translate
 
         return translate, HelpfulCommand
     if name == "generate":
-        from seqkit.cli.generate import generate
+        from seqkit.cli.generate.command import generate
 
         return generate, HelpfulCommand
-    from seqkit.cli.evaluate import evaluate
+    from seqkit.cli.evaluate.command import evaluate
 
     return evaluate, HelpfulCommand
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seqkit import limits
-from seqkit.cli import completion
+from seqkit.cli.terminal import completion
 
 # The headings of --help that commands have in common, in the order that they come in.
 INPUT_PANEL = "Input"

@@ -6,8 +6,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqkit.cli import console
-from seqkit.cli.output import destination, json_line, write_results
+from seqkit.cli.terminal import console
+from seqkit.cli.terminal.output import destination, json_line, write_results
 from seqkit.errors import ConfigError
 from seqkit.files import write_atomic
 
@@ -68,7 +68,7 @@ def report_of_record(
 def _first_lines(model: Path, source: str) -> list[str]:
     """The lines of a text whose translations are shown."""
     from seqkit import model_directory
-    from seqkit.data.text import read_lines
+    from seqkit.data.text.reading import read_lines
     from seqkit.kinds import KINDS
     from seqkit.pages.collect import MOST_SENTENCES
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seqkit.batch import Batch, Padded
+from seqkit.data.batch import Batch, Padded
 from seqkit.data.corpus import Corpus, Split
 from seqkit.data.ragged import RaggedArray
 from seqkit.data.tokenizers import END, PAD, START, Tokenizer

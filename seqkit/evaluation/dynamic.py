@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from seqkit.evaluation.dynamic_options import DynamicOptions
+from seqkit.evaluation.encoded_text import IdStream
 from seqkit.evaluation.language import slice_losses
-from seqkit.evaluation.text import IdStream
-from seqkit.models import SequenceModel
+from seqkit.nn.model import SequenceModel
 
 _EPSILON = 1e-5  # keeps an update finite where a weight has had no gradient yet
 

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from seqkit.batch import Batch, Padded
+from seqkit.data.batch import Batch, Padded
 from seqkit.device import autocast
-from seqkit.evaluation.text import IdStream
+from seqkit.evaluation.encoded_text import IdStream
 from seqkit.evaluation.windows import windows
-from seqkit.models import SequenceModel
 from seqkit.nn.heads import Loss
+from seqkit.nn.model import SequenceModel
 from seqkit.nn.modes import evaluating
 from seqkit.nn.recurrent import DecoderState
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from seqkit.data.corpus import Corpus
 from seqkit.data.ragged import Array
-from seqkit.data.text import input_name, read_text
-from seqkit.data.vocabulary import END, normal_form
+from seqkit.data.text.reading import input_name, read_text
+from seqkit.data.tokenizers.vocabulary import END, normal_form
 from seqkit.errors import DataError
-from seqkit.evaluation.text import BETWEEN_DOCUMENTS, documents_of
-from seqkit.metrics.novelty import COPY_LENGTHS, NGRAM_LENGTHS, Novelty, measure_novelty
+from seqkit.evaluation.encoded_text import BETWEEN_DOCUMENTS, documents_of
+from seqkit.metrics.copying import COPY_LENGTHS, NGRAM_LENGTHS, Novelty, measure_novelty
 from seqkit.version import __version__
 
 _VALID_CHARACTERS = 1_000_000  # of the validation text that are looked at

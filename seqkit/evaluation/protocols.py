@@ -16,10 +16,11 @@ from seqkit import model_directory
 from seqkit.data.corpus import Corpus
 from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import END, Tokenizer
+from seqkit.engines.fixed.generation import FixedPointStepper
 from seqkit.errors import DataError, ModelError
 from seqkit.evaluation import stepwise
 from seqkit.evaluation.dynamic_options import DynamicOptions
-from seqkit.evaluation.text import (
+from seqkit.evaluation.encoded_text import (
     EncodedText,
     documents_of,
     encode_file,
@@ -30,7 +31,6 @@ from seqkit.kinds import GENERATION, KINDS
 from seqkit.metrics.ngram import TOKEN_LIMIT, NgramModel, adaptive_nats
 from seqkit.model_directory import LoadedModel
 from seqkit.scores import Score
-from seqkit.stepping.fixed_point import FixedPointStepper
 
 if TYPE_CHECKING:
     import torch

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from seqkit.evaluation.text import IdStream
+from seqkit.engines.fixed.generation import FixedPointStepper
+from seqkit.evaluation.encoded_text import IdStream
 from seqkit.evaluation.windows import windows
-from seqkit.stepping.fixed_point import FixedPointStepper
 
 Progress = Callable[[int], None]  # hears how many predictions are done
 

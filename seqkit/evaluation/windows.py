@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from seqkit.evaluation.text import IdStream
+from seqkit.evaluation.encoded_text import IdStream
 
 
 def windows(ids: IdStream, boundary: int, window: int, rows: int) -> Iterator[tuple[IdStream, IdStream]]:

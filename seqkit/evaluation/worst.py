@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from seqkit.errors import DataError
-from seqkit.metrics.translation import MetricOptions, line_scores
+from seqkit.metrics.sacre import MetricOptions, line_scores
 
 
 @dataclass(frozen=True)

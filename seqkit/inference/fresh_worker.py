@@ -20,12 +20,12 @@ def main() -> None:
     """Standard input has the tasks, standard output gets each one's records and then an empty one."""
     code = 1
     try:
-        from seqkit.inference import generation, translation
+        from seqkit.inference import generator, translator
         from seqkit.inference.handover import unpacked
 
         roles: dict[str, Callable[..., Task]] = {
-            "translation": translation.worker_task,
-            "generation": generation.worker_task,
+            "translation": translator.worker_task,
+            "generation": generator.worker_task,
         }
         with mmap.mmap(MODELS, 0, access=mmap.ACCESS_READ) as content:
             records_of = roles[sys.argv[1]](unpacked(content), *sys.argv[2:])

@@ -15,13 +15,13 @@ from typing import Any
 
 from safetensors.numpy import save as serialize
 
-from seqkit.arrays import float_arrays
 from seqkit.config import config_from_dict
 from seqkit.data.corpus import load_tokenizers, tokenizer_files
 from seqkit.kinds import KINDS
 from seqkit.model_directory import SHORTLIST, WEIGHTS, Facts, LoadedModel
+from seqkit.network.arrays import float_arrays
 from seqkit.network.blueprint import Blueprint
-from seqkit.shortlist import Shortlist
+from seqkit.network.shortlist import Shortlist
 
 _LENGTH = struct.Struct("<Q")
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from seqkit import model_directory
-from seqkit.inference.generation import TextGenerator
-from seqkit.inference.translation import Translator
+from seqkit.inference.generator import TextGenerator
+from seqkit.inference.translator import Translator
 from seqkit.kinds import GENERATION, TRANSLATION
 
 Model = Translator | TextGenerator

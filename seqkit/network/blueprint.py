@@ -1,6 +1,6 @@
 """The network as data: which parts it has.
 
-Nothing here computes. `seqkit.models` builds the modules from a `Blueprint`, `seqkit.stepping` reads arrays
+Nothing here computes. `seqkit.nn.model` builds the modules from a `Blueprint`, `seqkit.engines` reads arrays
 by the names in it, and a file of weights must have its shapes.
 """
 

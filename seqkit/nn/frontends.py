@@ -10,7 +10,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from seqkit.batch import Padded
+from seqkit.data.batch import Padded
 from seqkit.nn.dropout import SequenceDropout, WordDropout
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from seqkit.batch import Padded
+from seqkit.data.batch import Padded
 
 
 @dataclass(frozen=True)

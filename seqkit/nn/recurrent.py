@@ -14,8 +14,8 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from seqkit.batch import Padded
 from seqkit.config import Cell
+from seqkit.data.batch import Padded
 from seqkit.network.parts import GATES, BridgePart, DecoderPart, EncoderPart
 from seqkit.nn.attention import Attention, Memory
 from seqkit.nn.dropout import SequenceDropout, masked

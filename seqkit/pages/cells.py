@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.evaluation.cell_relations import Relations, View
-from seqkit.evaluation.cells import CellActivations
+from seqkit.inspection.cell_relations import Relations, View
+from seqkit.inspection.cells import CellActivations
 from seqkit.pages.page import render
 from seqkit.printable import printable_text
 

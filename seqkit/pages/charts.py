@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from seqkit.pages.contents import Contents, TextSide
 from seqkit.printable import printable
-from seqkit.training.rows import metric_title
+from seqkit.training.record import metric_title
 
 Points = tuple[Sequence[float], Sequence[float]]
 # Colours that stand in the SVG for the custom properties of the page's style sheet.

@@ -13,16 +13,16 @@ from seqkit.data.corpus import Corpus
 from seqkit.data.ragged import RaggedArray
 from seqkit.data.tokenizers import SPECIALS, Tokenizer
 from seqkit.errors import DataError
-from seqkit.evaluation.cell_relations import FEWEST_POSITIONS, relate_cells
-from seqkit.evaluation.cells import CellActivations, cell_activations
 from seqkit.files import read_regular
-from seqkit.inference.translation import Translator
-from seqkit.inference.translations import Translation
+from seqkit.inference.translation import Translation
+from seqkit.inference.translator import Translator
+from seqkit.inspection.cell_relations import FEWEST_POSITIONS, relate_cells
+from seqkit.inspection.cells import CellActivations, cell_activations
 from seqkit.kinds import KINDS, TRANSLATION, Kind
-from seqkit.model_card import ModelCard
 from seqkit.model_directory import METRICS, LoadedModel
+from seqkit.model_directory.card import ModelCard
 from seqkit.pages.contents import ColouredText, Contents, Setting, Statistics, TextSide
-from seqkit.training.rows import Row, read_rows
+from seqkit.training.record import Row, read_rows
 
 MOST_SENTENCES = 8  # whose attention is drawn
 LONGEST_SENTENCE = 300  # characters

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.inference.translations import Translation
+from seqkit.inference.translation import Translation
 from seqkit.kinds import Kind
-from seqkit.training.rows import Row
+from seqkit.training.record import Row
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from seqkit.evaluation.worst import differences
 from seqkit.pages.charts import curves, shares, text_charts
 from seqkit.pages.contents import ColouredText, Contents, Statistics
 from seqkit.pages.page import render
-from seqkit.training.rows import metric_title
+from seqkit.training.record import metric_title
 from seqkit.version import __version__
 
 LEVELS = 8  # shades on either side of none, as in page.css

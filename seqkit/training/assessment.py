@@ -7,7 +7,7 @@ from typing import Any
 from seqkit.training import fit, health, ranking
 from seqkit.training.clock import Clock
 from seqkit.training.events import Finished, Started, Validated
-from seqkit.training.rows import Row, metrics_row
+from seqkit.training.record import Row, metrics_row
 from seqkit.training.session import Session
 from seqkit.training.state import RunState, Window
 from seqkit.training.validation import Measured

@@ -21,7 +21,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqkit import weights
 from seqkit.errors import DataError, ModelError, SeqkitError, output_error
 from seqkit.files import (
     JSON_LIMIT,
@@ -37,6 +36,7 @@ from seqkit.files import (
     to_sealed_json,
     write_atomic,
 )
+from seqkit.nn import weights
 
 _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"

@@ -13,11 +13,11 @@ from seqkit.data.corpus import Corpus
 from seqkit.device import keep_memory
 from seqkit.errors import Interrupted
 from seqkit.model_directory import TRAINING
-from seqkit.training.beginning import session_of
 from seqkit.training.checkpoints import newest_state
 from seqkit.training.options import TrainOptions
 from seqkit.training.rehearsal import pace_of
 from seqkit.training.sizing import MEASURED, Choice, Speed, Task, choose, settings_of
+from seqkit.training.start import session_of
 
 SHARE = 0.03  # of the budget that the measurement may take, but for a step of the smallest size
 

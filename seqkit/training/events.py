@@ -7,7 +7,7 @@ from typing import Any
 
 from seqkit.kinds import Kind
 from seqkit.training.loop import StepReport
-from seqkit.training.rows import Row
+from seqkit.training.record import Row
 from seqkit.training.validation import Measured
 
 

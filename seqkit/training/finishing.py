@@ -8,8 +8,8 @@ import logging
 from seqkit import model_directory
 from seqkit.errors import Interrupted
 from seqkit.files import to_json
-from seqkit.model_card import write_card
 from seqkit.model_directory import CONFIG, SHORTLIST
+from seqkit.model_directory.card import write_card
 from seqkit.training.options import TrainOptions
 from seqkit.training.session import Session
 from seqkit.training.shortlist import PAIRS, learn_shortlist

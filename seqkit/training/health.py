@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from seqkit.models import SequenceModel
+from seqkit.nn.model import SequenceModel
 from seqkit.training.loop import StepReport
 
 VANISHING_RATIO = 1e-4  # a part's gradient norm against the largest part's

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqkit import weights
 from seqkit.config import TrainingConfig
-from seqkit.models import SequenceModel
+from seqkit.nn import weights
+from seqkit.nn.model import SequenceModel
 from seqkit.nn.recurrent import DecoderState
 from seqkit.training.checkpoints import Checkpoint
 from seqkit.training.optim import build_optimizer, optimizer_tensors, restore_optimizer

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from seqkit.batch import Batch
+from seqkit.data.batch import Batch
 from seqkit.device import autocast, return_memory
 from seqkit.errors import RunFailed, is_out_of_memory
 from seqkit.nn.recurrent import DecoderState

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from seqkit.data.corpus import Corpus
 from seqkit.device import keep_memory
-from seqkit.training.beginning import session_of
 from seqkit.training.checkpoints import KEPT
 from seqkit.training.clock import Clock
 from seqkit.training.loop import StepBatches, derived_seed, train_steps
 from seqkit.training.options import TrainOptions
 from seqkit.training.session import Session
+from seqkit.training.start import session_of
 
 FIRST, MEASURED = 2, 10  # steps; kernels are made in the first ones
 

@@ -12,21 +12,21 @@ from typing import NoReturn
 
 from torch import Tensor
 
-from seqkit import weights
 from seqkit.data.corpus import Corpus
 from seqkit.device import keep_memory, return_memory
 from seqkit.errors import Interrupted, RunFailed
 from seqkit.model_directory import METRICS
+from seqkit.nn import weights
 from seqkit.training.assessment import assess, assess_mean, finished, started
-from seqkit.training.beginning import begin_run, restore_session, resume_run, session_of
 from seqkit.training.clock import Clock, Decision
 from seqkit.training.crew import ALONE, Crew, Votes
 from seqkit.training.events import Event, Finished, Progress, Validated
 from seqkit.training.finishing import finish
 from seqkit.training.loop import BETTER_ARITHMETIC, NotFinite
 from seqkit.training.options import TrainOptions
-from seqkit.training.rows import read_rows
+from seqkit.training.record import read_rows
 from seqkit.training.session import Session
+from seqkit.training.start import begin_run, restore_session, resume_run, session_of
 from seqkit.training.state import RunState
 from seqkit.training.store import Store
 from seqkit.training.validation import Measured

@@ -16,14 +16,15 @@ from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import Tokenizer
 from seqkit.device import resolve_precision, return_memory
 from seqkit.model_directory import Facts
-from seqkit.models import build_model
 from seqkit.network.blueprint import Blueprint
+from seqkit.nn.model import build_model
 from seqkit.training import optim
 from seqkit.training.crew import ALONE, Crew
+from seqkit.training.jobs import build_task
+from seqkit.training.jobs.job import Network
 from seqkit.training.learner import Learner
 from seqkit.training.loop import StepBatches, StepReport, derived_seed, train_steps
 from seqkit.training.state import Position, Ranking, RunState, Validation
-from seqkit.training.tasks import Network, build_task
 from seqkit.training.validation import Measured, Stopped, affordable_size
 
 _LOG = logging.getLogger(__name__)

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from seqkit.batch import Batch
+from seqkit.data.batch import Batch
 from seqkit.data.batching import length_batches, pair_batch
 from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.device import autocast
 from seqkit.model_directory import LoadedModel
+from seqkit.network.shortlist import Shortlist
 from seqkit.nn.modes import evaluating
 from seqkit.randomness import default_rng
-from seqkit.shortlist import Shortlist
 
 PAIRS = 20_000  # that are read, at most
 FREQUENT = 100  # target tokens that are every sentence's candidates

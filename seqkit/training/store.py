@@ -10,18 +10,19 @@ from typing import Any
 
 from torch import Tensor
 
-from seqkit import model_directory, weights
+from seqkit import model_directory
 from seqkit.data.corpus import tokenizer_files
 from seqkit.errors import ConfigError
 from seqkit.files import remove_temporaries, to_json
 from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, ModelWriter
+from seqkit.nn import weights
 from seqkit.training import checkpoints
 from seqkit.training.checkpoints import KEPT, Checkpoint
 from seqkit.training.events import Validated
 from seqkit.training.learner import Learner
 from seqkit.training.lock import locked
 from seqkit.training.loop import BETTER_ARITHMETIC, NotFinite
-from seqkit.training.rows import json_line
+from seqkit.training.record import json_line
 from seqkit.training.session import Session
 from seqkit.training.state import RunState
 

@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from seqkit import cli
-from seqkit.cli import help as pages
+from seqkit.cli.terminal import help as pages
 from seqkit.errors import ExitCode
 
 # What another release may have renamed; Typer itself has what it needs by then.

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from seqkit.cli.attention_drawing import ASCII, BLOCKS, LARGEST, Palette, draw, palette
+from seqkit.cli.terminal.attention_drawing import ASCII, BLOCKS, LARGEST, Palette, draw, palette
 
 tokens = st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=60)
 

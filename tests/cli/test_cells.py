@@ -18,12 +18,12 @@ from rich.color import ColorSystem
 from rich.text import Text
 
 from seqkit import cli
-from seqkit.cli import console
-from seqkit.cli.cells import CellOptions, show
-from seqkit.cli.cells_terminal import Canvas, canvas, rendition
+from seqkit.cli.generate.cells import CellOptions, show
+from seqkit.cli.generate.cells_terminal import Canvas, canvas, rendition
+from seqkit.cli.terminal import console
 from seqkit.errors import ConfigError, DataError, InputMissing, OutputError
-from seqkit.evaluation.cell_relations import View, relate_cells
-from seqkit.evaluation.cells import cell_activations
+from seqkit.inspection.cell_relations import View, relate_cells
+from seqkit.inspection.cells import cell_activations
 from seqkit.model_directory import LoadedModel
 from tests.conftest import Finished
 from tests.generators import small_generator, write_generator
@@ -93,7 +93,7 @@ def test_too_little_text_is_said(loaded: LoadedModel) -> None:
 
 
 def test_a_long_text_is_cut_with_a_warning(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqkit.evaluation.cells.MOST_POSITIONS", 30)
+    monkeypatch.setattr("seqkit.inspection.cells.MOST_POSITIONS", 30)
     finished = shown(loaded, TEXT, CellOptions("1:1"))
     assert finished.err == ("seqkit: warning: the text is long: only its first 30 characters are examined\n")
 

@@ -26,7 +26,7 @@ QUICK = ["--threads", "1", "--precision", "fp32"]
 @pytest.fixture(autouse=True)
 def _started_now(monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands in this process begin with their test, not when the module was imported."""
-    monkeypatch.setattr(importlib.import_module("seqkit.cli.train"), "_STARTED", time.monotonic())
+    monkeypatch.setattr(importlib.import_module("seqkit.cli.train.command"), "_STARTED", time.monotonic())
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from seqkit import cli
-from seqkit.cli import completion
+from seqkit.cli.terminal import completion
 from seqkit.config import describe
 from seqkit.errors import ExitCode, nearby
 from seqkit.kinds import TRANSLATION

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from seqkit import cli
-from seqkit.cli.evaluate_shared import columns, table
+from seqkit.cli.evaluate.shared import columns, table
 from seqkit.errors import ExitCode, InputMissing
 from seqkit.evaluation.worst import differences
 
@@ -270,9 +270,9 @@ class FakeTranslator:
 
 @pytest.fixture
 def model(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    module = ModuleType("seqkit.inference.translation")
+    module = ModuleType("seqkit.inference.translator")
     vars(module).update(Translator=FakeTranslator)
-    monkeypatch.setitem(sys.modules, "seqkit.inference.translation", module)
+    monkeypatch.setitem(sys.modules, "seqkit.inference.translator", module)
     return shell
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from seqkit.cli import run
 from seqkit.errors import ExitCode
-from seqkit.inference.generation import TextGenerator
+from seqkit.inference.generator import TextGenerator
 from tests.conftest import Finished
 from tests.generators import small_generator, write_generator
 

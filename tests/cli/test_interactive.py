@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from seqkit.cli import interactive
-from seqkit.cli.line_reader import LineReader
-from seqkit.inference.generation import TextGenerator
-from seqkit.inference.translation import Translator
+from seqkit.cli.terminal import interactive
+from seqkit.cli.terminal.line_reader import LineReader
+from seqkit.inference.generator import TextGenerator
+from seqkit.inference.translator import Translator
 from tests.cli.conversation import CTRL_C, CTRL_D, TAB, UP, Conversation, conversation
 from tests.generators import small_generator, write_generator
 from tests.reliability.pseudo_terminal import everything_sent_to

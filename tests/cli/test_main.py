@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import seqkit as package
-from seqkit.cli import console, run
+from seqkit.cli import run
+from seqkit.cli.terminal import console
 from seqkit.errors import ExitCode
 from tests.conftest import Finished, toy_assignments
 
@@ -100,12 +101,12 @@ def test_debug_shows_the_traceback(capfd: pytest.CaptureFixture[str]) -> None:
 def test_a_bug_says_so_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    import seqkit.inference.translation
+    import seqkit.inference.translator
 
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("unexpected \x1b[31m")
 
-    monkeypatch.setattr(seqkit.inference.translation.Translator, "load", broken)
+    monkeypatch.setattr(seqkit.inference.translator.Translator, "load", broken)
     assert run(["translate", str(tmp_path)]) == ExitCode.BUG
     error = capfd.readouterr().err
     assert "this is a bug in seqkit: ZeroDivisionError" in error
@@ -116,12 +117,12 @@ def test_a_bug_says_so_without_a_traceback(
 def test_a_lack_of_memory_names_what_takes_less(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    import seqkit.inference.translation
+    import seqkit.inference.translator
 
     def greedy(*_: object, **__: object) -> None:
         bytearray(1 << 60)
 
-    monkeypatch.setattr(seqkit.inference.translation.Translator, "load", greedy)
+    monkeypatch.setattr(seqkit.inference.translator.Translator, "load", greedy)
     assert run(["translate", str(tmp_path)]) == ExitCode.RUN_FAILED
     error = capfd.readouterr().err
     assert error.startswith("seqkit: error: not enough memory")

@@ -16,7 +16,7 @@ import pytest
 
 from seqkit import cli, model_directory
 from seqkit.errors import ExitCode
-from seqkit.model_card import CARD, ModelCard, write_card
+from seqkit.model_directory.card import CARD, ModelCard, write_card
 from tests.laws.runs import train
 from tests.reliability.hostile import read_manifest, write_manifest
 from tests.reliability.pseudo_terminal import everything_sent_to

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqkit.cli.output import destination
+from seqkit.cli.terminal.output import destination
 from seqkit.errors import ExitCode, OutputError
 
 

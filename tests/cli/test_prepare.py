@@ -17,7 +17,7 @@ import pytest
 import typer
 
 from seqkit.cli import run
-from seqkit.cli.prepare import FilesCommand, prepare, spread_files
+from seqkit.cli.prepare.command import FilesCommand, prepare, spread_files
 from seqkit.data.corpus import Corpus
 from seqkit.errors import ExitCode
 

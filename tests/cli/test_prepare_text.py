@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from seqkit.cli import run
-from seqkit.cli.prepare import spread_files
+from seqkit.cli.prepare.command import spread_files
 from seqkit.data.corpus import Corpus
 from seqkit.errors import ExitCode
 from tests.conftest import Finished

@@ -15,11 +15,11 @@ from matplotlib import rc_context, rcParams
 from seqkit.cli import run
 from seqkit.data.corpus import Corpus
 from seqkit.errors import DataError
-from seqkit.inference.translation import TranslateOptions, Translator
+from seqkit.inference.translator import TranslateOptions, Translator
 from seqkit.pages.charts import curves
 from seqkit.pages.contents import Contents
 from seqkit.printable import printable_text
-from seqkit.training.rows import read_rows
+from seqkit.training.record import read_rows
 from tests.conftest import toy_assignments
 
 Capture = pytest.CaptureFixture[str]

@@ -16,8 +16,8 @@ import pytest
 from seqkit import cli, model_directory
 from seqkit.data.tokenizers import END
 from seqkit.errors import ExitCode
-from seqkit.inference.translation import Translator
-from seqkit.shortlist import Shortlist
+from seqkit.inference.translator import Translator
+from seqkit.network.shortlist import Shortlist
 from tests.cli.test_translate import LINES, results, translate
 from tests.cli.test_translate_errors import assert_one_block
 from tests.conftest import Finished, write_lines

@@ -194,9 +194,9 @@ def pairs_of(line: str) -> list[tuple[str, str]]:
 def test_progress_lines_are_pairs_too(
     shell: Shell, toy_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seqkit.cli import training_display
+    from seqkit.cli.train.command import display
 
-    monkeypatch.setattr(training_display, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(display, "LOG_SECONDS", 0.0)
     _, _, err = shell(*toy(toy_corpus, tmp_path / "model", "--steps", 4, training__validate_every=2))
     steps = [dict(pairs_of(line)) for line in err.splitlines() if re.match(r"\S+T\S+ step ", line)]
     assert [row["step"] for row in steps] == ["1", "2", "3", "4"]

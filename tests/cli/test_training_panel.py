@@ -13,10 +13,10 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from seqkit.cli.chart import Curve, bar, line_chart, sparkline
-from seqkit.cli.live_area import Area
-from seqkit.cli.training_display import TrainingDisplay
-from seqkit.cli.training_panel import TrainingPanel
+from seqkit.cli.terminal.chart import Curve, bar, line_chart, sparkline
+from seqkit.cli.terminal.live_area import Area
+from seqkit.cli.train.display import TrainingDisplay
+from seqkit.cli.train.panel import TrainingPanel
 from seqkit.kinds import GENERATION, KINDS, TRANSLATION, Kind
 from seqkit.training.events import Progress, Validated
 from seqkit.training.loop import StepReport
@@ -217,7 +217,7 @@ def test_how_long_a_run_takes_is_told_once_it_is_known(
 ) -> None:
     """Of a budget in steps; the first step, which takes a second more, is left out."""
     now = [100.0]
-    monkeypatch.setattr("seqkit.cli.training_display.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("seqkit.cli.train.display.time.monotonic", lambda: now[0])
     display = TrainingDisplay(TRANSLATION, quiet=False)
     display.panel.total_steps = total
     now[0] += 1
@@ -255,7 +255,7 @@ def test_the_titles_of_the_columns_stand_above_the_rows_once(
     kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows: list[str] = []
-    monkeypatch.setattr("seqkit.cli.training_display.console.row", lambda text, **_: rows.append(text))
+    monkeypatch.setattr("seqkit.cli.train.display.console.row", lambda text, **_: rows.append(text))
     display = TrainingDisplay(kind, quiet=False)
     display.terminal = Console(width=100)
     scores = tuple({"metric": metric.name, "score": 1.23456, "signature": ""} for metric in kind.metrics)

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from seqkit import cli
 from seqkit.errors import ExitCode
-from seqkit.inference.translation import TranslateOptions, Translation, Translator
+from seqkit.inference.translator import TranslateOptions, Translation, Translator
 from tests.conftest import Finished
 
 LINES = ["ba di fu", "go", "", "lo mi nu ba"]
-MODULE = importlib.import_module("seqkit.cli.translate")
+MODULE = importlib.import_module("seqkit.cli.translate.command")
 TEXT = "".join(line + "\n" for line in LINES).encode()
 
 

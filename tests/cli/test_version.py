@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from seqkit import __version__
+from seqkit.engines.fixed.grid import byte_kernel
 from seqkit.processors import SPINS, SPINS_BESIDE_OTHERS, available_processors
-from seqkit.stepping.grid import byte_kernel
 from tests.conftest import Finished
 
 FACTS = ["system", "libraries", "processor", "threads", "products", "waiting", "BLAS"]

@@ -11,8 +11,8 @@ import torch
 
 from seqkit.config import ModelConfig
 from seqkit.kinds import GENERATION, KINDS, TRANSLATION, Kind
-from seqkit.models import build_model
 from seqkit.network.blueprint import Blueprint
+from seqkit.nn.model import build_model
 
 CELLS = ("lstm", "gru", "rnn")
 TYINGS = ("all", "target", "none")

@@ -16,11 +16,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqkit import weights
-from seqkit.batch import Batch
 from seqkit.config import TrainingConfig
+from seqkit.data.batch import Batch
 from seqkit.errors import RunFailed
-from seqkit.models import SequenceModel
+from seqkit.nn import weights
+from seqkit.nn.model import SequenceModel
 from seqkit.training.crew import ALONE, Crew, Said, Votes
 from seqkit.training.learner import Learner
 from seqkit.training.loop import MAX_NONFINITE_STEPS, NotFinite, StepBatches, StepReport, train_steps

@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from seqkit import model_directory, weights
-from seqkit.batch import Batch, Padded
+from seqkit import model_directory
 from seqkit.config import ModelConfig
+from seqkit.data.batch import Batch, Padded
 from seqkit.data.batching import pair_batch
 from seqkit.data.tokenizers import END, PAD, START
 from seqkit.decoding.beam import BeamOptions, beam_search
-from seqkit.inference.translation import TranslateOptions, Translation, Translator
+from seqkit.engines.torch_translation import ModelStepper
+from seqkit.inference.translator import TranslateOptions, Translation, Translator
 from seqkit.model_directory import LoadedModel
-from seqkit.models import SequenceModel, build_model
-from seqkit.stepping.torch_translation import ModelStepper
+from seqkit.nn import weights
+from seqkit.nn.model import SequenceModel, build_model
 from tests.conftest import toy_pairs
 from tests.networks import build_encoder_decoder
 

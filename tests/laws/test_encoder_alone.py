@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqkit.batch import Batch, Padded
-from seqkit.models import SequenceModel
+from seqkit.data.batch import Batch, Padded
 from seqkit.network.blueprint import Blueprint
 from seqkit.network.parts import EncoderPart, TokenHeadPart
 from seqkit.nn.heads import Loss
+from seqkit.nn.model import SequenceModel
 from seqkit.nn.recurrent import BidirectionalEncoder
 from seqkit.training.health import saturation
 from tests.laws.test_frontends import EMBEDDING, FRAME, HalvingFrontend

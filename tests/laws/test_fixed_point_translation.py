@@ -12,11 +12,11 @@ import torch
 from seqkit.config import ModelConfig
 from seqkit.data.tokenizers import END, START
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
+from seqkit.engines.fixed.grid import Kernel
+from seqkit.engines.fixed.translation import FixedPointModel, FixedPointTranslation, unsupported
+from seqkit.engines.torch_translation import ModelStepper
 from seqkit.kinds import TRANSLATION
 from seqkit.network.blueprint import Blueprint
-from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation, unsupported
-from seqkit.stepping.grid import Kernel
-from seqkit.stepping.torch_translation import ModelStepper
 from tests.kernels import EVERY_KERNEL, take
 from tests.networks import build_encoder_decoder
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqkit.batch import Batch, Padded
 from seqkit.config import ModelConfig
-from seqkit.models import SequenceModel
+from seqkit.data.batch import Batch, Padded
+from seqkit.nn.model import SequenceModel
 from seqkit.training.health import saturation
 from tests.networks import build_encoder_decoder
 

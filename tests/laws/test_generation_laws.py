@@ -11,12 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.batch import Batch, Padded
+from seqkit.data.batch import Batch, Padded
 from seqkit.data.tokenizers import END
-from seqkit.inference import generation
-from seqkit.inference.generation import Generated, GenerateOptions, TextGenerator
-from seqkit.stepping.grid import Kernel
-from seqkit.stepping.torch_language import TorchStepper
+from seqkit.engines.fixed.grid import Kernel
+from seqkit.engines.torch_language import TorchStepper
+from seqkit.inference import generator as generator_module
+from seqkit.inference.generator import Generated, GenerateOptions, TextGenerator
 from tests.generators import small_generator
 from tests.kernels import EVERY_KERNEL, take
 
@@ -56,7 +56,7 @@ def test_a_sample_does_not_depend_on_the_others(
         together = generator.generate("ab", options)
         assert len({len(one.text) for one in together}) > 5  # rows leave the batch at different times
         for rows in (1, 4, 20):
-            monkeypatch.setattr(generation, "ROWS_TOGETHER", rows)
+            monkeypatch.setattr(generator_module, "ROWS_TOGETHER", rows)
             assert generator.generate("ab", options) == together  # the log-probabilities to the last bit
         monkeypatch.undo()
         for count in (1, 2, 13):
@@ -65,10 +65,10 @@ def test_a_sample_does_not_depend_on_the_others(
 
 @pytest.mark.parametrize("processes", [2, 3])
 def test_a_sample_does_not_depend_on_the_processes(processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generation, "WORTH_SHARING", 1)
+    monkeypatch.setattr(generator_module, "WORTH_SHARING", 1)
     loaded = small_generator(documents="line", end_bias=-3.0)
     shared = TextGenerator(loaded, processes=processes)
-    monkeypatch.setattr(generation, "ROWS_TOGETHER", 4)
+    monkeypatch.setattr(generator_module, "ROWS_TOGETHER", 4)
     for samples in (1, 2, 5, 30):
         options = GenerateOptions(length=90, samples=samples, seed=7, stop=("eé",), log_probabilities=True)
         pieces = list(shared.pieces("ab", options))

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from numpy._core._multiarray_umath import __cpu_dispatch__
 
+from seqkit.engines.fixed import grid
+from seqkit.engines.fixed.grid import KERNEL_VARIABLE, Kernel
 from seqkit.errors import ConfigError
-from seqkit.stepping import grid
-from seqkit.stepping.grid import KERNEL_VARIABLE, Kernel
 from tests.conftest import Finished, toy_pairs
 from tests.kernels import EVERY_KERNEL
 

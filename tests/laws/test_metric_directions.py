@@ -11,7 +11,8 @@ from seqkit.data.corpus import Corpus
 from seqkit.device import set_threads
 from seqkit.model_directory import load
 from seqkit.scores import METRICS
-from seqkit.training.tasks import Network, build_task
+from seqkit.training.jobs import build_task
+from seqkit.training.jobs.job import Network
 from seqkit.training.validation import Measured
 
 

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seqkit.batch import Batch, Padded
 from seqkit.config import ModelConfig
+from seqkit.data.batch import Batch, Padded
 from seqkit.data.batching import pad, pair_batch
-from seqkit.models import SequenceModel
 from seqkit.network.parts import EncoderPart
 from seqkit.nn.heads import TokenHead
+from seqkit.nn.model import SequenceModel
 from seqkit.nn.recurrent import BidirectionalEncoder, reversal_index, reverse_within_lengths
 from tests.laws.runs import left_behind, tiny_config, train
 from tests.networks import build_encoder_decoder, build_language_model

@@ -11,12 +11,12 @@ import pytest
 
 from seqkit import model_directory
 from seqkit.data.tokenizers import END, START, UNKNOWN
-from seqkit.inference.translation import TranslateOptions, Translator
-from seqkit.shortlist import Shortlist
-from seqkit.stepping import shortlist
-from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation
-from seqkit.stepping.selection import NEVER
-from seqkit.stepping.shortlist import CandidateLayer, ShortlistTranslation
+from seqkit.engines.fixed import candidates
+from seqkit.engines.fixed.candidates import CandidateLayer, ShortlistTranslation
+from seqkit.engines.fixed.selection import NEVER
+from seqkit.engines.fixed.translation import FixedPointModel, FixedPointTranslation
+from seqkit.inference.translator import TranslateOptions, Translator
+from seqkit.network.shortlist import Shortlist
 from tests.kernels import EXACT_KERNELS, take
 from tests.laws.test_fixed_point_translation import (
     SIZE,
@@ -78,7 +78,7 @@ def test_however_it_is_computed_it_is_the_same(
         take(kernel, monkeypatch)
         model = both(settings)[1]
         for threshold in (OWN, WHOLE):
-            monkeypatch.setattr(shortlist, "_OWN_COLUMN", threshold)
+            monkeypatch.setattr(candidates, "_OWN_COLUMN", threshold)
             found.append(search(stepper([model], candidates), sources, 2))  # of more rows than a block
     for other in found[1:]:
         assert_equal_to_the_bit(found[0], other)
@@ -89,7 +89,7 @@ def test_however_it_is_computed_it_is_the_same(
 def test_a_shortlist_of_everything_changes_nothing(
     settings: dict[str, Any], threshold: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shortlist, "_OWN_COLUMN", threshold)
+    monkeypatch.setattr(candidates, "_OWN_COLUMN", threshold)
     model, sources = both(settings)[1], sentences(12)
     everything = search(stepper([model], [np.arange(SIZE)] * 12), sources, 3)
     without = search(FixedPointTranslation([model], with_attention=True), sources, 3)
@@ -104,12 +104,12 @@ def test_a_shortlist_of_everything_changes_nothing(
 def test_normalizers_do_not_depend_on_the_columns_that_are_missing(spread: float) -> None:
     logits = np.random.default_rng(1).normal(0, spread, (2000, 400)).astype(np.float32)
     expected = np.logaddexp.reduce(logits.astype(np.float64), axis=1, keepdims=True)
-    alone = shortlist._log_normalizers(logits)
+    alone = candidates._log_normalizers(logits)
     assert alone == pytest.approx(expected, abs=1e-6)
     for more in (1, 48, 640):
         wider = np.pad(logits, ((0, 3), (0, more)), constant_values=-np.inf)
         wider[2000:] = 1
-        assert np.array_equal(shortlist._log_normalizers(wider)[:2000], alone)
+        assert np.array_equal(candidates._log_normalizers(wider)[:2000], alone)
 
 
 @pytest.mark.parametrize("may_end", [True, False])

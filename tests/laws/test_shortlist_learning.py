@@ -12,11 +12,11 @@ import pytest
 
 from seqkit import model_directory
 from seqkit.data.corpus import Corpus
-from seqkit.data.prepare import PrepareOptions, prepare_parallel
+from seqkit.data.prepare.parallel import PrepareOptions, prepare_parallel
 from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.errors import ConfigError, Interrupted
 from seqkit.model_directory import CONFIG, SHORTLIST
-from seqkit.shortlist import Shortlist
+from seqkit.network.shortlist import Shortlist
 from seqkit.training import finishing, shortlist
 from seqkit.training.events import Finished
 from seqkit.training.shortlist import learn_shortlist

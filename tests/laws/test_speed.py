@@ -19,15 +19,15 @@ import numpy as np
 import pytest
 import torch
 
-from seqkit.batch import Batch, Padded
 from seqkit.config import ModelConfig
+from seqkit.data.batch import Batch, Padded
 from seqkit.data.tokenizers import END, START
 from seqkit.decoding.beam import BeamOptions, beam_search
 from seqkit.device import autocast, resolve_precision, set_threads
-from seqkit.models import SequenceModel
-from seqkit.stepping.fixed_point import FixedPointStepper
-from seqkit.stepping.fixed_translation import FixedPointModel, FixedPointTranslation
-from seqkit.weights import parameter_tensors
+from seqkit.engines.fixed.generation import FixedPointStepper
+from seqkit.engines.fixed.translation import FixedPointModel, FixedPointTranslation
+from seqkit.nn.model import SequenceModel
+from seqkit.nn.weights import parameter_tensors
 from tests.networks import build_encoder_decoder, build_language_model
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "benchmark"

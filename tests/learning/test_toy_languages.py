@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from seqkit.data.prepare import PrepareOptions, prepare_parallel
-from seqkit.inference.translation import TranslateOptions, Translator
-from seqkit.metrics.translation import MetricOptions, score_translations
+from seqkit.data.prepare.parallel import PrepareOptions, prepare_parallel
+from seqkit.inference.translator import TranslateOptions, Translator
+from seqkit.metrics.sacre import MetricOptions, score_translations
 from tests.conftest import write_lines
 from tests.laws.runs import tiny_config, train
 

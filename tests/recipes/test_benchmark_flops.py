@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from seqkit.batch import Batch, Padded
 from seqkit.config import ModelConfig
-from seqkit.models import SequenceModel
+from seqkit.data.batch import Batch, Padded
 from seqkit.network.parts import GATES
+from seqkit.nn.model import SequenceModel
 from seqkit.nn.recurrent import LayerState, RecurrentLayer
 from tests.networks import build_encoder_decoder, build_language_model
 

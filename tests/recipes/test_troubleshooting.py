@@ -24,7 +24,7 @@ import pytest
 import torch
 
 from seqkit.cli import run
-from seqkit.models import SequenceModel
+from seqkit.nn.model import SequenceModel
 from seqkit.training.lock import locked
 from tests.conftest import toy_assignments, toy_pairs, write_lines
 from tests.recipes.pages import TROUBLES
@@ -351,7 +351,8 @@ def provoke_minutes(bench: Bench) -> Seen:
     def weights(*budget: object) -> tuple[Seen, str]:
         shutil.rmtree(bench.folder / "model", ignore_errors=True)
         # The clock of a command starts with its process, and this one is old.
-        bench.monkeypatch.setattr(importlib.import_module("seqkit.cli.train"), "_STARTED", time.monotonic())
+        command = importlib.import_module("seqkit.cli.train.command")
+        bench.monkeypatch.setattr(command, "_STARTED", time.monotonic())
         seen = bench(*bench.train(*budget, training__best_metric="loss", training__validation_sentences=0))
         content = (bench.folder / "model" / "weights.safetensors").read_bytes()
         return seen, hashlib.sha256(content).hexdigest()

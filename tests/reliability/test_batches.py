@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqkit.inference.translation import TranslateOptions, Translation, Translator
+from seqkit.inference.translator import TranslateOptions, Translation, Translator
 from tests.conftest import toy_pairs
 
 SENTENCES = [source for source, _ in toy_pairs(1000, seed=5, longest=9)]

@@ -14,7 +14,7 @@ from seqkit import model_directory
 from seqkit.cli import run
 from seqkit.data.corpus import Corpus
 from seqkit.errors import ExitCode, SeqkitError
-from seqkit.model_card import CARD
+from seqkit.model_directory.card import CARD
 from seqkit.training.checkpoints import load_newest
 from tests.laws.runs import assert_same, tiny_config, tiny_text_config, train
 

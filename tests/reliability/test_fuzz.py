@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqkit.arrays import float_arrays
 from seqkit.config import assignment_layer, config_from_dict, file_layer, resolve
-from seqkit.data.text import read_blocks, read_lines, read_text
+from seqkit.data.text.reading import read_blocks, read_lines, read_text
 from seqkit.data.tokenizers import load_tokenizer
 from seqkit.errors import SeqkitError
 from seqkit.files import parse_json, parse_sealed_json, to_sealed_json
 from seqkit.kinds import TRANSLATION
-from seqkit.shortlist import Shortlist
+from seqkit.network.arrays import float_arrays
+from seqkit.network.shortlist import Shortlist
 
 FEW, MANY = 60, 3000  # examples of each reader
 FINDINGS: list[bytes] = [

@@ -16,15 +16,15 @@ import torch
 from safetensors.numpy import save
 
 from seqkit import TextGenerator, Translator, errors
-from seqkit.data.subwords import SentencePieceTokenizer
 from seqkit.data.tokenizers import load_tokenizer, train_tokenizer
+from seqkit.data.tokenizers.subwords import SentencePieceTokenizer
 from seqkit.errors import SeqkitError
-from seqkit.evaluation.cell_relations import relate_cells
-from seqkit.evaluation.cells import cell_activations
 from seqkit.evaluation.protocols import Protocols, open_predictors, score_text
-from seqkit.metrics.translation import MetricOptions, bits_per_character, score_translations
+from seqkit.inspection.cell_relations import relate_cells
+from seqkit.inspection.cells import cell_activations
+from seqkit.metrics.sacre import MetricOptions, bits_per_character, score_translations
 from seqkit.model_directory import load
-from seqkit.shortlist import Shortlist
+from seqkit.network.shortlist import Shortlist
 from tests.reliability.hostile import believe
 
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,8 @@ from tests.cli.test_translate_streams import ENVIRONMENT, OPTIONS, PATIENCE, ask
 
 # The command around a decoder that takes no time: what is measured is everything else.
 STUB = """
-import seqkit.inference.translation as inference
-from seqkit.inference.translations import Alternative, Translation
+import seqkit.inference.translator as inference
+from seqkit.inference.translation import Alternative, Translation
 
 def translate(self, lines, options=None, *, prefixes=None, progress=None):
     return [Translation(line, (Alternative(line.upper(), 0.0, (), ()),)) for line in lines]

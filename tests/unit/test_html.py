@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from seqkit.html import LARGEST_TABLE
-from seqkit.inference.translation import Translator
-from seqkit.inference.translations import Alternative, Translation
+from seqkit.inference.translation import Alternative, Translation
+from seqkit.inference.translator import Translator
 
 HOSTILE = "<script>alert('x')</script>&\"\u202e"
 

@@ -12,7 +12,7 @@ from seqkit.config.layers import _fields
 from seqkit.errors import ConfigError
 from seqkit.kinds import DEFAULT_PRESET, KINDS, Kind, Part
 from seqkit.scores import LOSS, METRICS
-from seqkit.training.tasks import JOBS
+from seqkit.training.jobs import JOBS
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 

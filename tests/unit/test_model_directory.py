@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from seqkit import model_directory, weights
+from seqkit import model_directory
 from seqkit.errors import ConfigError, ExitCode, InputMissing, ModelError, OutputError, SeqkitError
 from seqkit.files import sha256, to_json
 from seqkit.model_directory import MANIFEST, WEIGHTS, ModelWriter, load
+from seqkit.nn import weights
 
 FILES = ["config.json", "weights.safetensors", "metrics.jsonl", "tokenizer.spm"]
 NOT_YET = "holds no trained model yet"
@@ -177,7 +178,7 @@ def test_a_configuration_that_asks_for_other_shapes_allocates_nothing(
     config["model"].update(hidden_size=size, embedding_size=size)
     describe(model, config__json=to_json(config))
     parsed: list[int] = []
-    monkeypatch.setattr("seqkit.arrays.deserialize", lambda content: parsed.append(len(content)))
+    monkeypatch.setattr("seqkit.network.arrays.deserialize", lambda content: parsed.append(len(content)))
     error = refusal(model)
     assert "but the configuration asks for" in error.message
     assert not parsed, "tensors were read before their shapes were known to fit"

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from seqkit.cli.console import printable
+from seqkit.cli.terminal.console import printable
 from seqkit.errors import ExitCode, RunFailed
 
 THREADS = 2

@@ -214,7 +214,7 @@ def text_of(pieces: str) -> str:
 
 def bleu(outputs: Sequence[str], references: Path) -> float:
     """Corpus BLEU (13a) of lines of pieces against raw text."""
-    from seqkit.metrics.translation import corpus_bleu
+    from seqkit.metrics.sacre import corpus_bleu
 
     return corpus_bleu([text_of(output) for output in outputs], [_lines(references)])
 

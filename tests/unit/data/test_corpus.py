@@ -14,8 +14,8 @@ import pytest
 
 from seqkit.data.corpus import Corpus, create_corpus, load_tokenizers, tokenizer_files
 from seqkit.data.manifest import ARRAY_FILES
-from seqkit.data.prepare import PrepareOptions, prepare_parallel
-from seqkit.data.prepare_text import PrepareTextOptions, prepare_text
+from seqkit.data.prepare.parallel import PrepareOptions, prepare_parallel
+from seqkit.data.prepare.plain import PrepareTextOptions, prepare_text
 from seqkit.data.tokenizers import train_tokenizer
 from seqkit.errors import DataError, InputMissing, ModelError, OutputError
 

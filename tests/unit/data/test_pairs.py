@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.data import pairs, text
-from seqkit.data.pairs import batches, first_misaligned, open_text
+from seqkit.data.text.pairs import batches, first_misaligned, open_text
+from seqkit.data.text.reading import pairs, reading
 from seqkit.errors import DataError, InputMissing
 
 
@@ -102,7 +102,7 @@ def test_batches_hold_all_pairs_in_order_and_few_characters(
 ) -> None:
     monkeypatch.setattr(pairs, "_BATCH_PAIRS", 4)
     monkeypatch.setattr(pairs, "_BATCH_CHARACTERS", 50)
-    monkeypatch.setattr(text, "_BLOCK", 10)
+    monkeypatch.setattr(reading, "_BLOCK", 10)
     lines = ["a" * (number % 40) for number in range(50)]
     both = open_text([write(tmp_path, "a", lines)], [write(tmp_path, "b", lines)], [], tmp_path)
     parts = list(batches(both, warn=True))
@@ -129,7 +129,7 @@ def test_lines_find_their_partners_however_they_are_read(
     found: list[tuple[str, str]] = []
     refused = ""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "_BLOCK", block)
+        patch.setattr(reading, "_BLOCK", block)
         patch.setattr(pairs, "_BATCH_PAIRS", size)
         try:
             for batch in batches(both, warn=False):

@@ -16,9 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.data import scan
 from seqkit.data.corpus import Corpus
-from seqkit.data.prepare import PrepareOptions, PrepareReport, prepare_parallel
+from seqkit.data.prepare.parallel import PrepareOptions, PrepareReport, prepare_parallel, scan
 from seqkit.data.tokenizers import CharacterTokenizer
 from seqkit.errors import ConfigError, DataError
 
@@ -261,7 +260,7 @@ def test_progress_names_its_stages_and_reaches_the_end(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from seqkit.data.prepare import PrepareOptions, prepare_parallel
+from seqkit.data.prepare.parallel import PrepareOptions, prepare_parallel
 options = PrepareOptions(Path(sys.argv[1]), pairs=(sys.argv[2],), valid_size=7, seed=3, tokenizer=sys.argv[3],
                          vocabulary_size=400, threads=int(sys.argv[4]))
 prepare_parallel(options, lambda *_: None)
@@ -305,10 +304,10 @@ def test_the_manifest_holds_no_path_and_no_time(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqkit.data.text._BLOCK", 8192)
-    monkeypatch.setattr("seqkit.data.pairs._BATCH_PAIRS", 500)
-    monkeypatch.setattr("seqkit.data.keys._CHUNK", 500)
-    monkeypatch.setattr("seqkit.data.keys._PARTITION", 500)
+    monkeypatch.setattr("seqkit.data.text.reading._BLOCK", 8192)
+    monkeypatch.setattr("seqkit.data.text.pairs._BATCH_PAIRS", 500)
+    monkeypatch.setattr("seqkit.data.prepare.keys._CHUNK", 500)
+    monkeypatch.setattr("seqkit.data.prepare.keys._PARTITION", 500)
     monkeypatch.setattr(scan.PairSample.__init__, "__defaults__", (500, 1 << 24))
     peaks = []
     for count in (2_000, 12_000):

@@ -14,8 +14,8 @@ import pytest
 
 from seqkit.data.corpus import Corpus
 from seqkit.data.manifest import Documents, TextRecord
-from seqkit.data.prepare_options import DOCUMENTS
-from seqkit.data.prepare_text import PrepareTextOptions, PrepareTextReport, prepare_text
+from seqkit.data.prepare.options import DOCUMENTS
+from seqkit.data.prepare.plain import PrepareTextOptions, PrepareTextReport, prepare_text
 from seqkit.data.ragged import RaggedArray
 from seqkit.data.tokenizers import END, KINDS, SMALLEST_VOCABULARY, Tokenizer, TokenizerKind
 from seqkit.errors import ConfigError, DataError, InputMissing, OutputError
@@ -90,9 +90,9 @@ def test_the_container_of_the_text_does_not_matter(
 ) -> None:
     text = (TEXT + " " + "word " * 1000).encode()
     options = {"tokenizer": kind, "vocabulary_size": 300, "documents": marked, "valid": "Hund\n"}
-    monkeypatch.setattr("seqkit.data.prepare_text._SAMPLE_CHARACTERS", len(text) // 2)
+    monkeypatch.setattr("seqkit.data.prepare.plain._SAMPLE_CHARACTERS", len(text) // 2)
     plain, _ = prepare(tmp_path, text, **options)
-    monkeypatch.setattr("seqkit.data.text._BLOCK", 1000)  # reads end elsewhere
+    monkeypatch.setattr("seqkit.data.text.reading._BLOCK", 1000)  # reads end elsewhere
     zipped, _ = prepare(tmp_path, gzip.compress(text), **options)
     assert plain.fingerprint == zipped.fingerprint
 
@@ -193,7 +193,7 @@ def test_a_normal_form_keeps_spaces(tmp_path: Path) -> None:
 
 
 def test_the_same_options_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("seqkit.data.prepare_text._SAMPLE_CHARACTERS", len(TEXT) // 4)
+    monkeypatch.setattr("seqkit.data.prepare.plain._SAMPLE_CHARACTERS", len(TEXT) // 4)
     words = "\n".join(f"{a}{b}{c}ung {a}{c}lich" for a in "abdefg" for b in NAMES for c in NAMES)
     options = {"tokenizer": "bpe", "vocabulary_size": 320, "threads": 1}
     first, report = prepare(tmp_path, words, **options)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.data import keys
-from seqkit.data.keys import KEY_TYPE, keys_of, repeats, smallest
-from seqkit.data.scan import PairSample
+from seqkit.data.prepare.keys import KEY_TYPE, keys_of, repeats, smallest
+from seqkit.data.prepare.parallel import keys
+from seqkit.data.prepare.scan import PairSample
 
 
 @settings(max_examples=100)

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.data import segmentation
-from seqkit.data.segmentation import SubwordSampler, dropout_merges, sample_lattice, symbols_of
-from seqkit.data.tokenizers import SentencePieceTokenizer, TokenizerKind, train_tokenizer
+from seqkit.data.tokenizers import SentencePieceTokenizer, TokenizerKind, segmentation, train_tokenizer
+from seqkit.data.tokenizers.segmentation import SubwordSampler, dropout_merges, sample_lattice, symbols_of
 
 WORDS = ["Hund", "Hunde", "Hündin", "laufen", "läuft", "Straße", "straff", "rennen", "renne", "aaaaaa"]
 LINES = [f"{a} {b} und {a}{b}" for a in WORDS for b in WORDS]

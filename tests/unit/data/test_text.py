@@ -13,8 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from seqkit.data import text
-from seqkit.data.text import (
+from seqkit.data.text.reading import (
     LINE_BYTES,
     cut_line,
     decode_line,
@@ -23,6 +22,7 @@ from seqkit.data.text import (
     read_blocks,
     read_lines,
     read_text,
+    reading,
 )
 from seqkit.errors import DataError, InputMissing
 
@@ -88,7 +88,7 @@ def test_lines_do_not_depend_on_how_the_bytes_arrive(
     path.write_bytes(gzip.compress(content) if compress else content)
     expected = [decode_line(raw) for raw in content.removesuffix(b"\n").split(b"\n")] if content else []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "_BLOCK", block)
+        patch.setattr(reading, "_BLOCK", block)
         assert list(read_lines(path)) == expected
 
 
@@ -227,11 +227,11 @@ def test_reads_may_end_anywhere_in_a_text(
     limit = blocks.draw(st.integers(5, 20))  # a cut may take four bytes back
     size = blocks.draw(st.integers(1, limit))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text, "LINE_BYTES", limit)
-        patch.setattr(text, "_BLOCK", limit)
+        patch.setattr(reading, "LINE_BYTES", limit)
+        patch.setattr(reading, "_BLOCK", limit)
         whole = list(read_text(path, warn=False))
         exact = list(read_text(path, warn=False, exact=True))
-        patch.setattr(text, "_BLOCK", size)
+        patch.setattr(reading, "_BLOCK", size)
         # The parts of long lines are the same, so that what is made of them is.
         assert [part for part in read_text(path, warn=False) if "\n" not in part] == [
             part for part in whole if "\n" not in part

@@ -23,7 +23,7 @@ from seqkit.data.tokenizers import (
     normal_form,
     train_tokenizer,
 )
-from seqkit.data.vocabulary import normalize_lines, normalize_text
+from seqkit.data.tokenizers.vocabulary import normalize_lines, normalize_text
 from seqkit.errors import ConfigError, DataError
 
 TEXT = "def f(x):\n    return x  # the house\n\n\tthe dogs run,  the dogs  sleep\nBälle\n" * 50

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from seqkit.errors import DataError
-from seqkit.evaluation.cell_relations import Relations, relate_cells
-from seqkit.evaluation.cells import CellActivations
-from seqkit.evaluation.text_features import text_features
+from seqkit.inspection.cell_relations import Relations, relate_cells
+from seqkit.inspection.cells import CellActivations
+from seqkit.inspection.text_features import text_features
 
 PARAGRAPH = 'he said "good day to you" and went (home) on a long road\n    to the "old town" there\n\n'
 TEXT = PARAGRAPH * 20

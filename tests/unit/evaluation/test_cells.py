@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from seqkit.data.tokenizers import END, train_tokenizer
 from seqkit.errors import DataError
-from seqkit.evaluation import cells
-from seqkit.evaluation.cells import CellActivations, cell_activations
 from seqkit.evaluation.language import stream_nats
+from seqkit.inspection import cells
+from seqkit.inspection.cells import CellActivations, cell_activations
 from seqkit.model_directory import LoadedModel
 from tests.generators import small_generator
 from tests.networks import build_language_model

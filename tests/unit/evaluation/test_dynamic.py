@@ -13,7 +13,7 @@ from seqkit.errors import ConfigError
 from seqkit.evaluation.dynamic import dynamic_nats
 from seqkit.evaluation.dynamic_options import DynamicOptions
 from seqkit.evaluation.language import stream_nats
-from seqkit.models import SequenceModel
+from seqkit.nn.model import SequenceModel
 from tests.networks import build_language_model
 
 CPU = torch.device("cpu")

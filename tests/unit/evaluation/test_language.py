@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seqkit.config import ModelConfig
 from seqkit.evaluation.language import stream_nats, window_nats
-from seqkit.models import SequenceModel
+from seqkit.nn.model import SequenceModel
 from tests.networks import build_language_model
 
 CPU = torch.device("cpu")

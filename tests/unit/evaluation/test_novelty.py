@@ -9,8 +9,8 @@ import pytest
 
 from seqkit import __version__
 from seqkit.data.corpus import Corpus
-from seqkit.data.prepare_options import PrepareTextOptions
-from seqkit.data.prepare_text import prepare_text
+from seqkit.data.prepare.options import PrepareTextOptions
+from seqkit.data.prepare.plain import prepare_text
 from seqkit.errors import DataError
 from seqkit.evaluation.novelty import evaluate_novelty, read_generated
 

@@ -12,11 +12,12 @@ import torch
 
 from seqkit.config import Config, ModelConfig
 from seqkit.data.corpus import Corpus
-from seqkit.data.prepare_options import PrepareTextOptions
-from seqkit.data.prepare_text import prepare_text
+from seqkit.data.prepare.options import PrepareTextOptions
+from seqkit.data.prepare.plain import prepare_text
 from seqkit.data.tokenizers import END
 from seqkit.errors import DataError, ModelError
 from seqkit.evaluation.dynamic_options import DynamicOptions
+from seqkit.evaluation.encoded_text import documents_of, open_text_corpus
 from seqkit.evaluation.language import stream_nats, window_nats
 from seqkit.evaluation.protocols import (
     Predictors,
@@ -24,9 +25,8 @@ from seqkit.evaluation.protocols import (
     open_predictors,
     score_text,
 )
-from seqkit.evaluation.text import documents_of, open_text_corpus
 from seqkit.metrics.ngram import NgramModel
-from seqkit.metrics.translation import Score
+from seqkit.metrics.sacre import Score
 from seqkit.model_directory import Facts, LoadedModel
 from tests.networks import build_language_model
 

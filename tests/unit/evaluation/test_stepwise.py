@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqkit.engines.fixed.generation import FixedPointStepper
 from seqkit.evaluation import language, stepwise
 from seqkit.evaluation.stepwise import log_totals, stream_nats, window_nats
-from seqkit.stepping.fixed_point import FixedPointStepper
 from tests.generators import small_generator, some_tokens
 
 LOADED = small_generator()

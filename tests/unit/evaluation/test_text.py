@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from seqkit import __version__
-from seqkit.data.characters import CharacterTokenizer, train_characters
 from seqkit.data.tokenizers import END
-from seqkit.data.vocabulary import newline_id
+from seqkit.data.tokenizers.characters import CharacterTokenizer, train_characters
+from seqkit.data.tokenizers.vocabulary import newline_id
 from seqkit.errors import DataError, InputMissing
-from seqkit.evaluation.text import EncodedText, encode_file, language_scores
+from seqkit.evaluation.encoded_text import EncodedText, encode_file, language_scores
 
 
 def test_scores_are_of_characters_and_perplexity_of_tokens() -> None:

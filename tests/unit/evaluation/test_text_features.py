@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqkit.evaluation.text_features import text_features
+from seqkit.inspection.text_features import text_features
 
 
 def values(name: str, text: str) -> list[float]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from seqkit.errors import DataError
-from seqkit.evaluation.translation import Names, evaluate_model, evaluate_translation
-from seqkit.metrics.translation import MetricOptions
+from seqkit.evaluation.translations import Names, evaluate_model, evaluate_translation
+from seqkit.metrics.sacre import MetricOptions
 
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 REFERENCES = [

@@ -21,12 +21,12 @@ import pytest
 from seqkit import model_directory
 from seqkit.errors import ExitCode, RunFailed, SeqkitError
 from seqkit.inference import fresh_workers as fresh_workers_module
-from seqkit.inference import generation, translation
+from seqkit.inference import generator, translator
 from seqkit.inference.fresh_workers import FreshWorkers, can_start
-from seqkit.inference.generation import GenerateOptions, TextGenerator
+from seqkit.inference.generator import GenerateOptions, TextGenerator
 from seqkit.inference.handover import packed, unpacked
-from seqkit.inference.translation import TranslateOptions, Translator
-from seqkit.shortlist import Shortlist
+from seqkit.inference.translator import TranslateOptions, Translator
+from seqkit.network.shortlist import Shortlist
 from tests.generators import small_generator
 
 LINES = [" ".join(["ba", "di", "fu", "go", "ke"][: 1 + number % 5]) for number in range(60)]
@@ -45,8 +45,8 @@ def children() -> set[int]:
 def without_fork(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A system where no process can be copied, and every work is worth starting workers."""
     monkeypatch.delattr(os, "fork")
-    monkeypatch.setattr(translation, "WORTH_STARTING", 1)
-    monkeypatch.setattr(generation, "WORTH_SHARING", 1)
+    monkeypatch.setattr(translator, "WORTH_STARTING", 1)
+    monkeypatch.setattr(generator, "WORTH_SHARING", 1)
     before = children()
     yield
     gc.collect()
@@ -87,7 +87,7 @@ class TestTranslation:
         assert said(Translator([short], processes=2)) == said(free)
 
     def test_little_work_is_done_here(self, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(translation, "WORTH_STARTING", 10_000_000)
+        monkeypatch.setattr(translator, "WORTH_STARTING", 10_000_000)
         before = children()
         shared = Translator.load(toy_model, device="cpu", workers=3)
         assert len(said(shared)) == 2 * len(LINES)
@@ -209,7 +209,7 @@ import os, sys
 del os.fork
 import seqkit
 from seqkit.inference import translation
-translation.WORTH_STARTING = 1
+translator.WORTH_STARTING = 1
 translator = seqkit.Translator.load(sys.argv[1], device="cpu", workers=2)
 print([one.text for one in translator.translate(["ba di", "fu go ke"] * 40, batch_tokens=40)] == [
     one.text for one in seqkit.Translator.load(sys.argv[1], workers=1).translate(["ba di", "fu go ke"] * 40)

@@ -14,9 +14,9 @@ import torch
 import seqkit
 from seqkit.data.tokenizers import END
 from seqkit.errors import ConfigError, ExitCode, InputMissing, ModelError
-from seqkit.inference import generation
-from seqkit.inference.generation import GenerateOptions, TextGenerator
-from seqkit.inference.translation import Translator
+from seqkit.inference import generator as generator_module
+from seqkit.inference.generator import GenerateOptions, TextGenerator
+from seqkit.inference.translator import Translator
 from seqkit.model_directory import Facts, ModelWriter
 from tests.generators import scripted_generator, small_generator, tokens_of, write_generator
 
@@ -48,15 +48,15 @@ class TestSamples:
     def test_many_come_in_batches(self, monkeypatch: pytest.MonkeyPatch) -> None:
         generator = TextGenerator(LOADED)
         whole = generator.generate("ab", samples=7, length=30, seed=3)
-        monkeypatch.setattr(generation, "ROWS_TOGETHER", 3)
+        monkeypatch.setattr(generator_module, "ROWS_TOGETHER", 3)
         assert generator.generate("ab", samples=7, length=30, seed=3) == whole
         assert [one.sample for one in whole] == list(range(1, 8))
         assert len({one.text for one in whole}) == 7
 
     def test_torch_is_never_copied(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its threads do not exist in a copy: the first parallel loop there would never end."""
-        monkeypatch.setattr(generation, "WORTH_SHARING", 0)
-        monkeypatch.setattr(generation, "in_processes", None)
+        monkeypatch.setattr(generator_module, "WORTH_SHARING", 0)
+        monkeypatch.setattr(generator_module, "in_processes", None)
         generator = TextGenerator(LOADED, precision="bf16", processes=2)
         assert len(generator.generate("ab", samples=7, length=30, seed=3)) == 7
 

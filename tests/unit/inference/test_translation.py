@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import seqkit
 from seqkit.data.tokenizers import SPECIALS
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError
-from seqkit.inference import translation as inference
-from seqkit.inference.translation import TranslateOptions, Translator
+from seqkit.inference import translator as inference
+from seqkit.inference.translator import TranslateOptions, Translator
 from seqkit.inference.workers import in_processes
 from tests.conftest import toy_assignments, write_lines
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.metrics import novelty as module
-from seqkit.metrics.novelty import Novelty, measure_novelty
+from seqkit.metrics import copying as module
+from seqkit.metrics.copying import Novelty, measure_novelty
 
 texts = st.text("ab \u00e9", max_size=30)
 

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from seqkit.errors import ConfigError, DataError
-from seqkit.metrics.translation import (
+from seqkit.metrics.sacre import (
     METRICS,
     MetricOptions,
     bits_per_character,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from seqkit.batch import Padded
+from seqkit.data.batch import Padded
 from seqkit.nn import heads
 from seqkit.nn.heads import Loss, TokenHead
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from seqkit.batch import Padded
 from seqkit.config import Cell
+from seqkit.data.batch import Padded
 from seqkit.network.parts import BridgePart, DecoderPart, DotAttentionPart, EncoderPart, InputFeedingPart
 from seqkit.nn.attention import Attention
 from seqkit.nn.recurrent import (

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqkit.cli import console
-from seqkit.evaluation.cell_relations import View, relate_cells
-from seqkit.evaluation.cells import CellActivations, cell_activations
+from seqkit.cli.terminal import console
+from seqkit.inspection.cell_relations import View, relate_cells
+from seqkit.inspection.cells import CellActivations, cell_activations
 from seqkit.model_directory import LoadedModel
 from seqkit.pages.cells import page
 from tests.generators import small_generator

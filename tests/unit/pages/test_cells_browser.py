@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seqkit.evaluation.cell_relations import View, relate_cells
-from seqkit.evaluation.cells import cell_activations
+from seqkit.inspection.cell_relations import View, relate_cells
+from seqkit.inspection.cells import cell_activations
 from seqkit.pages.cells import page
 from tests.browser import CHROMIUM, Browser, browser
 from tests.generators import small_generator

@@ -25,7 +25,7 @@ from seqkit.training import checkpoints, lock
 from seqkit.training.checkpoints import Checkpoint, load_newest, save
 from seqkit.training.lock import locked
 from seqkit.training.optim import build_optimizer, optimizer_tensors, restore_optimizer
-from seqkit.training.rows import json_line
+from seqkit.training.record import json_line
 from tests.conftest import toy_assignments
 from tests.laws.processes import process_of
 

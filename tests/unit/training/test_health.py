@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from seqkit.config import ModelConfig
-from seqkit.models import SequenceModel
+from seqkit.nn.model import SequenceModel
 from seqkit.training.health import GradientHealth, saturation, warnings
 from seqkit.training.loop import StepReport
 from tests.networks import build_encoder_decoder

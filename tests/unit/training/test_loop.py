@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqkit import weights
-from seqkit.batch import Batch, Padded
 from seqkit.config import ModelConfig, TrainingConfig
+from seqkit.data.batch import Batch, Padded
 from seqkit.data.batching import pair_batch
 from seqkit.errors import RunFailed
-from seqkit.models import SequenceModel
+from seqkit.nn import weights
+from seqkit.nn.model import SequenceModel
 from seqkit.training.learner import Learner, WeightAverage
 from seqkit.training.loop import (
     MAX_NONFINITE_STEPS,

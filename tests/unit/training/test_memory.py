@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqkit.batch import Batch
+from seqkit.data.batch import Batch
 from seqkit.errors import RunFailed, is_out_of_memory
-from seqkit.models import SequenceModel
+from seqkit.nn.model import SequenceModel
 from tests.unit.training.test_loop import PLAIN, Trainer, batch_of, generator, make, pairs, slices
 
 ALLOCATOR = RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory")

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqkit import weights
 from seqkit.config import Config
 from seqkit.data.corpus import Corpus
-from seqkit.training.beginning import session_of
+from seqkit.nn import weights
 from seqkit.training.checkpoints import load_newest
 from seqkit.training.options import TrainOptions
 from seqkit.training.session import Session
+from seqkit.training.start import session_of
 from seqkit.training.state import Position, RunState
 from tests.laws.runs import tiny_config, tiny_text_config, train
 

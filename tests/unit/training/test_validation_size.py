@@ -14,17 +14,17 @@ import torch
 
 from seqkit.cli import run as run_command
 from seqkit.config import Config
-from seqkit.data.characters import CharacterTokenizer
 from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import END
-from seqkit.evaluation.text import EncodedText, first_tokens
+from seqkit.data.tokenizers.characters import CharacterTokenizer
+from seqkit.evaluation.encoded_text import EncodedText, first_tokens
 from seqkit.training import session as session_module
 from seqkit.training import validation as module
-from seqkit.training.beginning import session_of
 from seqkit.training.clock import Clock
 from seqkit.training.events import Validated
 from seqkit.training.options import TrainOptions
 from seqkit.training.session import Session
+from seqkit.training.start import session_of
 from seqkit.training.validation import Measured, affordable_size
 from tests.conftest import silence_logger, toy_assignments
 from tests.laws.runs import tiny_config, tiny_text_config, train

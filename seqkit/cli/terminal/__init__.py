@@ -1,0 +1,1 @@
+"""What all commands show and read: messages, live areas, conversations, help, completion."""

@@ -1,0 +1,100 @@
+"""What `seqkit train` is told of settings, and the size of the model, which the budget may choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqkit.cli.terminal.output import json_line
+from seqkit.config import (
+    Config,
+    Layer,
+    Resolved,
+    assignment_layer,
+    file_layer,
+    flatten,
+    preset_layer,
+    resolve,
+)
+from seqkit.kinds import DEFAULT_PRESET, Kind
+from seqkit.training.sizing import SIZE_SETTINGS, settings_of
+
+if TYPE_CHECKING:
+    from seqkit.training.sizing import Choice
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of a command line: `preset` is None where it names none, `layers` are what stands over it."""
+
+    kind: Kind
+    preset: str | None
+    layers: tuple[Layer, ...]
+
+    @classmethod
+    def of_command(
+        cls,
+        kind: Kind,
+        preset: str | None,
+        file: Path | None,
+        assignments: Iterable[str],
+        named: Mapping[str, object],
+    ) -> Settings:
+        """A TOML file, `--set` and named options, later over earlier; what is None was not given."""
+        layers = [] if file is None else [file_layer(file)]
+        layers.append(assignment_layer(assignments))
+        layers.append(
+            Layer("command line", {key: value for key, value in named.items() if value is not None})
+        )
+        return cls(kind, preset, tuple(layers))
+
+    def resolved(self, choice: Choice | None = None) -> Resolved:
+        """The whole configuration, with the size that was chosen or else the preset's."""
+        if choice is not None:
+            return resolve([Layer(f"size {choice.size}", choice.values), *self.layers], self.kind)
+        return resolve([preset_layer(self.preset or DEFAULT_PRESET, self.kind), *self.layers], self.kind)
+
+    def config(self, values: Mapping[str, Any]) -> Config:
+        """The configuration with these settings of a size under those of the command."""
+        return resolve([Layer("size", values), *self.layers], self.kind).config
+
+    @property
+    def size_by_hand(self) -> str | None:
+        """A setting that fixes the size of the model, though no preset does."""
+        given = [key for layer in self.layers for key in layer.values if key in SIZE_SETTINGS]
+        return given[-1] if given and self.preset is None else None
+
+    @property
+    def by_minutes(self) -> bool:
+        """Whether the command, not a preset, gives a budget in minutes, and names no preset."""
+        origins = {layer.origin for layer in self.layers}
+        resolved = self.resolved()
+        given = resolved.origins["training.minutes"] in origins and resolved.config.training.minutes > 0
+        return given and self.preset is None
+
+    @property
+    def size_is_open(self) -> bool:
+        """Whether the budget is to choose the size."""
+        return self.by_minutes and self.size_by_hand is None
+
+    def lines(self, *, as_json: bool) -> list[str]:
+        """Every setting, its value and its origin, a line each."""
+        resolved = self._before_the_choice() if self.size_is_open else self.resolved()
+        if not as_json:
+            return resolved.lines()
+        values = flatten(resolved.config)
+        return [
+            json_line({"schema": 1, "setting": key, "value": values[key], "origin": origin})
+            for key, origin in resolved.origins.items()
+        ]
+
+    def _before_the_choice(self) -> Resolved:
+        """Settings that come with a size have the default preset's values, and say that they are open."""
+        values = flatten(self.resolved().config)
+        sizes = self.kind.scaling.sizes
+        keys = {key for size in sizes for key in settings_of(size, self.kind, tokens=0.0, epochs=0.0)}
+        origin = f"preset {DEFAULT_PRESET} for now: chosen at the start, for the budget"
+        layer = Layer(origin, {key: values[key] for key in sorted(keys)})
+        return resolve([layer, *self.layers], self.kind)

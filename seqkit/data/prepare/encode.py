@@ -1,0 +1,168 @@
+"""The second pass over parallel text: encode, filter, write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqkit.data.manifest import VALID_SOURCE_TEXT, VALID_TARGET_TEXT
+from seqkit.data.prepare.scan import Fate, Progress, Scan
+from seqkit.data.ragged import HashedFile, RaggedWriter, WrittenArray, WrittenFile, id_type
+from seqkit.data.text.pairs import PairLines, ParallelText, batches
+from seqkit.data.tokenizers import UNKNOWN, Ids, Tokenizer
+
+Mask = NDArray[np.bool_]
+PairIds = tuple[list[Ids], list[Ids]]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The two tokenizers and the threads that they may use."""
+
+    source: Tokenizer
+    target: Tokenizer
+    threads: int
+
+    def encode(self, lines: PairLines) -> PairIds:
+        """The ids of sources and targets."""
+        return (
+            self.source.encode(lines[0], threads=self.threads),
+            self.target.encode(lines[1], threads=self.threads),
+        )
+
+
+@dataclass(frozen=True)
+class LengthFilter:
+    """Drops pairs with a side of more than `max_tokens`, or one `max_ratio` times the other; 0: off."""
+
+    max_tokens: int
+    max_ratio: float
+
+    def masks(self, source: NDArray[np.int64], target: NDArray[np.int64]) -> tuple[Mask, Mask]:
+        """Which pairs are too long, and which of the others too unequal, from their lengths. (N,)"""
+        longer, shorter = np.maximum(source, target), np.maximum(np.minimum(source, target), 1)
+        too_long = (longer > self.max_tokens) & (self.max_tokens > 0)
+        unequal = (longer > self.max_ratio * shorter) & (self.max_ratio > 0) & ~too_long
+        return too_long, unequal
+
+
+@dataclass(frozen=True)
+class WrittenSplit:
+    """A finished split: its two arrays, its texts if they are kept, and how many ids are no whole piece."""
+
+    arrays: tuple[WrittenArray, WrittenArray]
+    texts: tuple[WrittenFile, ...]
+    unknown: int
+    bytes: int
+
+    @property
+    def count(self) -> int:
+        """The number of pairs."""
+        return self.arrays[0].count
+
+
+class SplitWriter:
+    """Writes the token arrays of one split, and the text of a validation split. A context manager."""
+
+    def __init__(self, folder: Path, name: str, encoder: Encoder) -> None:
+        self._files = ExitStack()
+        self._encoder = encoder
+        self._arrays = [
+            self._files.enter_context(RaggedWriter(folder, f"{name}.{side}", id_type(tokenizer.size)))
+            for side, tokenizer in (("source", encoder.source), ("target", encoder.target))
+        ]
+        names = (VALID_SOURCE_TEXT, VALID_TARGET_TEXT) if name == "valid" else ()
+        self._texts = [self._files.enter_context(HashedFile(folder / text)) for text in names]
+        self._unknown = 0
+        self._bytes = 0
+
+    def __enter__(self) -> SplitWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    def append(self, lines: PairLines, ids: PairIds) -> None:
+        """Write pairs, their text and their ids."""
+        if not ids[0]:
+            return
+        for array, tokenizer, sequences in zip(
+            self._arrays, (self._encoder.source, self._encoder.target), ids, strict=True
+        ):
+            flat, ends = np.concatenate(sequences), np.cumsum(_lengths(sequences))
+            self._unknown += int(np.count_nonzero(flat == UNKNOWN))
+            self._bytes += tokenizer.byte_count(flat)
+            array.extend(flat, ends)
+        for file, side in zip(self._texts, lines, strict=False):
+            file.write("".join(f"{line}\n" for line in side).encode())
+
+    def finish(self) -> WrittenSplit:
+        """Make all files durable and describe them."""
+        source, target = (array.finish() for array in self._arrays)
+        texts = tuple(file.finish() for file in self._texts)
+        return WrittenSplit((source, target), texts, self._unknown, self._bytes)
+
+
+def write_training(
+    text: ParallelText,
+    found: Scan,
+    encoder: Encoder,
+    lengths: LengthFilter,
+    train: SplitWriter,
+    valid: SplitWriter,
+    progress: Progress,
+) -> dict[str, int]:
+    """Write what the first pass left, held-out pairs to `valid`; how many were dropped, by reason."""
+    dropped = Counter({"too_long": 0, "length_ratio": 0})
+    start = 0
+    for batch in batches(text, warn=False):
+        fates = found.fates[start : start + len(batch[0])]
+        start += len(batch[0])
+        lines = _chosen(batch, fates == Fate.KEEP)
+        ids = encoder.encode(lines)
+        too_long, unequal = lengths.masks(_lengths(ids[0]), _lengths(ids[1]))
+        dropped["too_long"] += int(np.count_nonzero(too_long))
+        dropped["length_ratio"] += int(np.count_nonzero(unequal))
+        fit = ~(too_long | unequal)
+        train.append(_chosen(lines, fit), _chosen(ids, fit))
+        held_out = _chosen(batch, fates == Fate.VALID)
+        valid.append(held_out, encoder.encode(held_out))
+        progress("encoding", start, found.lines)
+    counts = np.bincount(found.fates, minlength=len(Fate))
+    for fate in (Fate.EMPTY, Fate.IDENTICAL, Fate.DUPLICATE, Fate.HELD_OUT):
+        dropped[fate.name.lower()] = int(counts[fate])
+    return dict(dropped)
+
+
+def write_validation(text: ParallelText, encoder: Encoder, valid: SplitWriter) -> int:
+    """Write the validation files; the number of pairs dropped because a side is empty."""
+    empty = 0
+    for batch in batches(text, warn=False):
+        full = np.array(
+            [bool(source.strip() and target.strip()) for source, target in zip(*batch, strict=True)]
+        )
+        empty += int(np.count_nonzero(~full))
+        lines = _chosen(batch, full)
+        valid.append(lines, encoder.encode(lines))
+    return empty
+
+
+def _lengths(ids: list[Ids]) -> NDArray[np.int64]:
+    return np.fromiter(map(len, ids), np.int64, len(ids))
+
+
+def _chosen(pair: tuple[list[_T], list[_T]], mask: Mask) -> tuple[list[_T], list[_T]]:
+    if mask.all():
+        return pair
+    return list(compress(pair[0], mask)), list(compress(pair[1], mask))

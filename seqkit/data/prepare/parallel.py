@@ -1,0 +1,196 @@
+"""Raw text to a corpus directory: two passes, in bounded memory.
+
+The first pass counts, finds duplicates, holds pairs out and samples text for the tokenizer (`scan`); the
+second encodes and filters what is left (`encode`). All of it follows from the text, the options and the seed.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from seqkit.data.corpus import create_corpus, write_manifest
+from seqkit.data.manifest import FilterRecord, Manifest, fingerprint
+from seqkit.data.prepare.encode import (
+    Encoder,
+    LengthFilter,
+    SplitWriter,
+    WrittenSplit,
+    write_training,
+    write_validation,
+)
+from seqkit.data.prepare.keys import KEY_TYPE
+from seqkit.data.prepare.options import DEFAULT_VOCABULARY, PrepareOptions
+from seqkit.data.prepare.scan import Progress, Scan, ScanOptions, scan, source_keys
+from seqkit.data.text.pairs import ParallelText, open_text
+from seqkit.data.tokenizers import Tokenizer, train_tokenizer
+from seqkit.errors import DataError
+from seqkit.kinds import TRANSLATION
+from seqkit.processors import thread_count
+
+__all__ = ["PrepareOptions", "PrepareReport", "prepare_parallel"]
+
+_MANY_DROPPED = 0.5  # a share of unequal pairs that speaks of misaligned files
+
+logger = logging.getLogger("seqkit")
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What was done. Tokens are counted without START and END; rates are shares of training tokens."""
+
+    lines: int  # pairs read for training
+    kept: int
+    valid: int
+    dropped: dict[str, int]  # by reason
+    source_tokens: int
+    target_tokens: int
+    source_tokens_per_line: float
+    target_tokens_per_line: float
+    vocabulary_sizes: tuple[int, ...]  # joint, or source and target
+    unknown_rate: float
+    byte_rate: float  # encoded as bytes
+    shared_sources: int  # training pairs whose source is in the validation files too
+    fingerprint: str
+    seconds: float
+    lines_per_second: float
+
+
+def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareReport:
+    """Make a corpus directory of parallel text.
+
+    `on_progress(stage, done, total)` is called after every few thousand pairs. Raises OutputError when the
+    directory is taken, DataError for text that cannot be used, InputMissing for files that are not there.
+    """
+    started = time.monotonic()
+    with create_corpus(options.directory, overwrite=options.overwrite) as folder:
+        scratch = folder / "scratch"
+        scratch.mkdir()
+        text = open_text(options.source, options.target, options.pairs, scratch)
+        valid_text = None
+        if options.has_validation:
+            valid_text = open_text(options.valid_source, options.valid_target, options.valid_pairs, scratch)
+        found = _scan(text, valid_text, options, scratch, on_progress)
+        on_progress("learning the vocabulary", 0, None)
+        encoder = _train_tokenizers(found.sample, options)
+        with SplitWriter(folder, "train", encoder) as train, SplitWriter(folder, "valid", encoder) as valid:
+            lengths = LengthFilter(options.token_limit, options.max_ratio)
+            dropped = write_training(text, found, encoder, lengths, train, valid, on_progress)
+            if valid_text is not None:
+                _warn_of_empty(write_validation(valid_text, encoder, valid))
+            splits = {"train": train.finish(), "valid": valid.finish()}
+        shutil.rmtree(scratch)
+        _check_result(splits, dropped, found)
+        manifest = write_manifest(
+            folder,
+            TRANSLATION,
+            (encoder.source, encoder.target),
+            [array for split in splits.values() for array in split.arrays],
+            splits["valid"].texts,
+            seed=options.seed,
+            lines=found.lines,
+            kept=splits["train"].count,
+            dropped=dropped,
+            filters=FilterRecord(
+                options.token_limit, options.max_ratio, options.keep_duplicates, options.keep_identical
+            ),
+        )
+    return _report(manifest, splits, found, time.monotonic() - started)
+
+
+def _scan(
+    text: ParallelText,
+    valid_text: ParallelText | None,
+    options: PrepareOptions,
+    scratch: Path,
+    on_progress: Progress,
+) -> Scan:
+    keys = np.empty(0, KEY_TYPE)
+    if valid_text is not None:
+        blocks = valid_text.blocks(warn=True)
+        keys = np.concatenate([keys, *(source_keys(sources, options.seed) for sources, _ in blocks)])
+    scan_options = ScanOptions(
+        seed=options.seed,
+        keep_duplicates=options.keep_duplicates,
+        keep_identical=options.keep_identical,
+        cut_valid=valid_text is None,
+        valid_size=options.valid_size,
+    )
+    return scan(text, scan_options, keys, scratch, on_progress)
+
+
+def _train_tokenizers(sample: list[tuple[str, str]], options: PrepareOptions) -> Encoder:
+    def learn(lines: Iterable[str]) -> Tokenizer:
+        size = options.vocabulary_size or DEFAULT_VOCABULARY
+        return train_tokenizer(options.tokenizer, lines, size, options.normalization, options.seed)
+
+    threads = thread_count(options.threads)
+    if options.separate_vocabularies:
+        return Encoder(learn(source for source, _ in sample), learn(target for _, target in sample), threads)
+    joint = learn(chain.from_iterable(sample))
+    return Encoder(joint, joint, threads)
+
+
+def _warn_of_empty(count: int) -> None:
+    if count:
+        logger.warning("validation: %s pairs with an empty side are dropped", f"{count:,}")
+
+
+def _check_result(splits: dict[str, WrittenSplit], dropped: dict[str, int], found: Scan) -> None:
+    if splits["train"].count == 0:
+        reasons = ", ".join(
+            f"{count:,} {reason.replace('_', ' ')}" for reason, count in dropped.items() if count
+        )
+        raise DataError(
+            f"nothing is left to train on: of {found.lines:,} pairs all were dropped or held out ({reasons})",
+            hint="check that source and target are the right files; the filters have options",
+        )
+    if splits["valid"].count == 0:
+        raise DataError(
+            "no validation pair is left: each has an empty side",
+            hint="check the validation files, or raise --valid-size",
+        )
+    if dropped["length_ratio"] > _MANY_DROPPED * found.lines:
+        logger.warning(
+            "%s of %s pairs have sides of very different length: are the files aligned line by line?",
+            f"{dropped['length_ratio']:,}",
+            f"{found.lines:,}",
+        )
+    if found.shared_sources:
+        logger.warning(
+            "%s a source that is also in the validation files; validation scores will be too high",
+            "1 training pair has"
+            if found.shared_sources == 1
+            else f"{found.shared_sources:,} training pairs have",
+        )
+
+
+def _report(
+    manifest: Manifest, splits: dict[str, WrittenSplit], found: Scan, seconds: float
+) -> PrepareReport:
+    train = splits["train"]
+    source_tokens, target_tokens = (array.total for array in train.arrays)
+    return PrepareReport(
+        lines=manifest.lines,
+        kept=manifest.kept,
+        valid=splits["valid"].count,
+        dropped=manifest.dropped,
+        source_tokens=source_tokens,
+        target_tokens=target_tokens,
+        source_tokens_per_line=source_tokens / train.count,
+        target_tokens_per_line=target_tokens / train.count,
+        vocabulary_sizes=manifest.tokenizer.sizes,
+        unknown_rate=train.unknown / (source_tokens + target_tokens),
+        byte_rate=train.bytes / (source_tokens + target_tokens),
+        shared_sources=found.shared_sources,
+        fingerprint=fingerprint(manifest.files),
+        seconds=seconds,
+        lines_per_second=manifest.lines / max(seconds, 1e-9),
+    )

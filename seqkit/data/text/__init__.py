@@ -1,0 +1,1 @@
+"""Text from files: lines, documents and pairs, whatever the bytes are."""

@@ -1,0 +1,1 @@
+"""The step of a model in exact integers, without PyTorch."""

@@ -1,0 +1,246 @@
+"""Scoring translations, from text or straight from a model, with the checks that make a score mean something.
+
+Files that do not belong together, and text that is not in the form that a protocol expects, give scores
+that look plausible and are wrong. The first is an error here, the second a warning.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, Protocol
+
+from seqkit.errors import DataError
+from seqkit.metrics.sacre import CASED, MetricOptions, score_translations
+from seqkit.scores import Score
+
+logger = logging.getLogger("seqkit")
+
+_ENOUGH_SENTENCES = 10  # that end in a full stop, before their form is judged
+_ALIKE = 0.1  # mean share of words in common, below which two texts are not compared line by line
+
+
+class Translated(Protocol):
+    """What a translator gives for a line."""
+
+    @property
+    def text(self) -> str: ...
+
+
+class TranslatorLike(Protocol):
+    """What `evaluate_model` needs of a translator."""
+
+    def translate(self, lines: list[str], options: Any = ..., /) -> Sequence[Translated]:
+        """One translation for every line, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Names:
+    """How the texts are called in errors and warnings: file names, where there are files."""
+
+    hypotheses: str = "the hypotheses"
+    references: tuple[str, ...] = ()
+    baseline: str = "the baseline"
+    source: str = "the source"
+
+    def reference(self, index: int) -> str:
+        """The name of a reference set."""
+        if index < len(self.references):
+            return self.references[index]
+        return f"reference {index + 1}"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of one set of hypotheses, one Score per metric, and the hypotheses themselves."""
+
+    scores: tuple[Score, ...]
+    hypotheses: tuple[str, ...]
+
+    def score(self, metric: str) -> Score:
+        """The score of one metric; KeyError when it was not asked for."""
+        return {score.metric: score for score in self.scores}[metric]
+
+
+def evaluate_translation(
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    options: MetricOptions | None = None,
+    *,
+    baseline: Sequence[str] | None = None,
+    names: Names | None = None,
+) -> Evaluation:
+    """Score lines of text against one or more reference sets, one list of lines each.
+
+    With `baseline`, the hypotheses of another system, each score has a paired test. Raises DataError that
+    says where texts of different length seem to part. Warns of empty hypotheses and of text that is not in
+    the form that the protocol expects.
+    """
+    options = options or MetricOptions()
+    names = names or Names()
+    for index, reference in enumerate(references):
+        _check_aligned(names.hypotheses, hypotheses, names.reference(index), reference)
+    if baseline is not None and references:
+        _check_aligned(names.baseline, baseline, names.reference(0), references[0])
+    scores = score_translations(hypotheses, references, options, baseline=baseline)
+    _warn_of_empty(names.hypotheses, hypotheses, references)
+    _warn_of_form(_named_texts(hypotheses, references, baseline, names), options.protocol)
+    return Evaluation(tuple(scores), tuple(hypotheses))
+
+
+def evaluate_model(
+    translator: TranslatorLike,
+    source_lines: Sequence[str],
+    references: Sequence[Sequence[str]],
+    options: MetricOptions | None = None,
+    *,
+    translate_options: Any = None,
+    baseline: Sequence[str] | None = None,
+    names: Names | None = None,
+) -> Evaluation:
+    """Translate, then score as `evaluate_translation` does.
+
+    Line counts are checked first, so that no translation is spent on files that do not belong together.
+    `translate_options` is handed to the translator; without it the translator's defaults hold.
+    """
+    names = names or Names()
+    for index, reference in enumerate(references):
+        _check_aligned(names.source, source_lines, names.reference(index), reference)
+    arguments = () if translate_options is None else (translate_options,)
+    translations = translator.translate(list(source_lines), *arguments)
+    hypotheses = [translation.text for translation in translations]
+    return evaluate_translation(hypotheses, references, options, baseline=baseline, names=names)
+
+
+def _check_aligned(name: str, lines: Sequence[str], other_name: str, other: Sequence[str]) -> None:
+    if len(lines) == len(other):
+        if not lines:
+            raise DataError(f"there is nothing to score: no lines in {name} and {other_name}", where=name)
+        return
+    if not lines or not other:
+        empty, full_name, full = (name, other_name, other) if not lines else (other_name, name, lines)
+        raise DataError(
+            f"there is nothing in {empty}, but {_count(full)} in {full_name}",
+            where=empty,
+            hint="check that the command that writes it succeeded",
+        )
+    raise DataError(
+        f"texts differ in length: {_count(lines)} in {name}, {len(other):,} in {other_name}",
+        **_where_they_part(name, lines, other_name, other),
+    )
+
+
+def _count(lines: Sequence[str]) -> str:
+    return f"{len(lines):,} line{'' if len(lines) == 1 else 's'}"
+
+
+def _where_they_part(
+    name: str, lines: Sequence[str], other_name: str, other: Sequence[str]
+) -> dict[str, str]:
+    """`where` and `hint` of the error for two texts of different length."""
+    (short_name, short), (long_name, long) = sorted(
+        ((name, lines), (other_name, other)), key=lambda named: len(named[1])
+    )
+    surplus = long[len(short) :]
+    if not any(line.strip() for line in surplus):
+        extra = "an empty line" if len(surplus) == 1 else f"{len(surplus):,} empty lines"
+        return {
+            "where": f"line {len(short) + 1:,} of {long_name}: it ends with {extra}",
+            "hint": f"remove the end of {long_name}: a last line needs one newline and no more",
+        }
+    hint = (
+        "check that both are complete and from one test set; seqkit translate writes one line per input line"
+    )
+    part = _parting_line(short, long)
+    if part is None:
+        return {"where": f"{short_name} ends after line {len(short):,}", "hint": hint}
+    if part == len(short):
+        return {
+            "where": f"{short_name} ends after line {part:,}; what there is fits {long_name}",
+            "hint": hint,
+        }
+    missing = "a line seems" if len(surplus) == 1 else f"{len(surplus):,} lines seem"
+    return {"where": f"line {part + 1:,} of {short_name}: {missing} to be missing before it", "hint": hint}
+
+
+def _parting_line(short: Sequence[str], long: Sequence[str]) -> int | None:
+    """How many lines of `short` fit `long` as they stand, before the rest fits better further down.
+
+    Fit is the share of words in common. None when the texts have too little in common to tell (a source and
+    a reference are in different languages).
+    """
+    shift = len(long) - len(short)
+    straight = [_overlap(line, long[index]) for index, line in enumerate(short)]
+    shifted = [_overlap(line, long[index + shift]) for index, line in enumerate(short)]
+    gains = accumulate((here - there for here, there in zip(straight, shifted, strict=True)), initial=0.0)
+    # The fit of parting after k lines is sum(straight[:k]) + sum(shifted[k:]).
+    fits = [sum(shifted) + gain for gain in gains]
+    best = max(range(len(fits)), key=fits.__getitem__)
+    return best if fits[best] >= _ALIKE * len(short) else None
+
+
+def _overlap(left: str, right: str) -> float:
+    left_words, right_words = set(left.lower().split()), set(right.lower().split())
+    union = left_words | right_words
+    return len(left_words & right_words) / len(union) if union else 1.0
+
+
+def _warn_of_empty(name: str, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+    first = references[0]
+    empty = [
+        number
+        for number, (line, reference) in enumerate(zip(hypotheses, first, strict=True), 1)
+        if not line.strip() and reference.strip()
+    ]
+    if empty:
+        logger.warning(
+            "%s: %s of %s are empty where the reference is not, the first at line %s",
+            name,
+            f"{len(empty):,}",
+            _count(hypotheses),
+            f"{empty[0]:,}",
+        )
+
+
+def _named_texts(
+    hypotheses: Sequence[str],
+    references: Sequence[Sequence[str]],
+    baseline: Sequence[str] | None,
+    names: Names,
+) -> list[tuple[str, Sequence[str]]]:
+    texts = [(names.hypotheses, hypotheses)]
+    texts += [(names.reference(index), reference) for index, reference in enumerate(references)]
+    if baseline is not None:
+        texts.append((names.baseline, baseline))
+    return texts
+
+
+def _warn_of_form(texts: Sequence[tuple[str, Sequence[str]]], protocol: str) -> None:
+    """Text in the other protocol's form shifts BLEU by several points and nothing else tells."""
+    for name, lines in texts:
+        tokenized = _looks_tokenized(lines)
+        if tokenized is True and protocol == CASED:
+            logger.warning(
+                "%s looks tokenised (a space before the full stop); protocol cased scores plain text: "
+                "detokenise it, or use --protocol lowercased-tokenized if all files are tokenised",
+                name,
+            )
+        elif tokenized is False and protocol != CASED:
+            logger.warning(
+                "%s does not look tokenised (no space before the full stop), as protocol %s expects: "
+                "tokenise it, or use --protocol cased if all files are plain text",
+                name,
+                protocol,
+            )
+
+
+def _looks_tokenized(lines: Sequence[str]) -> bool | None:
+    """Whether most full stops stand alone; None when there are too few to tell."""
+    # Only full stops: French sets a space before ! and ? in plain text too.
+    stops = [line.rstrip() for line in lines if line.rstrip().endswith(".")]
+    if len(stops) < _ENOUGH_SENTENCES:
+        return None
+    return sum(line.endswith(" .") for line in stops) * 2 > len(stops)

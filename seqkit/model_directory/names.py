@@ -1,0 +1,21 @@
+"""The names of the files of a model directory, a closed list, and the most bytes that each may have."""
+
+from seqkit.files import JSON_LIMIT
+
+MANIFEST = "manifest.json"
+CONFIG = "config.json"
+WEIGHTS = "weights.safetensors"
+METRICS = "metrics.jsonl"
+SHORTLIST = "shortlist.safetensors"
+TRAINING = "training"
+TOKENIZERS = (
+    "tokenizer.spm",
+    "source.spm",
+    "target.spm",
+    "characters.json",
+    "source.characters.json",
+    "target.characters.json",
+)
+FILES = (CONFIG, WEIGHTS, METRICS, SHORTLIST, *TOKENIZERS)
+LIMITS = {CONFIG: JSON_LIMIT, WEIGHTS: 1 << 34, METRICS: 1 << 28, SHORTLIST: 1 << 30}  # bytes
+TOKENIZER_LIMIT = 1 << 26

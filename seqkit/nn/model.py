@@ -1,0 +1,183 @@
+"""The one model class, and the function that builds it from a blueprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from seqkit.config import ModelConfig
+from seqkit.data.batch import Batch, Padded
+from seqkit.network.blueprint import Blueprint
+from seqkit.network.parts import TokenFrontendPart
+from seqkit.nn.attention import Attention
+from seqkit.nn.frontends import Frontend, TokenFrontend
+from seqkit.nn.heads import Head, Loss, TokenHead
+from seqkit.nn.recurrent import (
+    BidirectionalEncoder,
+    Bridge,
+    DecoderState,
+    Encoded,
+    RecurrentDecoder,
+    initialize,
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a pass over whole sequences gives to a head, and beside it.
+
+    `readouts` (B, T, R) with their lengths; attention weights (B, T, S) and the state after the pass, where
+    the model has such things.
+    """
+
+    readouts: Padded
+    attention: Tensor | None
+    state: DecoderState | None
+
+
+class SequenceModel(nn.Module):
+    """An encoder, a decoder and a head; a generator has no encoder, and what answers once has no decoder.
+
+    Its parameters have the names and shapes of the `blueprint` that it was built from.
+    """
+
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        *,
+        source_frontend: Frontend | None,
+        encoder: BidirectionalEncoder | None,
+        bridge: Bridge | None,
+        target_frontend: Frontend | None,
+        decoder: RecurrentDecoder | None,
+        head: Head,
+    ) -> None:
+        super().__init__()
+        self.blueprint = blueprint
+        self.source_frontend = source_frontend
+        self.encoder = encoder
+        self.bridge = bridge
+        self.target_frontend = target_frontend
+        self.decoder = decoder
+        self.head = head
+
+    def start(self, source: Padded | None, rows: int) -> DecoderState:
+        """The decoder's state before the first step: one row a source sentence, else `rows` of them."""
+        decoder = _present(self.decoder)
+        if source is None:
+            return decoder.start(rows, next(self.parameters()), None, None)
+        encoded = self._encode(source)
+        memory = None
+        if decoder.attention is not None:
+            memory = decoder.attention.remember(encoded.outputs.values, encoded.outputs.mask)
+        first = None if self.bridge is None else self.bridge(encoded.final[0])
+        return decoder.start(len(source.lengths), encoded.outputs.values, first, memory)
+
+    def _encode(self, source: Padded) -> Encoded:
+        encoded: Encoded = _present(self.encoder)(_present(self.source_frontend)(source))
+        return encoded
+
+    def run(self, batch: Batch, state: DecoderState | None = None) -> Pass:
+        """The one pass over whole sequences, the decoder's teacher-forced; `state` carries a stream on."""
+        if self.decoder is None:
+            return Pass(self._encode(_present(batch.source)).outputs, None, None)
+        if state is None:
+            state = self.start(batch.source, batch.rows)
+        inputs = _present(self.target_frontend)(_present(batch.inputs))
+        decoded = self.decoder(inputs.values, state)
+        return Pass(Padded(decoded.readouts, inputs.lengths), decoded.weights, decoded.state)
+
+    def loss(self, batch: Batch, state: DecoderState | None = None) -> tuple[Loss, DecoderState | None]:
+        """The loss of a pass, and the state after it."""
+        done = self.run(batch, state)
+        return self.head.loss(done.readouts, batch.targets, batch.weight), done.state
+
+    def logits(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Teacher-forced logits (B, T, V) and attention weights (B, T, S), for scoring given targets."""
+        done = self.run(batch)
+        return self.head.predict(done.readouts.values), done.attention
+
+    def step(self, tokens: Tensor, state: DecoderState) -> tuple[Tensor, Tensor | None, DecoderState]:
+        """One decoding step: tokens (N,) -> logits (N, V), attention weights (N, S), state."""
+        lengths = torch.ones_like(tokens)
+        vectors = _present(self.target_frontend)(Padded(tokens[:, None], lengths)).values  # (N, 1, E)
+        decoded = _present(self.decoder)(vectors, state)
+        weights = None if decoded.weights is None else decoded.weights[:, 0]
+        return self.head.predict(decoded.readouts[:, 0]), weights, decoded.state
+
+    @torch.no_grad()
+    def gate_activations(self, batch: Batch) -> dict[str, tuple[dict[str, Tensor], Tensor]]:
+        """The gates of the first layers on a batch: layer name -> (gate values (B, T, H), mask (B, T))."""
+        found = {}
+        if self.decoder is not None and self.target_frontend is not None:
+            state, inputs = self.start(batch.source, batch.rows), self.target_frontend(_present(batch.inputs))
+            vectors = inputs.values
+            if state.feed is not None:
+                vectors = nn.functional.pad(vectors, (0, state.feed.shape[1]))
+            gates = self.decoder.recurrent_layers()[0].gate_activations(vectors, state.layers[0])
+            found["decoder"] = gates, inputs.mask
+        if self.encoder is not None and self.source_frontend is not None:
+            inputs = self.source_frontend(_present(batch.source))
+            layer = self.encoder.forward_layers()[0]
+            start = layer.zero_state(len(inputs.lengths), inputs.values)
+            found["encoder"] = layer.gate_activations(inputs.values, start), inputs.mask
+        return found
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the part of the network that a reader thinks in: embeddings, encoder, … output."""
+        parameters = dict(self.named_parameters())
+        return {
+            group: [parameters[name] for name in names] for group, names in self.blueprint.groups().items()
+        }
+
+
+def build_model(
+    blueprint: Blueprint, settings: ModelConfig, *, label_smoothing: float = 0.0
+) -> SequenceModel:
+    """The network of a blueprint, initialised; of the `settings` come dropout and how weights begin.
+
+    What is random is drawn in the order of this function: one seed gives the same weights in every version.
+    """
+    source, target, decoder = blueprint.source, _present(blueprint.target), _present(blueprint.decoder)
+    target_embedding = _embedding(target)
+    source_embedding = target_embedding if source is None or source == target else _embedding(source)
+    dropouts = {"dropout": settings.dropout, "word_dropout": settings.word_dropout}
+    between = {"dropout": settings.dropout, "weight_drop": settings.weight_drop}
+    attention = None
+    if decoder.attention is not None:
+        attention = Attention(decoder.attention, dropout=settings.attention_dropout)
+    model = SequenceModel(
+        blueprint,
+        source_frontend=None if source is None else TokenFrontend(source_embedding, **dropouts),
+        encoder=None if blueprint.encoder is None else BidirectionalEncoder(blueprint.encoder, **between),
+        bridge=None if blueprint.bridge is None else Bridge(blueprint.bridge),
+        target_frontend=TokenFrontend(target_embedding, **dropouts),
+        decoder=RecurrentDecoder(decoder, attention=attention, **between),
+        head=TokenHead(
+            blueprint.head.inputs,
+            blueprint.head.vocabulary_size,
+            tied_to=None if blueprint.head.tied_to is None else target_embedding,
+            label_smoothing=label_smoothing,
+        ),
+    )
+    initialize(model, settings.initialization, settings.forget_bias)
+    # Embeddings come last: a tied output layer is the embedding's own weight. One that both sides share is
+    # drawn twice, as it always was.
+    for embedding in (target_embedding,) if source is None else (target_embedding, source_embedding):
+        nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
+    return model
+
+
+def _present(part: T | None) -> T:
+    """A part, or a batch's side, that the caller's model has."""
+    assert part is not None
+    return part
+
+
+def _embedding(part: TokenFrontendPart) -> nn.Embedding:
+    return nn.Embedding(part.vocabulary_size, part.output_size)

@@ -1,0 +1,201 @@
+"""What a run begins with: its session, and another model's weights or an interrupted run's checkpoint."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from seqkit import model_directory
+from seqkit.config import Config, config_from_dict, flatten
+from seqkit.data.corpus import Corpus
+from seqkit.data.tokenizers import SMALLEST_VOCABULARY, Tokenizer
+from seqkit.data.tokenizers.characters import CHARACTERS_NAME, CharacterTokenizer, load_characters
+from seqkit.device import resolve_device, set_threads
+from seqkit.errors import ConfigError, DataError, ModelError
+from seqkit.files import JSON_LIMIT, parse_json, read_regular
+from seqkit.kinds import Kind
+from seqkit.model_directory import CONFIG, TRAINING, LoadedModel
+from seqkit.network.blueprint import check_vocabularies
+from seqkit.nn import weights
+from seqkit.training.checkpoints import Checkpoint
+from seqkit.training.jobs.job import Network
+from seqkit.training.options import TrainOptions
+from seqkit.training.session import Session
+from seqkit.training.state import Origin, RunState
+
+_LOG = logging.getLogger(__name__)
+# Settings that may change when a run continues: they do not touch the weights of what was done.
+MAY_DIFFER = (
+    "training.checkpoint_every",
+    "training.on_nonfinite",
+    "training.samples",
+    "training.shortlist",
+    "decoding.",
+)
+
+
+def session_of(options: TrainOptions, corpus: Corpus) -> Session:
+    """The session that a command asks for. It sets the threads of this process."""
+    threads = set_threads(options.threads)
+    device = resolve_device(options.device)
+    return Session(options.config, corpus, tokenizers_of_run(options, corpus), device, threads)
+
+
+def begin_run(options: TrainOptions, session: Session) -> RunState:
+    """The state of a run that begins, with the weights of another model where the command names one."""
+    origin = Origin(session.corpus.fingerprint, "", options.choice, session.threads, session.precision)
+    if options.init_from is not None:
+        initialize_from(session.network, options.init_from, session.corpus.kind)
+        session.learner.begin_average()
+        origin.init_from = str(options.init_from.resolve())
+    return RunState(origin=origin)
+
+
+def resume_run(options: TrainOptions, session: Session, checkpoint: Checkpoint) -> RunState:
+    """The state of an interrupted or finished run, which the session takes up.
+
+    Raises `ConfigError` or `DataError` when the command asks for another run than the checkpoint's.
+    """
+    refuse_other_settings(options.model, session.config, session.corpus.kind)
+    state = RunState.from_dict(checkpoint.state, str(options.model / TRAINING))
+    if state.origin.corpus != session.corpus.fingerprint:
+        raise DataError(
+            f"{options.model} was trained on another corpus than {options.corpus}",
+            where=str(options.corpus),
+            hint="name a new model directory, or start over with --restart",
+        )
+    refuse_other_beginning(options.model, options.init_from, state.origin.init_from)
+    if state.finished and not state.ranking.best:
+        raise ModelError(
+            f"{options.model / TRAINING} has no best checkpoint", hint="start over with --restart"
+        )
+    restore_session(session, state, checkpoint)
+    return state
+
+
+def restore_session(session: Session, state: RunState, checkpoint: Checkpoint) -> None:
+    """Let a session stand where a checkpoint was written, whose state is `state`."""
+    origin = state.origin
+    warn_of_other_arithmetic((origin.threads, origin.precision), (session.threads, session.precision))
+    origin.threads, origin.precision = session.threads, session.precision
+    session.learner.restore(checkpoint, state.scaler)
+
+
+def refuse_other_settings(directory: Path, config: Config, kind: Kind) -> None:
+    """Raise `ConfigError`, naming the first setting in which a run to be continued differs from `config`."""
+    path = directory / CONFIG
+    content = parse_json(read_regular(path, limit=JSON_LIMIT), str(path))
+    saved, wanted = flatten(config_from_dict(content, str(path), kind)), flatten(config)
+    differing = [key for key in wanted if wanted[key] != saved[key] and not key.startswith(MAY_DIFFER)]
+    if differing:
+        key = differing[0]
+        others = f", and {len(differing) - 1} more" if len(differing) > 1 else ""
+        raise ConfigError(
+            f"the run in {directory} has {key} = {saved[key]!r}, "
+            f"but this command asks for {wanted[key]!r}{others}",
+            where=str(path),
+            hint="repeat the first command to continue, or start over with --restart",
+        )
+
+
+def refuse_other_beginning(directory: Path, given: Path | None, recorded: str) -> None:
+    """Raise `ConfigError` when a run to be continued did not start with the model that is `given` now."""
+    if given is not None and str(given.resolve()) != recorded:
+        raise ConfigError(
+            f"the run in {directory} did not start with --init-from {given}",
+            hint="leave --init-from out to continue, or start over with --restart",
+        )
+
+
+def warn_of_other_arithmetic(began: tuple[int, str], goes_on: tuple[int, str]) -> None:
+    """Warn when a run continues with other threads or another precision, which round sums differently."""
+    if began != goes_on:
+        _LOG.warning(
+            "the run started with %d threads in %s and continues with %d in %s: "
+            "the result will not be bit-identical",
+            *began,
+            *goes_on,
+        )
+
+
+def tokenizers_of_run(options: TrainOptions, corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
+    """The corpus's tokenizers; for a generator that begins with another one, the union of their vocabularies.
+
+    A continued run finds that union in its own model directory. The corpus's ids mean the same in it.
+    Raises ConfigError where the model needs one vocabulary and the corpus has two.
+    """
+    source, target = corpus.source_tokenizer, corpus.target_tokenizer
+    if corpus.kind.has_source:
+        check_vocabularies(options.config.model, joint=source is target)
+    if not isinstance(target, CharacterTokenizer) or corpus.kind.has_source:
+        return source, target
+    path = options.model / CHARACTERS_NAME
+    if not options.restart and path.exists():
+        published = load_characters(read_regular(path, limit=JSON_LIMIT), str(path))
+        if published.kind == target.kind and published.characters.startswith(target.characters):
+            return published, published
+    if options.init_from is not None:
+        other = model_directory.load(options.init_from).target_tokenizer
+        if isinstance(other, CharacterTokenizer) and other.kind == target.kind:
+            new = [character for character in other.characters if character not in target.characters]
+            union = CharacterTokenizer(target.characters + "".join(new), target.normalization)
+            return union, union
+    return source, target
+
+
+def initialize_from(network: Network, directory: Path, kind: Kind) -> None:
+    """Give a model the weights of another one, whose network must be the same.
+
+    Its vocabulary must be the same, too, but for generators over characters: there every character that the
+    other model knows keeps its row, and those that are new keep their random ones.
+    """
+    other = model_directory.load(directory)
+    if other.kind is not kind:
+        raise ConfigError(
+            f"--init-from {directory}: that model is for {other.kind.name}, this corpus for {kind.name}"
+        )
+    rows = _rows_of(other, network, directory)
+    theirs, mine = weights.parameter_tensors(other.model), weights.parameter_tensors(network.model)
+    per_token = network.model.blueprint.per_token()
+    with torch.no_grad():
+        for name in sorted(mine.keys() | theirs.keys()):
+            if name not in mine or name not in theirs or mine[name].shape[1:] != theirs[name].shape[1:]:
+                raise _other_network(directory, name)
+            if rows is not None and name in per_token:
+                known = rows >= 0
+                mine[name][known] = theirs[name][rows[known]].to(mine[name].device)
+            elif mine[name].shape == theirs[name].shape:
+                mine[name].copy_(theirs[name])
+            else:
+                raise _other_network(directory, name)
+
+
+def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | None:
+    """The other model's row for every id of the run, -1 for none; None when the vocabularies are the same."""
+    pairs = (
+        (other.source_tokenizer, network.source_tokenizer),
+        (other.target_tokenizer, network.target_tokenizer),
+    )
+    if all(theirs.fingerprint == ours.fingerprint for theirs, ours in pairs):
+        return None
+    theirs, ours = pairs[1]
+    both = isinstance(theirs, CharacterTokenizer) and isinstance(ours, CharacterTokenizer)
+    if not both or other.kind.has_source or theirs.kind != ours.kind:
+        raise ConfigError(
+            f"--init-from {directory}: that model has another vocabulary than this corpus",
+            hint="omit --init-from; only character generators accept a model with another vocabulary",
+        )
+    place = {piece: row for row, piece in enumerate(theirs.token_bytes()) if row >= SMALLEST_VOCABULARY}
+    rows = list(range(SMALLEST_VOCABULARY))
+    rows += [place.get(piece, -1) for piece in ours.token_bytes()[SMALLEST_VOCABULARY:]]
+    return torch.tensor(rows)
+
+
+def _other_network(directory: Path, name: str) -> ConfigError:
+    return ConfigError(
+        f"--init-from {directory}: its network differs at {name!r}",
+        hint="give the same model settings as that model has (its config.json)",
+    )
