@@ -12,4 +12,6 @@ LAYER_WIDTH = 1 << 16  # numbers
 STREAMS = 1 << 16  # read in parallel; also the length of a slice of them
 BEAM = 1000  # hypotheses
 SAMPLES = 1 << 20  # texts of one command
+CLASSES = 1 << 16  # of a column of labels
+FRAME_NUMBERS = 1 << 16  # of one frame
 THREADS = 1024  # and processes

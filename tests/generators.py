@@ -11,6 +11,7 @@ import torch
 
 from seqkit import model_directory
 from seqkit.config import Config, ModelConfig, TrainingConfig
+from seqkit.data.forms import self_test
 from seqkit.data.tokenizers import END, SMALLEST_VOCABULARY
 from seqkit.data.tokenizers.characters import CharacterTokenizer
 from seqkit.data.tokenizers.vocabulary import newline_id
@@ -67,7 +68,7 @@ def small_generator(
         boundary=newline_id(tokenizer) if documents == "none" else END,
     )
     config = Config(model=network, training=TrainingConfig(best_metric="loss"))
-    return LoadedModel(model.eval(), config, facts, tokenizer, tokenizer)
+    return LoadedModel(model.eval(), config, facts, {"target": tokenizer})
 
 
 def write_generator(loaded: LoadedModel, directory: Path) -> Path:
@@ -82,7 +83,7 @@ def write_generator(loaded: LoadedModel, directory: Path) -> Path:
         },
         loaded.facts,
         tensors_sha256=weights.tensor_hash(tensors),
-        self_test=model_directory.self_test(loaded.target_tokenizer),
+        self_test=self_test(loaded.fields),
     )
     return directory
 

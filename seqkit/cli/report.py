@@ -73,7 +73,7 @@ def _first_lines(model: Path, source: str) -> list[str]:
     from seqkit.pages.collect import MOST_SENTENCES
 
     kind = KINDS[model_directory.read_facts(model).kind]
-    if not kind.has_source:
+    if "attention" not in kind.parts:
         raise ConfigError(f"--source: {kind.model} has no source", hint="leave --source out")
     console.announce_input(source, "sentences")
     return list(islice(read_lines(source), MOST_SENTENCES))

@@ -81,7 +81,9 @@ class ModelConfig:
     encoder_layers: int = _setting(
         1, "bidirectional layers, residual from the second", low=1, high=4, part="encoder"
     )
-    decoder_layers: int = _setting(1, "decoder layers, residual from the second", low=1, high=8)
+    decoder_layers: int = _setting(
+        1, "decoder layers, residual from the second", low=1, high=8, part="decoder"
+    )
     attention: Literal["dot", "additive"] = _setting(
         "dot", "score function of queries and keys", part="attention"
     )

@@ -69,11 +69,17 @@ def _cut(ordered: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> list[np
 
 
 def pad(sequences: Sequence[np.ndarray], *, on_grid: bool = True) -> Padded:
-    """Token sequences to one right-padded tensor (B, T), T on the shape grid."""
+    """Ids (T,) or frames (T, F) to one right-padded tensor (B, T) or (B, T, F), T on the shape grid.
+
+    Ids become int64, and numbers float32; padding is `PAD`, which is 0, or zeros.
+    """
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     time = int(lengths.max(initial=1))
+    first = sequences[0] if sequences else np.empty(0, np.int64)
     values = np.full(
-        (len(sequences), int(grid_length(time)) if on_grid else max(time, 1)), PAD, dtype=np.int64
+        (len(sequences), int(grid_length(time)) if on_grid else max(time, 1), *first.shape[1:]),
+        PAD,
+        dtype=np.float32 if first.dtype.kind == "f" else np.int64,
     )
     for row, sequence in zip(values, sequences, strict=True):
         row[: len(sequence)] = sequence

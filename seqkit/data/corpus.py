@@ -1,76 +1,56 @@
-"""A corpus directory: token arrays, tokenizers and validation text, described by `corpus.json`."""
+"""A corpus directory: an array per split and field, what each field needs, and `corpus.json`."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from seqkit.data.field import Field
+from seqkit.data.forms import FIELD_FILES, FIELD_LIMIT, load_fields, tokenizer_of
 from seqkit.data.manifest import (
-    FORMAT,
     MANIFEST_NAME,
-    TOKENIZER_FILES,
-    TOKENIZER_NAMES,
-    VALID_SOURCE_TEXT,
-    VALID_TARGET_TEXT,
-    VERSION,
-    ArrayRecord,
+    SPLITS,
     FileRecord,
-    FilterRecord,
     Manifest,
-    TextRecord,
-    TokenizerRecord,
     damaged,
     fingerprint,
-    is_corpus,
     read_manifest,
+    valid_text_name,
 )
-from seqkit.data.ragged import VALUES_SUFFIX, HashedFile, RaggedArray, WrittenArray, WrittenFile
-from seqkit.data.tokenizers import TOKENIZER_LIMIT, Tokenizer, load_tokenizer
-from seqkit.errors import ModelError, OutputError, output_error
-from seqkit.files import (
-    TEMPORARY_PREFIX,
-    current_umask,
-    make_directory,
-    read_regular,
-    sha256,
-    sha256_of_file,
-    sync_directory,
-)
+from seqkit.data.ragged import VALUES_SUFFIX, RaggedArray
+from seqkit.data.tokenizers import Tokenizer
+from seqkit.files import read_regular, sha256, sha256_of_file
 from seqkit.kinds import KINDS, Kind
-from seqkit.version import __version__
 
-__all__ = [
-    "Corpus",
-    "Manifest",
-    "Split",
-    "create_corpus",
-    "load_tokenizers",
-    "tokenizer_files",
-    "write_manifest",
-]
+__all__ = ["Corpus", "Manifest", "Split"]
 
 _TEXT_LIMIT = 1 << 30  # bytes of a validation text
 
 
 @dataclass(frozen=True)
 class Split:
-    """Training or validation sequences; a generator has no source."""
+    """Training or validation examples: the sequences of each field, as many of each."""
 
-    source: RaggedArray | None
-    target: RaggedArray
+    arrays: Mapping[str, RaggedArray]
+
+    @property
+    def source(self) -> RaggedArray | None:
+        """What is read, where an example has such a thing."""
+        return self.arrays.get("source")
+
+    @property
+    def target(self) -> RaggedArray:
+        """What is to be predicted."""
+        return self.arrays["target"]
 
     def __len__(self) -> int:
         return len(self.target)
 
     def first(self, count: int) -> Split:
-        """The first `count` sequences, without a copy."""
-        return Split(self.source and self.source.first(count), self.target.first(count))
+        """The first `count` examples, without a copy."""
+        return Split({role: array.first(count) for role, array in self.arrays.items()})
 
 
 @dataclass(frozen=True)
@@ -78,20 +58,18 @@ class Corpus:
     """An opened corpus directory.
 
     Sentences are stored without START and END. Of a generator the values of a split are one stream of ids,
-    in which END ends every document if documents are marked.
+    in which END ends every document if documents are marked. A joint vocabulary is one object in `fields`.
     """
 
     directory: Path
     manifest: Manifest
-    tokenizer_files: dict[str, bytes]
-    source_tokenizer: Tokenizer
-    target_tokenizer: Tokenizer  # the same object when the vocabulary is joint
+    fields: Mapping[str, Field]
     train: Split
     valid: Split
 
     @classmethod
     def open(cls, directory: str | Path, *, verify: bool = False) -> Corpus:
-        """Open a corpus: sizes are always checked; every hash, offset and id too with `verify`.
+        """Open a corpus: sizes are always checked; every hash, offset and value too with `verify`.
 
         Raises InputMissing when there is no such folder, DataError, which names the file, for damage.
         """
@@ -99,30 +77,38 @@ class Corpus:
         manifest = read_manifest(directory)
         for name, record in manifest.files.items():
             _check_file(directory / name, record, verify=verify)
-        files = _read_tokenizers(directory, manifest)
-        source_tokenizer, target_tokenizer = load_tokenizers(files)
-        train, valid = (_open_split(directory, manifest, name) for name in ("train", "valid"))
+        fields = load_fields(_read_field_files(directory, manifest), KINDS[manifest.kind])
+        train, valid = (_open_split(directory, manifest, fields, name) for name in SPLITS)
         if verify:
-            for name, split in (("train", train), ("valid", valid)):
-                _check_ids(directory / f"{name}.source{VALUES_SUFFIX}", split.source, source_tokenizer.size)
-                _check_ids(directory / f"{name}.target{VALUES_SUFFIX}", split.target, target_tokenizer.size)
-        return cls(directory, manifest, files, source_tokenizer, target_tokenizer, train, valid)
+            for name, split in zip(SPLITS, (train, valid), strict=True):
+                for role, array in split.arrays.items():
+                    if reason := fields[role].check(array):
+                        raise damaged(directory / f"{name}.{role}{VALUES_SUFFIX}", f"it has {reason}")
+        return cls(directory, manifest, fields, train, valid)
 
     @property
     def kind(self) -> Kind:
         """What the corpus is for."""
         return KINDS[self.manifest.kind]
 
+    @property
+    def source_tokenizer(self) -> Tokenizer:
+        """Of a source of text."""
+        return tokenizer_of(self.fields, "source")
+
+    @property
+    def target_tokenizer(self) -> Tokenizer:
+        """Of a target of text."""
+        return tokenizer_of(self.fields, "target")
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash over the content of all files: the identity of the data."""
         return fingerprint(self.manifest.files)
 
-    def valid_text(self) -> tuple[list[str], list[str]]:
-        """The validation lines as they were given, sources and targets; none of a generator."""
-        return self._valid_lines(VALID_SOURCE_TEXT), self._valid_lines(VALID_TARGET_TEXT)
-
-    def _valid_lines(self, name: str) -> list[str]:
+    def valid_text(self, role: str) -> list[str]:
+        """The validation lines of a field as they were given; none where they are not kept."""
+        name = valid_text_name(role)
         if name not in self.manifest.files:
             return []
         content = read_regular(self.directory / name, limit=_TEXT_LIMIT)
@@ -133,146 +119,6 @@ class Corpus:
         if len(lines) != len(self.valid):
             raise damaged(self.directory / name, f"it has {len(lines):,} lines, expected {len(self.valid):,}")
         return lines
-
-
-def load_tokenizers(files: Mapping[str, bytes]) -> tuple[Tokenizer, Tokenizer]:
-    """The source and target tokenizers of a corpus or model directory, from its files by name.
-
-    A joint vocabulary gives the same object twice. ModelError when the files do not belong together.
-    """
-    for joint, source, target in TOKENIZER_NAMES.values():
-        if set(files) == {joint}:
-            tokenizer = load_tokenizer(files[joint], joint)
-            return tokenizer, tokenizer
-        if set(files) == {source, target}:
-            return load_tokenizer(files[source], source), load_tokenizer(files[target], target)
-    raise ModelError(
-        f"these files are not the tokenizer of a corpus: {', '.join(sorted(files)) or 'none'}",
-        hint="there is one joint file, or one for the source and one for the target",
-    )
-
-
-def tokenizer_files(source: Tokenizer, target: Tokenizer) -> dict[str, bytes]:
-    """The files that `load_tokenizers` reads back."""
-    joint, source_name, target_name = TOKENIZER_NAMES[source.file_name]
-    if source is target:
-        return {joint: source.to_bytes()}
-    return {source_name: source.to_bytes(), target_name: target.to_bytes()}
-
-
-@contextmanager
-def create_corpus(directory: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A new folder that becomes the corpus directory when the block ends without an error.
-
-    Until then it lies beside it under a temporary name, and a corpus that is there stays as it is. Raises
-    OutputError when the directory exists, unless it is empty, or a corpus that `overwrite` allows to replace;
-    whatever else lies there is never deleted.
-    """
-    final = Path(os.path.realpath(directory))
-    _check_free(directory, final, overwrite=overwrite)
-    make_directory(final.parent)
-    try:
-        work = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=final.parent))
-    except OSError as error:
-        raise output_error(directory, error) from error
-    try:
-        yield work
-        _check_free(directory, final, overwrite=overwrite)
-        _install(work, final)
-    except OSError as error:
-        raise output_error(directory, error) from error
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def write_manifest(
-    folder: Path,
-    kind: Kind,
-    tokenizers: tuple[Tokenizer, Tokenizer],
-    arrays: Iterable[WrittenArray],
-    texts: Iterable[WrittenFile] = (),
-    *,
-    seed: int,
-    lines: int,
-    kept: int,
-    dropped: dict[str, int],
-    filters: FilterRecord | None = None,
-    text: TextRecord | None = None,
-) -> Manifest:
-    """Write the tokenizers, source and target, and then `corpus.json`; both describe what is in `folder`."""
-    arrays = list(arrays)
-    files = [file for array in arrays for file in array.files] + list(texts)
-    files += [_write(folder / name, content) for name, content in tokenizer_files(*tokenizers).items()]
-    source, target = tokenizers
-    manifest = Manifest(
-        format=FORMAT,
-        version=VERSION,
-        seqkit=__version__,
-        kind=kind.name,
-        seed=seed,
-        tokenizer=TokenizerRecord(
-            source.kind,
-            source.normalization,
-            (source.size,) if source is target else (source.size, target.size),
-        ),
-        lines=lines,
-        kept=kept,
-        dropped=dropped,
-        arrays={
-            array.stem: ArrayRecord(array.dtype, array.shape, array.count, array.total) for array in arrays
-        },
-        files={file.name: FileRecord(file.size, file.sha256) for file in files},
-        filters=filters,
-        text=text,
-    )
-    _write(folder / MANIFEST_NAME, manifest.to_bytes())
-    return manifest
-
-
-def _write(path: Path, content: bytes) -> WrittenFile:
-    with HashedFile(path) as file:
-        file.write(content)
-        return file.finish()
-
-
-def _check_free(directory: Path, final: Path, *, overwrite: bool) -> None:
-    try:
-        if not final.exists() or (final.is_dir() and not any(final.iterdir())):
-            return
-    except OSError as error:
-        raise output_error(directory, error) from error
-    if not final.is_dir():
-        raise OutputError(
-            f"cannot create {directory}: a file is in the way",
-            where=str(directory),
-            hint="name another directory",
-        )
-    if not is_corpus(final):
-        raise OutputError(
-            f"{directory} exists and contains other files; it was not changed",
-            where=str(directory),
-            hint="name another directory",
-        )
-    if not overwrite:
-        raise OutputError(
-            f"the corpus {directory} exists already",
-            where=str(directory),
-            hint="--overwrite replaces it; or name another directory",
-        )
-
-
-def _install(work: Path, final: Path) -> None:
-    """Put the finished folder in its place. Between two renames there is no corpus, never half a one."""
-    work.chmod(0o777 & ~current_umask())
-    sync_directory(work)
-    replaced = None
-    if final.exists() and any(final.iterdir()):
-        replaced = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX, dir=final.parent))
-        final.rename(replaced)
-    work.rename(final)
-    sync_directory(final.parent)
-    if replaced is not None:
-        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _check_file(path: Path, record: FileRecord, *, verify: bool) -> None:
@@ -286,28 +132,25 @@ def _check_file(path: Path, record: FileRecord, *, verify: bool) -> None:
         raise damaged(path, "its content has changed")
 
 
-def _read_tokenizers(directory: Path, manifest: Manifest) -> dict[str, bytes]:
+def _read_field_files(directory: Path, manifest: Manifest) -> dict[str, bytes]:
     files = {}
-    for name in sorted(TOKENIZER_FILES & set(manifest.files)):
-        files[name] = read_regular(directory / name, limit=TOKENIZER_LIMIT)
+    for name in sorted(set(FIELD_FILES) & set(manifest.files)):
+        files[name] = read_regular(directory / name, limit=FIELD_LIMIT)
         if sha256(files[name]) != manifest.files[name].sha256:  # before a parser sees the bytes
             raise damaged(directory / name, "its content has changed")
     return files
 
 
-def _open_split(directory: Path, manifest: Manifest, name: str) -> Split:
-    sides = []
-    for stem in (f"{name}.source", f"{name}.target"):
-        if stem in manifest.arrays:
-            record = manifest.arrays[stem]
-            sides.append(
-                RaggedArray.open(directory, stem, dtype=record.dtype, count=record.count, total=record.total)
-            )
-    if len({len(side) for side in sides}) > 1:
+def _open_split(directory: Path, manifest: Manifest, fields: Mapping[str, Field], name: str) -> Split:
+    arrays = {}
+    for role, field in fields.items():
+        stem = f"{name}.{role}"
+        record = manifest.arrays[stem]
+        if (record.dtype, record.shape) != (field.dtype.str, field.shape):
+            raise damaged(directory / MANIFEST_NAME, f"{stem} does not hold what its field describes")
+        arrays[role] = RaggedArray.open(
+            directory, stem, dtype=record.dtype, shape=record.shape, count=record.count, total=record.total
+        )
+    if len({len(array) for array in arrays.values()}) > 1:
         raise damaged(directory / MANIFEST_NAME, f"the two sides of {name} differ in length")
-    return Split(sides[0] if len(sides) > 1 else None, sides[-1])
-
-
-def _check_ids(path: Path, array: RaggedArray | None, vocabulary_size: int) -> None:
-    if array is not None and (reason := array.check(vocabulary_size)):
-        raise damaged(path, f"it has {reason}")
+    return Split(arrays)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from seqkit.data.forms import FIELD_FILES, ROLES, possible_files
 from seqkit.data.ragged import OFFSETS_SUFFIX, VALUES_SUFFIX
-from seqkit.data.tokenizers import CHARACTERS_NAME, SENTENCEPIECE_SUFFIX, Normalization, TokenizerKind
+from seqkit.data.tokenizers import Normalization, TokenizerKind
 from seqkit.errors import DataError, InputMissing, nearby
 from seqkit.files import (
     JSON_LIMIT,
@@ -25,26 +26,31 @@ from seqkit.files import (
     sha256,
     to_sealed_json,
 )
-from seqkit.kinds import KINDS
+from seqkit.kinds import KINDS, Form
 
 FORMAT = "seqkit corpus"
-VERSION = 1
+VERSION = 2
+TEXT_VERSION = 1  # of corpora that hold text alone, as version 0.1 wrote them
 MANIFEST_NAME = "corpus.json"
 Documents = Literal["none", "line", "blank-line", "file"]  # what ends one
 DOCUMENTS: tuple[Documents, ...] = typing.get_args(Documents)
 
-VALID_SOURCE_TEXT = "valid.source.txt"
-VALID_TARGET_TEXT = "valid.target.txt"
-STEMS = ("train.source", "train.target", "valid.source", "valid.target")
-# For each kind of tokenizer the names of a joint, a source and a target file.
-TOKENIZER_NAMES = {
-    SENTENCEPIECE_SUFFIX: ("tokenizer.spm", "source.spm", "target.spm"),
-    CHARACTERS_NAME: ("characters.json", "source.characters.json", "target.characters.json"),
-}
-TOKENIZER_FILES = frozenset(name for names in TOKENIZER_NAMES.values() for name in names)
-ARRAY_FILES = frozenset(stem + suffix for stem in STEMS for suffix in (VALUES_SUFFIX, OFFSETS_SUFFIX))
+SPLITS = ("train", "valid")
+ARRAY_FILES = frozenset(
+    f"{split}.{role}{suffix}"
+    for split in SPLITS
+    for role in ROLES
+    for suffix in (VALUES_SUFFIX, OFFSETS_SUFFIX)
+)
+
+
+def valid_text_name(role: str) -> str:
+    """The file with the validation text of a field, as it was given."""
+    return f"valid.{role}.txt"
+
+
 # Whatever else lies in a corpus directory is not ours.
-FILE_NAMES = frozenset({MANIFEST_NAME, VALID_SOURCE_TEXT, VALID_TARGET_TEXT}) | TOKENIZER_FILES | ARRAY_FILES
+FILE_NAMES = frozenset({MANIFEST_NAME, *map(valid_text_name, ROLES), *FIELD_FILES}) | ARRAY_FILES
 
 _REMEDY = "prepare the corpus again with --overwrite"
 
@@ -77,6 +83,14 @@ class TokenizerRecord:
 
 
 @dataclass(frozen=True)
+class FieldRecord:
+    """What a field was made of: its form, and the columns of the tables that were read."""
+
+    form: Form
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FilterRecord:
     """Which training pairs were dropped; a number of 0 is a filter that is off."""
 
@@ -103,21 +117,26 @@ class TextRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of `corpus.json`. A translation corpus has `filters`, a generation corpus has `text`."""
+    """The content of `corpus.json`.
+
+    A corpus of text alone has one `tokenizer` record, and `filters` for pairs or `text` for plain text; any
+    other describes its `fields`.
+    """
 
     format: str
     version: int
     seqkit: str  # the version that wrote it
     kind: str
     seed: int
-    tokenizer: TokenizerRecord
     lines: int  # pairs, or documents, read for training
     kept: int  # of them
     dropped: dict[str, int]  # of them, by reason
     arrays: dict[str, ArrayRecord]  # by stem
     files: dict[str, FileRecord]  # by name
+    tokenizer: TokenizerRecord | None = None
     filters: FilterRecord | None = None
     text: TextRecord | None = None
+    fields: dict[str, FieldRecord] | None = None
 
     def to_bytes(self) -> bytes:
         """The content of the file: what is None is left out."""
@@ -166,7 +185,7 @@ def read_manifest(directory: Path) -> Manifest:
     value = parse_sealed_json(read_regular(path, limit=JSON_LIMIT), str(path))
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise damaged(path, "it does not describe a seqkit corpus")
-    if value.get("version") != VERSION:
+    if value.get("version") not in (TEXT_VERSION, VERSION):
         raise DataError(
             f"{directory} has corpus format {value.get('version')}; this version of seqkit reads {VERSION}",
             where=str(path),
@@ -185,28 +204,37 @@ def read_manifest(directory: Path) -> Manifest:
 
 def _check_names(manifest: Manifest) -> None:
     """A manifest may name files and arrays of the closed list only, so none of them lies elsewhere."""
-    has_source = KINDS[manifest.kind].has_source
-    stems = {stem for stem in STEMS if has_source or stem.endswith("target")}
+    kind = KINDS[manifest.kind]
+    stems = {f"{split}.{role}" for split in SPLITS for role in kind.fields}
     needed = {stem + suffix for stem in stems for suffix in (VALUES_SUFFIX, OFFSETS_SUFFIX)}
-    needed |= {VALID_SOURCE_TEXT, VALID_TARGET_TEXT} if has_source else set()
-    possible = TOKENIZER_FILES if has_source else {joint for joint, _, _ in TOKENIZER_NAMES.values()}
+    needed |= {valid_text_name(role) for role in kind.keeps_text}
     named = set(manifest.files)
     if set(manifest.arrays) != stems:
         raise ValueError("its arrays are not those of a corpus")
-    if unknown := named - needed - possible:
+    if unknown := named - needed - possible_files(kind):
         raise ValueError(f"it names a file that a corpus does not have: {min(unknown)}")
     if missing := needed - named:
         raise ValueError(f"it does not name {min(missing)}")
     for stem, array in manifest.arrays.items():
-        if array.dtype not in {"<u2", "<u4"} or array.shape or array.count < 0 or array.total < 0:
-            raise ValueError(f"{stem} is not an array of ids")
+        if min(array.count, array.total, *array.shape, 0) < 0:
+            raise ValueError(f"{stem} has a negative size")
 
 
 def _check_kind(manifest: Manifest) -> None:
-    """A corpus has the record of its kind, and that agrees with the arrays."""
-    text = manifest.text
-    has_source = KINDS[manifest.kind].has_source
-    if (manifest.filters is not None) != has_source or (text is None) != has_source:
+    """A corpus has the records of its kind, and they agree with the arrays."""
+    kind, text = KINDS[manifest.kind], manifest.text
+    if manifest.version == VERSION:
+        records = manifest.fields or {}
+        good = records.keys() == kind.fields.keys() and all(
+            record.form in kind.fields[role] for role, record in records.items()
+        )
+        if not good or manifest.tokenizer or manifest.filters or text:
+            raise ValueError(f"it is not that of a {manifest.kind} corpus")
+        return
+    if manifest.tokenizer is None or any(forms != ("text",) for forms in kind.fields.values()):
+        raise ValueError(f"it is not that of a {manifest.kind} corpus")
+    pairs = "pairs" in kind.parts
+    if manifest.fields or (manifest.filters is not None) != pairs or (text is None) != pairs:
         raise ValueError(f"it is not that of a {manifest.kind} corpus")
     if text is None:
         return

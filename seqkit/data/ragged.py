@@ -113,6 +113,14 @@ class RaggedArray:
                     return f"an id beyond the vocabulary of {limit:,}"
         return None
 
+    def check_finite(self) -> str | None:
+        """What is wrong with numbers: one that is NaN or infinite, or None. Reads everything, in slices."""
+        step = 1 << 20
+        for start in range(0, len(self.values), step):
+            if not bool(np.isfinite(self.values[start : start + step]).all()):
+                return "a number that is NaN or infinite"
+        return None
+
 
 class RaggedWriter:
     """Appends sequences to the two files of an array, in bounded memory.

@@ -16,7 +16,7 @@ from typing import Any
 from safetensors.numpy import save as serialize
 
 from seqkit.config import config_from_dict
-from seqkit.data.corpus import load_tokenizers, tokenizer_files
+from seqkit.data.forms import field_files, load_fields
 from seqkit.kinds import KINDS
 from seqkit.model_directory import SHORTLIST, WEIGHTS, Facts, LoadedModel
 from seqkit.network.arrays import float_arrays
@@ -30,7 +30,7 @@ def packed(members: Iterable[LoadedModel]) -> Iterator[bytes]:
     """The bytes of models, a part at a time."""
     for member in members:
         files = {
-            **tokenizer_files(member.source_tokenizer, member.target_tokenizer),
+            **field_files(member.fields),
             WEIGHTS: serialize(dict(member.parameters)),
         }
         if member.shortlist is not None:
@@ -59,9 +59,10 @@ def _model(head: dict[str, Any], files: dict[str, bytes]) -> LoadedModel:
     facts = Facts(**{**head["facts"], "scores": tuple(head["facts"]["scores"])})
     config = config_from_dict(head["config"], "config", KINDS[facts.kind])
     weights, shortlist = files.pop(WEIGHTS), files.pop(SHORTLIST, None)
-    source, target = load_tokenizers(files)
-    sizes = source.size, target.size
-    blueprint = Blueprint.of(KINDS[facts.kind], config.model, *sizes)
+    fields = load_fields(files, KINDS[facts.kind])
+    blueprint = Blueprint.of(KINDS[facts.kind], config.model, fields)
     parameters = float_arrays(weights, blueprint.shapes(), WEIGHTS)
-    known = None if shortlist is None else Shortlist.from_bytes(shortlist, *sizes, SHORTLIST)
-    return LoadedModel(parameters, config, facts, source, target, known)
+    known = None
+    if shortlist is not None:
+        known = Shortlist.from_bytes(shortlist, fields["source"].size, fields["target"].size, SHORTLIST)
+    return LoadedModel(parameters, config, facts, fields, known)

@@ -3,9 +3,10 @@
 from types import MappingProxyType
 
 from seqkit.kinds.generation import GENERATION
-from seqkit.kinds.kind import DEFAULT_PRESET, Kind, Noun, Part, Preset
+from seqkit.kinds.kind import DEFAULT_PRESET, Form, Kind, Noun, Part, Preset
 from seqkit.kinds.translation import TRANSLATION
 
-KINDS = MappingProxyType({kind.name: kind for kind in (TRANSLATION, GENERATION)})
+_TABLE = {kind.name: kind for kind in (TRANSLATION, GENERATION)}
+KINDS = MappingProxyType(_TABLE)
 
-__all__ = ["DEFAULT_PRESET", "GENERATION", "KINDS", "TRANSLATION", "Kind", "Noun", "Part", "Preset"]
+__all__ = ["DEFAULT_PRESET", "GENERATION", "KINDS", "TRANSLATION", "Form", "Kind", "Noun", "Part", "Preset"]

@@ -32,8 +32,8 @@ GENERATION = Kind(
     counted=Noun("character", "characters"),
     prepared_by="--text FILE",
     evaluated_by="--text FILE",
-    has_source=False,
-    parts=frozenset({"streams"}),
+    fields={"target": ("text",)},
+    parts=frozenset({"decoder", "streams"}),
     presets={
         "tiny": Preset({**_SHARED, "model.hidden_size": 192, "training.minutes": 1.0}, suits=(0, 1e6)),
         "small": Preset(

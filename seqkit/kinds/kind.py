@@ -16,7 +16,10 @@ from seqkit.scores import LOSS, Metric
 # What a kind of model has, and so which settings mean something to it. "pairs": examples with a source and a
 # target, in batches by length; "streams": a text that is read on and on, with carried state; "search": a
 # search for the best output.
-Part = Literal["encoder", "attention", "pairs", "streams", "search"]
+Part = Literal["encoder", "decoder", "attention", "pairs", "streams", "search"]
+
+# What the values of a field are: tokens of a text, the number of a label, frames of numbers.
+Form = Literal["text", "class", "array"]
 
 DEFAULT_PRESET = "small"
 
@@ -57,7 +60,7 @@ class Kind:
     counted: Noun
     prepared_by: str  # the options of `seqkit prepare`
     evaluated_by: str  # and of `seqkit evaluate --model MODEL`
-    has_source: bool
+    fields: Mapping[str, tuple[Form, ...]]  # what a corpus has per example, and in which forms
     parts: frozenset[Part]
     presets: Mapping[str, Preset]
     metrics: tuple[Metric, ...]
@@ -67,6 +70,20 @@ class Kind:
     summary: str
     uses: str
     next_command: str  # with a place for the model directory
+
+    @property
+    def has_source(self) -> bool:
+        """Whether an example has an input of its own."""
+        return "source" in self.fields
+
+    @property
+    def keeps_text(self) -> tuple[str, ...]:
+        """The fields whose validation text is kept as it was given, to score what a search finds."""
+        return tuple(role for role in self.fields if "search" in self.parts and "text" in self.fields[role])
+
+    def metric(self, name: str) -> Metric:
+        """A metric of its validations, by name."""
+        return next(metric for metric in (*self.metrics, LOSS) if metric.name == name)
 
     @property
     def ranking_metrics(self) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ TRANSLATION = Kind(
     counted=Noun("pair", "pairs"),
     prepared_by="--source FILE --target FILE",
     evaluated_by="--source FILE --reference FILE",
-    has_source=True,
-    parts=frozenset({"encoder", "attention", "pairs", "search"}),
+    fields={"source": ("text",), "target": ("text",)},
+    parts=frozenset({"encoder", "decoder", "attention", "pairs", "search"}),
     presets={
         "tiny": Preset(
             {

@@ -21,7 +21,6 @@ from seqkit.model_directory.manifest import (
 )
 from seqkit.model_directory.names import CONFIG, LIMITS, MANIFEST, METRICS, SHORTLIST, TRAINING, WEIGHTS
 from seqkit.model_directory.reading import LoadedModel, is_complete, load
-from seqkit.model_directory.selftest import self_test
 from seqkit.model_directory.writing import ModelWriter, add_files, create
 
 __all__ = [
@@ -44,5 +43,4 @@ __all__ = [
     "read_facts_of",
     "read_versions",
     "refuse_other_kind",
-    "self_test",
 ]

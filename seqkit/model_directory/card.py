@@ -9,6 +9,7 @@ from typing import Any
 
 from seqkit import model_directory
 from seqkit.config import flatten
+from seqkit.data.forms import tokenizer_of
 from seqkit.files import write_atomic
 from seqkit.kinds import KINDS, Kind, Noun
 from seqkit.model_directory import Facts, LoadedModel
@@ -31,7 +32,8 @@ class ModelCard:
     settings: Mapping[str, Any]  # by dotted name
     parameters: int
     vocabularies: tuple[int, ...]  # one that is joint, or the source's and the target's
-    tokenizer: str
+    tokenizer: str  # its kind; empty without text
+    fields: Mapping[str, str]  # what others than text are, in words
     versions: Mapping[str, str]
     shortlist: int | None  # target tokens for each source token
 
@@ -39,13 +41,15 @@ class ModelCard:
     def of(cls, directory: Path) -> ModelCard:
         """Read a model directory. Raises `ModelError` and `InputMissing` as loading it does."""
         loaded = model_directory.load(directory)
-        source, target = loaded.source_tokenizer, loaded.target_tokenizer
+        fields = loaded.fields
+        texts = [tokenizer_of(fields, role) for role, field in fields.items() if field.form == "text"]
         return cls(
             facts=loaded.facts,
             settings=flatten(loaded.config),
             parameters=sum(array.size for array in loaded.parameters.values()),
-            vocabularies=(target.size,) if source is target else (source.size, target.size),
-            tokenizer=target.kind,
+            vocabularies=tuple(tokenizer.size for tokenizer in dict.fromkeys(texts)),
+            tokenizer=texts[-1].kind if texts else "",
+            fields={role: field.summary for role, field in fields.items() if field.form != "text"},
             versions=model_directory.read_versions(directory),
             shortlist=_shortlist_size(loaded),
         )
@@ -57,6 +61,7 @@ class ModelCard:
             "parameters": self.parameters,
             "vocabularies": list(self.vocabularies),
             "tokenizer": self.tokenizer,
+            **({"fields": dict(self.fields)} if self.fields else {}),
             "step": self.facts.step,
             "epoch": self.facts.epoch,
             "corpus": self.facts.corpus,
@@ -105,16 +110,19 @@ class ModelCard:
 
     def _network(self, kind: Kind) -> list[list[str]]:
         model = {name.removeprefix("model."): value for name, value in self.settings.items()}
-        sizes = " and ".join(f"{size:,}" for size in self.vocabularies)
-        joint = " (joint)" if kind.has_source and len(self.vocabularies) == 1 else ""
-        layers = f"{model['decoder_layers']}"
+        layers = []
         if "encoder" in kind.parts:
-            layers = f"{model['encoder_layers']} in the encoder, in both directions; {layers} in the decoder"
-        rows = [
-            ["vocabulary", f"{sizes} of kind {self.tokenizer}{joint}"],
-            ["embeddings", f"{model['embedding_size']:,} numbers"],
-            ["layers", f"{layers}; {model['hidden_size']:,} units"],
-        ]
+            layers.append(f"{model['encoder_layers']} in the encoder, in both directions")
+        if "decoder" in kind.parts:
+            layers.append(f"{model['decoder_layers']}{' in the decoder' if layers else ''}")
+        rows = []
+        if self.vocabularies:
+            sizes = " and ".join(f"{size:,}" for size in self.vocabularies)
+            joint = " (joint)" if kind.has_source and len(self.vocabularies) == 1 else ""
+            rows.append(["vocabulary", f"{sizes} of kind {self.tokenizer}{joint}"])
+            rows.append(["embeddings", f"{model['embedding_size']:,} numbers"])
+        rows += [[role, summary] for role, summary in self.fields.items()]
+        rows.append(["layers", f"{'; '.join(layers)}; {model['hidden_size']:,} units"])
         if self.shortlist is not None:
             rows.append(["shortlist", f"{self.shortlist} target tokens for each source token"])
         return rows

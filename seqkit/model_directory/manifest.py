@@ -131,9 +131,9 @@ def facts_in(manifest: dict[str, Any], directory: Path) -> Facts:
     )
     known = isinstance(facts.kind, str) and all(isinstance(score, dict) for score in facts.scores)
     good = (whole and known) and (
-        facts.longest_source > 0
-        if KINDS[facts.kind].has_source
-        else facts.documents in DOCUMENTS and facts.boundary > 0
+        facts.documents in DOCUMENTS and facts.boundary > 0
+        if "streams" in KINDS[facts.kind].parts
+        else facts.longest_source > 0
     )
     if not good:
         raise damaged_facts(directory)

@@ -1,5 +1,6 @@
 """The names of the files of a model directory, a closed list, and the most bytes that each may have."""
 
+from seqkit.data.forms import FIELD_FILES
 from seqkit.files import JSON_LIMIT
 
 MANIFEST = "manifest.json"
@@ -8,14 +9,5 @@ WEIGHTS = "weights.safetensors"
 METRICS = "metrics.jsonl"
 SHORTLIST = "shortlist.safetensors"
 TRAINING = "training"
-TOKENIZERS = (
-    "tokenizer.spm",
-    "source.spm",
-    "target.spm",
-    "characters.json",
-    "source.characters.json",
-    "target.characters.json",
-)
-FILES = (CONFIG, WEIGHTS, METRICS, SHORTLIST, *TOKENIZERS)
+FILES = (CONFIG, WEIGHTS, METRICS, SHORTLIST, *FIELD_FILES)
 LIMITS = {CONFIG: JSON_LIMIT, WEIGHTS: 1 << 34, METRICS: 1 << 28, SHORTLIST: 1 << 30}  # bytes
-TOKENIZER_LIMIT = 1 << 26

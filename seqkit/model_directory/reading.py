@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit.config import Config, config_from_dict
-from seqkit.data.corpus import load_tokenizers
+from seqkit.data.field import Field
+from seqkit.data.forms import FIELD_FILES, FIELD_LIMIT, load_fields, self_test, tokenizer_of
 from seqkit.data.tokenizers import Tokenizer
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError
 from seqkit.files import parse_json, read_regular
@@ -23,11 +24,8 @@ from seqkit.model_directory.names import (
     LIMITS,
     MANIFEST,
     SHORTLIST,
-    TOKENIZER_LIMIT,
-    TOKENIZERS,
     WEIGHTS,
 )
-from seqkit.model_directory.selftest import self_test
 from seqkit.network import arrays
 from seqkit.network.blueprint import Blueprint, check_vocabularies
 from seqkit.network.shortlist import Shortlist
@@ -38,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """Everything that is needed to run a model; a generator has one tokenizer, under both names.
+    """Everything that is needed to run a model; `fields` are those of its corpus, by name.
 
     `weights` are the parameters by name, or a network in training, whose present ones they are then.
     """
@@ -46,14 +44,23 @@ class LoadedModel:
     weights: Mapping[str, np.ndarray] | SequenceModel
     config: Config
     facts: Facts
-    source_tokenizer: Tokenizer
-    target_tokenizer: Tokenizer
+    fields: Mapping[str, Field]
     shortlist: Shortlist | None = None
 
     @property
     def kind(self) -> Kind:
         """The kind's declaration."""
         return KINDS[self.facts.kind]
+
+    @property
+    def source_tokenizer(self) -> Tokenizer:
+        """Of a source of text."""
+        return tokenizer_of(self.fields, "source")
+
+    @property
+    def target_tokenizer(self) -> Tokenizer:
+        """Of a target of text."""
+        return tokenizer_of(self.fields, "target")
 
     @property
     def parameters(self) -> Mapping[str, np.ndarray]:
@@ -66,8 +73,7 @@ class LoadedModel:
     @cached_property
     def blueprint(self) -> Blueprint:
         """The network as data; the parameters have its names and shapes."""
-        source, target = self.source_tokenizer.size, self.target_tokenizer.size
-        return Blueprint.of(self.kind, self.config.model, source, target)
+        return Blueprint.of(self.kind, self.config.model, self.fields)
 
     @cached_property
     def model(self) -> SequenceModel:
@@ -121,34 +127,35 @@ def _load(directory: Path, manifest: dict[str, Any]) -> LoadedModel:
         if name not in files:
             raise ModelError(f"the manifest does not name {name}", where=str(directory / MANIFEST))
     facts = facts_in(manifest, directory)
+    kind = KINDS[facts.kind]
     try:
         config = config_from_dict(
             parse_json(files[CONFIG], str(directory / CONFIG), ModelError),
             str(directory / CONFIG),
-            KINDS[facts.kind],
+            kind,
         )
-        source, target = _tokenizers(directory, files, manifest)
-        check_vocabularies(config.model, joint=source is target)
+        fields = _fields(directory, files, manifest, kind)
+        check_vocabularies(config.model, fields)
     except ConfigError as error:
         raise ModelError(error.message, where=str(directory / CONFIG)) from error
-    if facts.boundary >= target.size or not (KINDS[facts.kind].has_source or source is target):
+    if facts.boundary >= fields["target"].size:
         raise damaged_facts(directory)
-    shapes = Blueprint.of(KINDS[facts.kind], config.model, source.size, target.size).shapes()
+    shapes = Blueprint.of(kind, config.model, fields).shapes()
     parameters = arrays.float_arrays(files[WEIGHTS], shapes, str(directory / WEIGHTS))
     shortlist = None
-    if SHORTLIST in files:
+    if SHORTLIST in files and "search" in kind.parts:
         where = str(directory / SHORTLIST)
-        shortlist = Shortlist.from_bytes(files[SHORTLIST], source.size, target.size, where)
-    return LoadedModel(parameters, config, facts, source, target, shortlist)
+        sizes = fields["source"].size, fields["target"].size
+        shortlist = Shortlist.from_bytes(files[SHORTLIST], *sizes, where)
+    return LoadedModel(parameters, config, facts, fields, shortlist)
 
 
-def _tokenizers(
-    directory: Path, files: Mapping[str, bytes], manifest: dict[str, Any]
-) -> tuple[Tokenizer, Tokenizer]:
+def _fields(
+    directory: Path, files: Mapping[str, bytes], manifest: dict[str, Any], kind: Kind
+) -> dict[str, Field]:
     try:
-        source, target = load_tokenizers({name: files[name] for name in TOKENIZERS if name in files})
-        tokenizers = [source] if source is target else [source, target]
-        agrees = self_test(*tokenizers) == manifest["tokenizer_self_test"]
+        fields = load_fields({name: files[name] for name in FIELD_FILES if name in files}, kind)
+        agrees = self_test(fields) == manifest["tokenizer_self_test"]
     except (DataError, ModelError) as error:
         raise ModelError(error.message, where=str(directory / (error.where or MANIFEST))) from error
     if not agrees:
@@ -157,7 +164,7 @@ def _tokenizers(
             where=str(directory),
             hint=f"install sentencepiece {manifest['versions'].get('sentencepiece')}, as in training",
         )
-    return source, target
+    return fields
 
 
 def _named(directory: Path, manifest: dict[str, Any]) -> list[str]:
@@ -170,7 +177,7 @@ def _checked_file(directory: Path, name: str, manifest: dict[str, Any]) -> bytes
     """A file's bytes, when they are what the manifest says."""
     path = directory / name
     try:
-        content = read_regular(path, limit=LIMITS.get(name, TOKENIZER_LIMIT))
+        content = read_regular(path, limit=LIMITS.get(name, FIELD_LIMIT))
     except InputMissing as error:
         raise ModelError(f"{name} is missing from the model directory", where=str(path)) from error
     except DataError as error:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from seqkit.data.forms import FIELD_LIMIT
 from seqkit.errors import ConfigError, SeqkitError
 from seqkit.files import make_directory, read_regular, remove_file, to_sealed_json, write_atomic
 from seqkit.model_directory.manifest import FORMAT, Facts, entry_of, facts_in, read_manifest
-from seqkit.model_directory.names import FILES, LIMITS, MANIFEST, TOKENIZER_LIMIT, TRAINING
+from seqkit.model_directory.names import FILES, LIMITS, MANIFEST, TRAINING
 from seqkit.version import __version__
 
 
@@ -60,7 +61,7 @@ class ModelWriter:
 def _is(path: Path, entry: object) -> bool:
     """Whether a file is the one that a manifest's entry describes."""
     try:
-        return entry_of(read_regular(path, limit=LIMITS.get(path.name, TOKENIZER_LIMIT))) == entry
+        return entry_of(read_regular(path, limit=LIMITS.get(path.name, FIELD_LIMIT))) == entry
     except SeqkitError:
         return False
 

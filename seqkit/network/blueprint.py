@@ -6,13 +6,13 @@ by the names in it, and a file of weights must have its shapes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from seqkit.config import ModelConfig
 from seqkit.errors import ConfigError
-from seqkit.kinds import Kind
+from seqkit.kinds import Form, Kind
 from seqkit.network.parts import (
     AdditiveAttentionPart,
     AttentionPart,
@@ -20,6 +20,8 @@ from seqkit.network.parts import (
     DecoderPart,
     DotAttentionPart,
     EncoderPart,
+    FrontendPart,
+    HeadPart,
     InputFeedingPart,
     Parameter,
     Part,
@@ -27,6 +29,16 @@ from seqkit.network.parts import (
     TokenFrontendPart,
     TokenHeadPart,
 )
+
+
+class FieldSize(Protocol):
+    """What a network needs to know of a field: its form, and how many ids or numbers a value can be."""
+
+    @property
+    def form(self) -> Form: ...
+
+    @property
+    def size(self) -> int: ...
 
 
 class Blueprint(NamedTuple):
@@ -38,39 +50,28 @@ class Blueprint(NamedTuple):
 
     target: TokenFrontendPart | None
     decoder: DecoderPart | None
-    head: TokenHeadPart
-    source: TokenFrontendPart | None = None
+    head: HeadPart
+    source: FrontendPart | None = None
     encoder: EncoderPart | None = None
     bridge: BridgePart | None = None
 
     @classmethod
-    def of(cls, kind: Kind, settings: ModelConfig, source_size: int, target_size: int) -> Blueprint:
-        """The network of a kind of model, for vocabularies of the given sizes; a generator has the target's.
+    def of(cls, kind: Kind, settings: ModelConfig, fields: Mapping[str, FieldSize]) -> Blueprint:
+        """The network of a kind of model, for the fields that its corpus has, by name.
 
         See `check_vocabularies` for what the settings ask of two vocabularies.
         """
-        cell, embedding, hidden = settings.cell, settings.embedding_size, settings.hidden_size
-        layers, tied = settings.decoder_layers, settings.tied_embeddings
-        encodes = kind.has_source
-        target = TokenFrontendPart("target_frontend", target_size, embedding)
-        source, encoder, bridge, feeding = None, None, None, None
-        attention: AttentionPart | None = None
-        if encodes:
-            source = TokenFrontendPart("source_frontend", source_size, embedding)
-            target = source if tied == "all" else target
-            encoder = EncoderPart(cell, embedding, hidden, settings.encoder_layers)
-            if settings.bridge == "linear":
-                bridge = BridgePart(cell, encoder.hidden, hidden, layers)
-            sizes = hidden, encoder.hidden, hidden, settings.attention_heads
-            dot = settings.attention == "dot"
-            attention = DotAttentionPart(*sizes) if dot else AdditiveAttentionPart(*sizes)
-            feeding = InputFeedingPart(embedding) if settings.input_feeding else None
-        # A context is read out, and so is what meets an embedding, of its size. The output layer of an untied
-        # generator reads the last hidden layer, which is wider.
-        readout_size = embedding if encodes or tied != "none" else None
-        decoder = DecoderPart(cell, embedding, hidden, layers, readout_size, attention, feeding)
-        head = TokenHeadPart(decoder.output_size, target_size, None if tied == "none" else target)
-        return cls(target, decoder, head, source, encoder, bridge)
+        source, encoder = None, None
+        if "encoder" in kind.parts:
+            source = FRONTENDS[fields["source"].form]("source_frontend", fields["source"], settings)
+            encoder = EncoderPart(
+                settings.cell, source.output_size, settings.hidden_size, settings.encoder_layers
+            )
+        target = fields["target"]
+        if "decoder" not in kind.parts:
+            assert encoder is not None  # a network has one of the two
+            return cls(None, None, HEADS[target.form](encoder.hidden, target, settings), source, encoder)
+        return _with_decoder(settings, source, encoder, target.size)
 
     def parts(self) -> Iterator[Part]:
         """All parts, in the order of the network's modules; a shared front-end occurs twice."""
@@ -101,9 +102,45 @@ class Blueprint(NamedTuple):
         return frozenset(parameter.name for parameter in self.parameters() if parameter.per_token)
 
 
-def check_vocabularies(settings: ModelConfig, *, joint: bool) -> None:
-    """Raise ConfigError where the model needs one vocabulary for both languages and they have two."""
-    if settings.tied_embeddings == "all" and not joint:
+def _with_decoder(
+    settings: ModelConfig, source: FrontendPart | None, encoder: EncoderPart | None, vocabulary_size: int
+) -> Blueprint:
+    """The network whose decoder writes tokens, with attention where there is an encoder."""
+    cell, embedding, hidden = settings.cell, settings.embedding_size, settings.hidden_size
+    layers, tied = settings.decoder_layers, settings.tied_embeddings
+    target = TokenFrontendPart("target_frontend", vocabulary_size, embedding)
+    bridge, feeding = None, None
+    attention: AttentionPart | None = None
+    if encoder is not None:
+        if tied == "all" and isinstance(source, TokenFrontendPart):
+            target = source
+        if settings.bridge == "linear":
+            bridge = BridgePart(cell, encoder.hidden, hidden, layers)
+        sizes = hidden, encoder.hidden, hidden, settings.attention_heads
+        dot = settings.attention == "dot"
+        attention = DotAttentionPart(*sizes) if dot else AdditiveAttentionPart(*sizes)
+        feeding = InputFeedingPart(embedding) if settings.input_feeding else None
+    # A context is read out, and so is what meets an embedding, of its size. The output layer of an untied
+    # generator reads the last hidden layer, which is wider.
+    readout_size = embedding if encoder is not None or tied != "none" else None
+    decoder = DecoderPart(cell, embedding, hidden, layers, readout_size, attention, feeding)
+    head = TokenHeadPart(decoder.output_size, vocabulary_size, None if tied == "none" else target)
+    return Blueprint(target, decoder, head, source, encoder, bridge)
+
+
+def _token_frontend(name: str, field: FieldSize, settings: ModelConfig) -> FrontendPart:
+    return TokenFrontendPart(name, field.size, settings.embedding_size)
+
+
+# What reads a source, by its form, and what predicts a target that no decoder writes. A new form adds a line.
+FRONTENDS: dict[Form, Callable[[str, FieldSize, ModelConfig], FrontendPart]] = {"text": _token_frontend}
+HEADS: dict[Form, Callable[[int, FieldSize, ModelConfig], HeadPart]] = {}
+
+
+def check_vocabularies(settings: ModelConfig, fields: Mapping[str, FieldSize]) -> None:
+    """Raise ConfigError where the model needs one vocabulary for two fields of text and they have two."""
+    texts = {id(field) for field in fields.values() if field.form == "text"}
+    if settings.tied_embeddings == "all" and len(texts) > 1:
         raise ConfigError(
             "model.tied_embeddings = all needs one joint vocabulary, but there are two",
             where="model.tied_embeddings",

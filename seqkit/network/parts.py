@@ -51,6 +51,20 @@ class Part(Protocol):
         ...
 
 
+class FrontendPart(Part, Protocol):
+    """A part that makes vectors of `output_size` out of an input sequence."""
+
+    @property
+    def output_size(self) -> int: ...
+
+
+class HeadPart(Part, Protocol):
+    """A part that predicts from readouts of the size `inputs`."""
+
+    @property
+    def inputs(self) -> int: ...
+
+
 class Linear(NamedTuple):
     """A linear map: `weight` (outputs, inputs) and, with `has_bias`, `bias` (outputs,), both by name."""
 

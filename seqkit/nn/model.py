@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from seqkit.config import ModelConfig
 from seqkit.data.batch import Batch, Padded
 from seqkit.network.blueprint import Blueprint
-from seqkit.network.parts import TokenFrontendPart
+from seqkit.network.parts import Part, TokenFrontendPart, TokenHeadPart
 from seqkit.nn.attention import Attention
 from seqkit.nn.frontends import Frontend, TokenFrontend
 from seqkit.nn.heads import Head, Loss, TokenHead
@@ -136,6 +137,41 @@ class SequenceModel(nn.Module):
         }
 
 
+class Building(NamedTuple):
+    """What modules are made with: settings of the network, and the embeddings that parts of it share."""
+
+    settings: ModelConfig
+    label_smoothing: float
+    embeddings: dict[TokenFrontendPart, nn.Embedding]
+
+    def embedding(self, part: TokenFrontendPart) -> nn.Embedding:
+        """The embedding of a part; parts that are equal are one and the same."""
+        if part not in self.embeddings:
+            self.embeddings[part] = nn.Embedding(part.vocabulary_size, part.output_size)
+        return self.embeddings[part]
+
+
+def _token_frontend(part: Part, building: Building) -> Frontend:
+    assert isinstance(part, TokenFrontendPart)
+    settings = building.settings
+    return TokenFrontend(
+        building.embedding(part), dropout=settings.dropout, word_dropout=settings.word_dropout
+    )
+
+
+def _token_head(part: Part, building: Building) -> Head:
+    assert isinstance(part, TokenHeadPart)
+    tied_to = None if part.tied_to is None else building.embedding(part.tied_to)
+    return TokenHead(
+        part.inputs, part.vocabulary_size, tied_to=tied_to, label_smoothing=building.label_smoothing
+    )
+
+
+# What makes the module of a part. A new front-end or head adds a line.
+FRONTENDS: dict[type[Part], Callable[[Part, Building], Frontend]] = {TokenFrontendPart: _token_frontend}
+HEADS: dict[type[Part], Callable[[Part, Building], Head]] = {TokenHeadPart: _token_head}
+
+
 def build_model(
     blueprint: Blueprint, settings: ModelConfig, *, label_smoothing: float = 0.0
 ) -> SequenceModel:
@@ -143,33 +179,30 @@ def build_model(
 
     What is random is drawn in the order of this function: one seed gives the same weights in every version.
     """
-    source, target, decoder = blueprint.source, _present(blueprint.target), _present(blueprint.decoder)
-    target_embedding = _embedding(target)
-    source_embedding = target_embedding if source is None or source == target else _embedding(source)
-    dropouts = {"dropout": settings.dropout, "word_dropout": settings.word_dropout}
+    source, target, decoder = blueprint.source, blueprint.target, blueprint.decoder
+    building = Building(settings, label_smoothing, {})
+    target_frontend = None if target is None else FRONTENDS[type(target)](target, building)
+    source_frontend = None if source is None else FRONTENDS[type(source)](source, building)
     between = {"dropout": settings.dropout, "weight_drop": settings.weight_drop}
     attention = None
-    if decoder.attention is not None:
+    if decoder is not None and decoder.attention is not None:
         attention = Attention(decoder.attention, dropout=settings.attention_dropout)
     model = SequenceModel(
         blueprint,
-        source_frontend=None if source is None else TokenFrontend(source_embedding, **dropouts),
+        source_frontend=source_frontend,
         encoder=None if blueprint.encoder is None else BidirectionalEncoder(blueprint.encoder, **between),
         bridge=None if blueprint.bridge is None else Bridge(blueprint.bridge),
-        target_frontend=TokenFrontend(target_embedding, **dropouts),
-        decoder=RecurrentDecoder(decoder, attention=attention, **between),
-        head=TokenHead(
-            blueprint.head.inputs,
-            blueprint.head.vocabulary_size,
-            tied_to=None if blueprint.head.tied_to is None else target_embedding,
-            label_smoothing=label_smoothing,
-        ),
+        target_frontend=target_frontend,
+        decoder=None if decoder is None else RecurrentDecoder(decoder, attention=attention, **between),
+        head=HEADS[type(blueprint.head)](blueprint.head, building),
     )
     initialize(model, settings.initialization, settings.forget_bias)
     # Embeddings come last: a tied output layer is the embedding's own weight. One that both sides share is
     # drawn twice, as it always was.
-    for embedding in (target_embedding,) if source is None else (target_embedding, source_embedding):
-        nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
+    for part in (target, source):
+        if isinstance(part, TokenFrontendPart):
+            embedding = building.embedding(part)
+            nn.init.normal_(embedding.weight, std=embedding.embedding_dim**-0.5)
     return model
 
 
@@ -177,7 +210,3 @@ def _present(part: T | None) -> T:
     """A part, or a batch's side, that the caller's model has."""
     assert part is not None
     return part
-
-
-def _embedding(part: TokenFrontendPart) -> nn.Embedding:
-    return nn.Embedding(part.vocabulary_size, part.output_size)

@@ -10,6 +10,7 @@ import numpy as np
 from seqkit import model_directory
 from seqkit.config import Resolved
 from seqkit.data.corpus import Corpus
+from seqkit.data.forms import tokenizer_of
 from seqkit.data.ragged import RaggedArray
 from seqkit.data.tokenizers import SPECIALS, Tokenizer
 from seqkit.errors import DataError
@@ -55,7 +56,7 @@ def from_model(
     rows = _rows(directory / METRICS)
     kind = loaded.kind
     translations: Sequence[Translation] = ()
-    if kind.has_source:
+    if "search" in kind.parts:
         translator = Translator.load(directory, device=device, threads=threads)
         translations = translator.translate(_shortened(sentences or _sources(rows)), attention=True)
     return Contents(
@@ -73,24 +74,27 @@ def from_model(
 def statistics(corpus: Corpus) -> Statistics:
     """The training text of a corpus in numbers."""
     manifest, train = corpus.manifest, corpus.train
-    unit = "documents" if train.source is None else "pairs"
+    unit = "documents" if "streams" in corpus.kind.parts else corpus.kind.counted.many
     facts = [(f"{unit} read", f"{manifest.lines:,}"), (f"{unit} kept", f"{manifest.kept:,}")]
     facts += [
         (f"dropped: {reason.replace('_', ' ')}", f"{count:,}")
         for reason, count in manifest.dropped.items()
         if count
     ]
-    facts += [
-        ("tokenizer", f"{manifest.tokenizer.kind}, {manifest.tokenizer.normalization}"),
-        ("vocabulary", " + ".join(f"{size:,}" for size in manifest.tokenizer.sizes)),
-    ]
-    if train.source is None:
-        return Statistics(facts, [_side("text", train.target, corpus.target_tokenizer)])
+    if manifest.tokenizer is not None:
+        facts += [
+            ("tokenizer", f"{manifest.tokenizer.kind}, {manifest.tokenizer.normalization}"),
+            ("vocabulary", " + ".join(f"{size:,}" for size in manifest.tokenizer.sizes)),
+        ]
+    else:
+        facts += [(role, field.summary) for role, field in corpus.fields.items()]
+    texts = [role for role, field in corpus.fields.items() if field.form == "text"]
+    names = texts if corpus.kind.has_source else ["text"]
     return Statistics(
         facts,
         [
-            _side("source", train.source, corpus.source_tokenizer),
-            _side("target", train.target, corpus.target_tokenizer),
+            _side(name, train.arrays[role], tokenizer_of(corpus.fields, role))
+            for name, role in zip(names, texts, strict=True)
         ],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,11 +104,17 @@ def _number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "–"
 
 
+def _one_line(sample: Mapping[str, str], signs: Mapping[str, str]) -> str:
+    """What a sample consists of, with the sign before each but the first."""
+    parts = [(sign, sample[name]) for name, sign in signs.items() if name in sample]
+    return " ".join(f"{sign} {text}" if number else text for number, (sign, text) in enumerate(parts))
+
+
 def _samples(contents: Contents) -> dict[str, object]:
     """Texts by step, or the translations of each sentence beside its reference."""
-    if not contents.kind.has_source:
+    if "attention" not in contents.kind.parts:
         texts = [
-            (f"{row.step:,}", [sample["text"] for sample in row.samples if "text" in sample])
+            (f"{row.step:,}", [_one_line(sample, contents.kind.samples) for sample in row.samples])
             for row in contents.rows
         ]
         return {"texts": texts, "sentences": []}

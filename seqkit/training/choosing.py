@@ -79,7 +79,6 @@ def task_of(corpus: Corpus, config: Callable[[Mapping[str, Any]], Config]) -> Ta
         kind=corpus.kind,
         size=len(corpus.train) if text is None else text.train_characters,
         tokens=len(target.values) + ends,
-        source_vocabulary=corpus.source_tokenizer.size,
-        target_vocabulary=corpus.target_tokenizer.size,
+        fields=corpus.fields,
         config=config,
     )

@@ -30,7 +30,7 @@ def finish(options: TrainOptions, session: Session) -> None:
 def _add_shortlist(options: TrainOptions, session: Session) -> None:
     loaded, corpus = model_directory.load(options.model), session.corpus
     training = options.config.training
-    size = min(training.shortlist, loaded.target_tokenizer.size)
+    size = min(training.shortlist, loaded.fields["target"].size)
     if loaded.shortlist is not None and loaded.shortlist.size == size:
         return
 

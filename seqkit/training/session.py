@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqkit.config import Config
 from seqkit.data.corpus import Corpus
-from seqkit.data.tokenizers import Tokenizer
+from seqkit.data.field import Field
 from seqkit.device import resolve_precision, return_memory
 from seqkit.model_directory import Facts
 from seqkit.network.blueprint import Blueprint
@@ -33,28 +33,28 @@ _LOG = logging.getLogger(__name__)
 class Session:
     """A network that learns from a corpus, and what it takes to train and to measure it.
 
-    The weights are initialised from the run's seed; `tokenizers` are those of source and target, one twice
-    for a generator.
+    The weights are initialised from the run's seed; `fields` are the corpus's, or others in which its ids
+    mean the same.
     """
 
     def __init__(
         self,
         config: Config,
         corpus: Corpus,
-        tokenizers: tuple[Tokenizer, Tokenizer],
+        fields: Mapping[str, Field],
         device: torch.device,
         threads: int,
     ) -> None:
         self.config, self.corpus, self.threads, self.device = config, corpus, threads, device
         self.precision = resolve_precision(config.training.precision, device)
-        self.tokenizers = source, target = tokenizers
+        self.fields = fields
         torch.manual_seed(derived_seed(config.training.seed, 0))
-        blueprint = Blueprint.of(corpus.kind, config.model, source.size, target.size)
+        blueprint = Blueprint.of(corpus.kind, config.model, fields)
         smoothing = config.training.label_smoothing
         self.model = build_model(blueprint, config.model, label_smoothing=smoothing)
         self.model.to(device)
         self.learner = Learner(self.model, config.training, device, self.precision)
-        self.network = Network(self.model, source, target, device, self.precision)
+        self.network = Network(self.model, fields, device, self.precision)
         self.task = build_task(corpus, config, self.network)
         self._plan, self._plan_epoch = self.task.batches.plan(0), 0
         self.batches_per_epoch = len(self._plan)

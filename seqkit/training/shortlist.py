@@ -44,7 +44,7 @@ def learn_shortlist(
     """
     device = device or torch.device("cpu")
     model = loaded.model.to(device)
-    sources, targets = loaded.source_tokenizer.size, loaded.target_tokenizer.size
+    sources, targets = loaded.fields["source"].size, loaded.fields["target"].size
     counts = np.zeros(targets, np.int64)
     masses = _Masses()
     with evaluating(model), autocast(precision, device):
@@ -62,7 +62,7 @@ def learn_shortlist(
     counts[[PAD, START, UNKNOWN]] = -1
     counts[END] = counts.max() + 1  # the first: every sentence ends
     common = np.argsort(-counts, kind="stable")[: min(frequent, targets - 3)].astype(np.int32)
-    shared = loaded.source_tokenizer is loaded.target_tokenizer
+    shared = loaded.fields["source"] is loaded.fields["target"]
     return Shortlist(_partners(masses, common, (sources, targets), size, shared), common)
 
 

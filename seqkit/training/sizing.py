@@ -15,7 +15,7 @@ from typing import Any
 from seqkit.config import Config
 from seqkit.kinds import Kind
 from seqkit.kinds.scaling import Size
-from seqkit.network.blueprint import Blueprint
+from seqkit.network.blueprint import Blueprint, FieldSize
 
 # Settings that are a size: where one of them is set by hand there is nothing to choose.
 SIZE_SETTINGS = (
@@ -82,14 +82,13 @@ class Task:
     kind: Kind
     size: int
     tokens: int
-    source_vocabulary: int
-    target_vocabulary: int
+    fields: Mapping[str, FieldSize]
     config: Callable[[Mapping[str, Any]], Config]
 
     def parameters(self, size: Size) -> tuple[int, int]:
         """Of a model: all, and those of the layers alone."""
         model = self.config(settings_of(size, self.kind)).model
-        blueprint = Blueprint.of(self.kind, model, self.source_vocabulary, self.target_vocabulary)
+        blueprint = Blueprint.of(self.kind, model, self.fields)
         parameters = blueprint.parameters()
         layers = sum(parameter.size for parameter in parameters if not parameter.per_token)
         return sum(parameter.size for parameter in parameters), layers

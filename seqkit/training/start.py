@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -11,7 +12,8 @@ from torch import Tensor
 from seqkit import model_directory
 from seqkit.config import Config, config_from_dict, flatten
 from seqkit.data.corpus import Corpus
-from seqkit.data.tokenizers import SMALLEST_VOCABULARY, Tokenizer
+from seqkit.data.field import Field
+from seqkit.data.tokenizers import SMALLEST_VOCABULARY
 from seqkit.data.tokenizers.characters import CHARACTERS_NAME, CharacterTokenizer, load_characters
 from seqkit.device import resolve_device, set_threads
 from seqkit.errors import ConfigError, DataError, ModelError
@@ -41,7 +43,7 @@ def session_of(options: TrainOptions, corpus: Corpus) -> Session:
     """The session that a command asks for. It sets the threads of this process."""
     threads = set_threads(options.threads)
     device = resolve_device(options.device)
-    return Session(options.config, corpus, tokenizers_of_run(options, corpus), device, threads)
+    return Session(options.config, corpus, fields_of_run(options, corpus), device, threads)
 
 
 def begin_run(options: TrainOptions, session: Session) -> RunState:
@@ -121,29 +123,27 @@ def warn_of_other_arithmetic(began: tuple[int, str], goes_on: tuple[int, str]) -
         )
 
 
-def tokenizers_of_run(options: TrainOptions, corpus: Corpus) -> tuple[Tokenizer, Tokenizer]:
-    """The corpus's tokenizers; for a generator that begins with another one, the union of their vocabularies.
+def fields_of_run(options: TrainOptions, corpus: Corpus) -> Mapping[str, Field]:
+    """The corpus's fields; for a generator that begins with another one, the union of their vocabularies.
 
     A continued run finds that union in its own model directory. The corpus's ids mean the same in it.
     Raises ConfigError where the model needs one vocabulary and the corpus has two.
     """
-    source, target = corpus.source_tokenizer, corpus.target_tokenizer
-    if corpus.kind.has_source:
-        check_vocabularies(options.config.model, joint=source is target)
-    if not isinstance(target, CharacterTokenizer) or corpus.kind.has_source:
-        return source, target
+    check_vocabularies(options.config.model, corpus.fields)
+    target = corpus.fields["target"]
+    if not isinstance(target, CharacterTokenizer) or "streams" not in corpus.kind.parts:
+        return corpus.fields
     path = options.model / CHARACTERS_NAME
     if not options.restart and path.exists():
         published = load_characters(read_regular(path, limit=JSON_LIMIT), str(path))
         if published.kind == target.kind and published.characters.startswith(target.characters):
-            return published, published
+            return {"target": published}
     if options.init_from is not None:
-        other = model_directory.load(options.init_from).target_tokenizer
+        other = model_directory.load(options.init_from).fields["target"]
         if isinstance(other, CharacterTokenizer) and other.kind == target.kind:
             new = [character for character in other.characters if character not in target.characters]
-            union = CharacterTokenizer(target.characters + "".join(new), target.normalization)
-            return union, union
-    return source, target
+            return {"target": CharacterTokenizer(target.characters + "".join(new), target.normalization)}
+    return corpus.fields
 
 
 def initialize_from(network: Network, directory: Path, kind: Kind) -> None:
@@ -175,15 +175,15 @@ def initialize_from(network: Network, directory: Path, kind: Kind) -> None:
 
 def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | None:
     """The other model's row for every id of the run, -1 for none; None when the vocabularies are the same."""
-    pairs = (
-        (other.source_tokenizer, network.source_tokenizer),
-        (other.target_tokenizer, network.target_tokenizer),
-    )
-    if all(theirs.fingerprint == ours.fingerprint for theirs, ours in pairs):
+    if all(other.fields[role].fingerprint == field.fingerprint for role, field in network.fields.items()):
         return None
-    theirs, ours = pairs[1]
-    both = isinstance(theirs, CharacterTokenizer) and isinstance(ours, CharacterTokenizer)
-    if not both or other.kind.has_source or theirs.kind != ours.kind:
+    theirs, ours = other.fields["target"], network.fields["target"]
+    if not (
+        isinstance(theirs, CharacterTokenizer)
+        and isinstance(ours, CharacterTokenizer)
+        and theirs.kind == ours.kind
+        and "streams" in other.kind.parts
+    ):
         raise ConfigError(
             f"--init-from {directory}: that model has another vocabulary than this corpus",
             hint="omit --init-from; only character generators accept a model with another vocabulary",

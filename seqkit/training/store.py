@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from seqkit import model_directory
-from seqkit.data.corpus import tokenizer_files
+from seqkit.data.forms import field_files, self_test
 from seqkit.errors import ConfigError
 from seqkit.files import remove_temporaries, to_json
 from seqkit.model_directory import CONFIG, METRICS, TRAINING, WEIGHTS, ModelWriter
@@ -110,11 +110,10 @@ class Store:
 
     def open(self, session: Session, state: RunState, *, fresh: bool) -> None:
         """Publish what stays the same in a run; a `fresh` one begins without weights."""
-        source, target = session.tokenizers
         self._writer = ModelWriter(self.directory, fresh=fresh)
-        self._self_test = model_directory.self_test(*([source] if source is target else [source, target]))
+        self._self_test = self_test(session.fields)
         config = to_json(session.config.to_dict())
-        self.publish(session, state, {**tokenizer_files(source, target), CONFIG: config})
+        self.publish(session, state, {**field_files(session.fields), CONFIG: config})
 
     def publish_validation(
         self, session: Session, state: RunState, validated: Validated, parameters: Mapping[str, Tensor]

@@ -194,7 +194,7 @@ def pairs_of(line: str) -> list[tuple[str, str]]:
 def test_progress_lines_are_pairs_too(
     shell: Shell, toy_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seqkit.cli.train.command import display
+    from seqkit.cli.train import display
 
     monkeypatch.setattr(display, "LOG_SECONDS", 0.0)
     _, _, err = shell(*toy(toy_corpus, tmp_path / "model", "--steps", 4, training__validate_every=2))

@@ -13,6 +13,7 @@ from seqkit.config import ModelConfig
 from seqkit.kinds import GENERATION, KINDS, TRANSLATION, Kind
 from seqkit.network.blueprint import Blueprint
 from seqkit.nn.model import build_model
+from tests.networks import texts
 
 CELLS = ("lstm", "gru", "rnn")
 TYINGS = ("all", "target", "none")
@@ -47,8 +48,8 @@ def model_settings(preset: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("kind", "settings"), list(cases()))
 def test_shapes_and_groups_are_those_of_the_network(kind: Kind, settings: ModelConfig) -> None:
-    source, target = (13, 13) if settings.tied_embeddings == "all" else (11, 13)
-    blueprint = Blueprint.of(kind, settings, source, target)
+    sizes = {"source": 13 if settings.tied_embeddings == "all" else 11, "target": 13}
+    blueprint = Blueprint.of(kind, settings, texts(**{role: sizes[role] for role in kind.fields}))
     with torch.device("meta"):  # shapes alone: large networks take no memory
         network = build_model(blueprint, settings)
     built = {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
@@ -58,5 +59,5 @@ def test_shapes_and_groups_are_those_of_the_network(kind: Kind, settings: ModelC
     members = [id(parameter) for group in network.parameter_groups().values() for parameter in group]
     assert sorted(members) == sorted(id(parameter) for parameter in network.parameters())
     # A row per token: 11 and 13 are no other size of any network here.
-    by_rows = {name for name, shape in built.items() if shape[0] in {source, target}}
+    by_rows = {name for name, shape in built.items() if shape[0] in set(sizes.values())}
     assert blueprint.per_token() == by_rows

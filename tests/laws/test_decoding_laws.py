@@ -272,11 +272,7 @@ class TestSavedIsLoaded:
             rebuilt, weights.from_bytes(content, weights.parameter_tensors(rebuilt), "weights")
         )
         again = Translator(
-            [
-                LoadedModel(
-                    rebuilt, member.config, member.facts, member.source_tokenizer, member.target_tokenizer
-                )
-            ],
+            [LoadedModel(rebuilt, member.config, member.facts, member.fields)],
             precision=translator.precision,
         )
         assert again.options == translator.options

@@ -18,7 +18,7 @@ from seqkit.engines.torch_translation import ModelStepper
 from seqkit.kinds import TRANSLATION
 from seqkit.network.blueprint import Blueprint
 from tests.kernels import EVERY_KERNEL, take
-from tests.networks import build_encoder_decoder
+from tests.networks import build_encoder_decoder, texts
 
 SIZE = 70
 NETWORKS: list[dict[str, Any]] = [
@@ -176,4 +176,6 @@ def test_an_ensemble_averages_probabilities() -> None:
     ],
 )
 def test_what_it_lacks_is_named(settings: dict[str, Any], named: str | None) -> None:
-    assert unsupported(Blueprint.of(TRANSLATION, config_of(settings), SIZE, SIZE)) == named
+    assert (
+        unsupported(Blueprint.of(TRANSLATION, config_of(settings), texts(source=SIZE, target=SIZE))) == named
+    )

@@ -21,7 +21,7 @@ def measured_twice(directory: Path, corpus: Path) -> tuple[Measured, Measured]:
     set_threads(1)
     opened, loaded = Corpus.open(corpus), load(directory)
     model, config = loaded.model, loaded.config
-    network = Network(model, loaded.source_tokenizer, loaded.target_tokenizer, torch.device("cpu"), "fp32")
+    network = Network(model, loaded.fields, torch.device("cpu"), "fp32")
     validator = build_task(opened, config, network).validator
 
     def measure() -> Measured:

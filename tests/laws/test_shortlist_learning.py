@@ -170,7 +170,7 @@ def test_a_kill_at_any_write_of_it_leaves_a_whole_model(
 ) -> None:
     config, model = tiny_config(**RUN), tmp_path / "model"
     train(toy_corpus, model, tiny_config(**{**RUN, "training__shortlist": 0}))
-    write, left = model_directory.write_atomic, [0]
+    write, left = model_directory.writing.write_atomic, [0]
 
     def deadly(path: Path, content: bytes) -> None:
         left[0] -= 1
@@ -178,7 +178,7 @@ def test_a_kill_at_any_write_of_it_leaves_a_whole_model(
             raise KeyboardInterrupt
         write(path, content)
 
-    monkeypatch.setattr(model_directory, "write_atomic", deadly)
+    monkeypatch.setattr(model_directory.writing, "write_atomic", deadly)
     for death in (1, 2, 3, 4):  # the pending manifest, two files, the manifest
         shutil.rmtree(tmp_path / "copy", ignore_errors=True)
         shutil.copytree(model, tmp_path / "copy")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from seqkit import model_directory
+from seqkit.model_directory.names import FILES
 
 # Opens a model and writes down every file that is opened below the model's folder meanwhile.
 OBSERVER = """
@@ -65,7 +66,7 @@ def test_no_file_beyond_the_closed_list_is_opened(
     )
     assert process.returncode == 0, process.stderr
     opened = set(json.loads(process.stdout.splitlines()[-1]))
-    closed = {model_directory.MANIFEST, *model_directory._FILES}
+    closed = {model_directory.MANIFEST, *FILES}
     assert {"manifest.json", "config.json", "weights.safetensors"} <= opened <= closed
     assert not (tmp_path / "exploded").exists()
     assert not Path("exploded").exists()

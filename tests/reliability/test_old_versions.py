@@ -83,7 +83,7 @@ def test_an_old_corpus_opens(folder: Path) -> None:
     pairs, text = (Corpus.open(folder / name, verify=True) for name in ("pairs", "text"))
     assert (pairs.kind.name, len(pairs.train), len(pairs.valid)) == ("translation", 400, 20)
     assert (text.kind.name, len(text.train)) == ("generation", 361)
-    assert pairs.valid_text()[0][0] == "All boys want to drink hot milk."
+    assert pairs.valid_text("source")[0] == "All boys want to drink hot milk."
 
 
 def test_an_old_run_goes_on(folder: Path, seqkit: Callable[..., Finished]) -> None:

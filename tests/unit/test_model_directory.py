@@ -216,13 +216,13 @@ def identity(model: Path) -> str:
 
 
 def watch_writes(monkeypatch: pytest.MonkeyPatch, after: Callable[[Path], None]) -> None:
-    write = model_directory.write_atomic
+    write = model_directory.writing.write_atomic
 
     def watched(path: Path, content: bytes) -> None:
         write(path, content)
         after(path)
 
-    monkeypatch.setattr(model_directory, "write_atomic", watched)
+    monkeypatch.setattr(model_directory.writing, "write_atomic", watched)
 
 
 def test_a_reader_always_finds_a_whole_model(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +290,7 @@ def test_a_new_run_has_no_model_until_its_first_weights(
 
 def test_a_reader_that_a_writer_overtakes_reads_again(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files, arguments = published(model)
-    read, overtaken = model_directory.read_regular, []
+    read, overtaken = model_directory.manifest.read_regular, []
 
     def slow(path: Path, *, limit: int) -> bytes:
         content = read(path, limit=limit)
@@ -299,7 +299,7 @@ def test_a_reader_that_a_writer_overtakes_reads_again(model: Path, monkeypatch: 
             ModelWriter(model, fresh=False).publish(files, **arguments)
         return content
 
-    monkeypatch.setattr(model_directory, "read_regular", slow)
+    monkeypatch.setattr(model_directory.manifest, "read_regular", slow)
     assert identity(model) == arguments["tensors_sha256"]
 
 
@@ -323,7 +323,7 @@ def test_a_generator_comes_back_with_one_tokenizer(toy_generator: Path) -> None:
     loaded = model_directory.load(toy_generator)
     assert loaded.facts.kind == "generation"
     assert loaded.facts.documents == "none"
-    assert loaded.source_tokenizer is loaded.target_tokenizer
+    assert set(loaded.fields) == {"target"}
     assert loaded.target_tokenizer.token_bytes()[loaded.facts.boundary] == b"\n"
     assert loaded.model.encoder is None
     assert not loaded.model.training

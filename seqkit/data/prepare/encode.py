@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import compress
-from pathlib import Path
-from types import TracebackType
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.data.manifest import VALID_SOURCE_TEXT, VALID_TARGET_TEXT
+from seqkit.data.forms import ROLES
 from seqkit.data.prepare.scan import Fate, Progress, Scan
-from seqkit.data.ragged import HashedFile, RaggedWriter, WrittenArray, WrittenFile, id_type
+from seqkit.data.prepare.writer import CorpusWriter
 from seqkit.data.text.pairs import PairLines, ParallelText, batches
 from seqkit.data.tokenizers import UNKNOWN, Ids, Tokenizer
 
@@ -55,63 +52,24 @@ class LengthFilter:
         return too_long, unequal
 
 
-@dataclass(frozen=True)
-class WrittenSplit:
-    """A finished split: its two arrays, its texts if they are kept, and how many ids are no whole piece."""
+class PairWriter:
+    """Writes the pairs of one split, and counts the ids that are no whole piece."""
 
-    arrays: tuple[WrittenArray, WrittenArray]
-    texts: tuple[WrittenFile, ...]
-    unknown: int
-    bytes: int
-
-    @property
-    def count(self) -> int:
-        """The number of pairs."""
-        return self.arrays[0].count
-
-
-class SplitWriter:
-    """Writes the token arrays of one split, and the text of a validation split. A context manager."""
-
-    def __init__(self, folder: Path, name: str, encoder: Encoder) -> None:
-        self._files = ExitStack()
-        self._encoder = encoder
-        self._arrays = [
-            self._files.enter_context(RaggedWriter(folder, f"{name}.{side}", id_type(tokenizer.size)))
-            for side, tokenizer in (("source", encoder.source), ("target", encoder.target))
-        ]
-        names = (VALID_SOURCE_TEXT, VALID_TARGET_TEXT) if name == "valid" else ()
-        self._texts = [self._files.enter_context(HashedFile(folder / text)) for text in names]
-        self._unknown = 0
-        self._bytes = 0
-
-    def __enter__(self) -> SplitWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._files.close()
+    def __init__(self, corpus: CorpusWriter, split: str, encoder: Encoder) -> None:
+        self._corpus, self._split, self._encoder = corpus, split, encoder
+        self.unknown = 0
+        self.bytes = 0
 
     def append(self, lines: PairLines, ids: PairIds) -> None:
         """Write pairs, their text and their ids."""
         if not ids[0]:
             return
-        for array, tokenizer, sequences in zip(
-            self._arrays, (self._encoder.source, self._encoder.target), ids, strict=True
-        ):
-            flat, ends = np.concatenate(sequences), np.cumsum(_lengths(sequences))
-            self._unknown += int(np.count_nonzero(flat == UNKNOWN))
-            self._bytes += tokenizer.byte_count(flat)
-            array.extend(flat, ends)
-        for file, side in zip(self._texts, lines, strict=False):
-            file.write("".join(f"{line}\n" for line in side).encode())
-
-    def finish(self) -> WrittenSplit:
-        """Make all files durable and describe them."""
-        source, target = (array.finish() for array in self._arrays)
-        texts = tuple(file.finish() for file in self._texts)
-        return WrittenSplit((source, target), texts, self._unknown, self._bytes)
+        for tokenizer, sequences in zip((self._encoder.source, self._encoder.target), ids, strict=True):
+            flat = np.concatenate(sequences)
+            self.unknown += int(np.count_nonzero(flat == UNKNOWN))
+            self.bytes += tokenizer.byte_count(flat)
+        rows, texts = dict(zip(ROLES, ids, strict=True)), dict(zip(ROLES, lines, strict=True))
+        self._corpus.append(self._split, rows, texts)
 
 
 def write_training(
@@ -119,8 +77,8 @@ def write_training(
     found: Scan,
     encoder: Encoder,
     lengths: LengthFilter,
-    train: SplitWriter,
-    valid: SplitWriter,
+    train: PairWriter,
+    valid: PairWriter,
     progress: Progress,
 ) -> dict[str, int]:
     """Write what the first pass left, held-out pairs to `valid`; how many were dropped, by reason."""
@@ -145,7 +103,7 @@ def write_training(
     return dict(dropped)
 
 
-def write_validation(text: ParallelText, encoder: Encoder, valid: SplitWriter) -> int:
+def write_validation(text: ParallelText, encoder: Encoder, valid: PairWriter) -> int:
     """Write the validation files; the number of pairs dropped because a side is empty."""
     empty = 0
     for batch in batches(text, warn=False):

@@ -16,19 +16,21 @@ from pathlib import Path
 
 import numpy as np
 
-from seqkit.data.corpus import create_corpus, write_manifest
-from seqkit.data.manifest import FilterRecord, Manifest, fingerprint
+from seqkit.data.forms import ROLES
+from seqkit.data.manifest import SPLITS, FilterRecord, Manifest, fingerprint
 from seqkit.data.prepare.encode import (
     Encoder,
     LengthFilter,
-    SplitWriter,
-    WrittenSplit,
+    PairWriter,
     write_training,
     write_validation,
 )
 from seqkit.data.prepare.keys import KEY_TYPE
 from seqkit.data.prepare.options import DEFAULT_VOCABULARY, PrepareOptions
 from seqkit.data.prepare.scan import Progress, Scan, ScanOptions, scan, source_keys
+from seqkit.data.prepare.writer import CorpusWriter, Counts
+from seqkit.data.ragged import WrittenArray
+from seqkit.data.store import create_corpus
 from seqkit.data.text.pairs import ParallelText, open_text
 from seqkit.data.tokenizers import Tokenizer, train_tokenizer
 from seqkit.errors import DataError
@@ -80,29 +82,24 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
         found = _scan(text, valid_text, options, scratch, on_progress)
         on_progress("learning the vocabulary", 0, None)
         encoder = _train_tokenizers(found.sample, options)
-        with SplitWriter(folder, "train", encoder) as train, SplitWriter(folder, "valid", encoder) as valid:
+        fields = {"source": encoder.source, "target": encoder.target}
+        with CorpusWriter(folder, TRANSLATION, fields) as corpus:
+            train, valid = (PairWriter(corpus, split, encoder) for split in SPLITS)
             lengths = LengthFilter(options.token_limit, options.max_ratio)
             dropped = write_training(text, found, encoder, lengths, train, valid, on_progress)
             if valid_text is not None:
                 _warn_of_empty(write_validation(valid_text, encoder, valid))
-            splits = {"train": train.finish(), "valid": valid.finish()}
+            arrays = corpus.finish()
         shutil.rmtree(scratch)
-        _check_result(splits, dropped, found)
-        manifest = write_manifest(
-            folder,
-            TRANSLATION,
-            (encoder.source, encoder.target),
-            [array for split in splits.values() for array in split.arrays],
-            splits["valid"].texts,
+        _check_result(arrays, dropped, found)
+        manifest = corpus.describe(
+            Counts(found.lines, arrays["train.target"].count, dropped),
             seed=options.seed,
-            lines=found.lines,
-            kept=splits["train"].count,
-            dropped=dropped,
             filters=FilterRecord(
                 options.token_limit, options.max_ratio, options.keep_duplicates, options.keep_identical
             ),
         )
-    return _report(manifest, splits, found, time.monotonic() - started)
+    return _report(manifest, train, found, time.monotonic() - started)
 
 
 def _scan(
@@ -143,8 +140,8 @@ def _warn_of_empty(count: int) -> None:
         logger.warning("validation: %s pairs with an empty side are dropped", f"{count:,}")
 
 
-def _check_result(splits: dict[str, WrittenSplit], dropped: dict[str, int], found: Scan) -> None:
-    if splits["train"].count == 0:
+def _check_result(arrays: dict[str, WrittenArray], dropped: dict[str, int], found: Scan) -> None:
+    if arrays["train.target"].count == 0:
         reasons = ", ".join(
             f"{count:,} {reason.replace('_', ' ')}" for reason, count in dropped.items() if count
         )
@@ -152,7 +149,7 @@ def _check_result(splits: dict[str, WrittenSplit], dropped: dict[str, int], foun
             f"nothing is left to train on: of {found.lines:,} pairs all were dropped or held out ({reasons})",
             hint="check that source and target are the right files; the filters have options",
         )
-    if splits["valid"].count == 0:
+    if arrays["valid.target"].count == 0:
         raise DataError(
             "no validation pair is left: each has an empty side",
             hint="check the validation files, or raise --valid-size",
@@ -172,20 +169,18 @@ def _check_result(splits: dict[str, WrittenSplit], dropped: dict[str, int], foun
         )
 
 
-def _report(
-    manifest: Manifest, splits: dict[str, WrittenSplit], found: Scan, seconds: float
-) -> PrepareReport:
-    train = splits["train"]
-    source_tokens, target_tokens = (array.total for array in train.arrays)
+def _report(manifest: Manifest, train: PairWriter, found: Scan, seconds: float) -> PrepareReport:
+    source_tokens, target_tokens = (manifest.arrays[f"train.{role}"].total for role in ROLES)
+    assert manifest.tokenizer is not None  # this is a corpus of text
     return PrepareReport(
         lines=manifest.lines,
         kept=manifest.kept,
-        valid=splits["valid"].count,
+        valid=manifest.arrays["valid.target"].count,
         dropped=manifest.dropped,
         source_tokens=source_tokens,
         target_tokens=target_tokens,
-        source_tokens_per_line=source_tokens / train.count,
-        target_tokens_per_line=target_tokens / train.count,
+        source_tokens_per_line=source_tokens / manifest.kept,
+        target_tokens_per_line=target_tokens / manifest.kept,
         vocabulary_sizes=manifest.tokenizer.sizes,
         unknown_rate=train.unknown / (source_tokens + target_tokens),
         byte_rate=train.bytes / (source_tokens + target_tokens),

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.data.corpus import create_corpus, write_manifest
-from seqkit.data.manifest import Documents, Manifest, TextRecord, fingerprint
+from seqkit.data.manifest import SPLITS, Documents, Manifest, TextRecord, fingerprint
 from seqkit.data.prepare.options import DEFAULT_VALID_SHARE, DEFAULT_VOCABULARY, PrepareTextOptions
 from seqkit.data.prepare.scan import Progress
-from seqkit.data.ragged import RaggedWriter, WrittenArray, id_type
+from seqkit.data.prepare.writer import CorpusWriter, Counts
+from seqkit.data.ragged import RaggedWriter
+from seqkit.data.store import create_corpus
 from seqkit.data.text.documents import Chunk, DocumentText, split
 from seqkit.data.text.sources import text_files, total
 from seqkit.data.tokenizers import END, Tokenizer, train_tokenizer
@@ -80,10 +81,14 @@ def prepare_text(options: PrepareTextOptions, on_progress: Progress) -> PrepareT
         place = _cut(found, options)
         whole = replace(text, files=text.files + valid_text.files)
         tokenizer = _learn(whole, place, options, on_progress)
-        splits = _encode(whole, place, tokenizer, folder, options, found, on_progress)
+        with CorpusWriter(folder, GENERATION, {"target": tokenizer}) as corpus:
+            arrays = (corpus.arrays[split, "target"] for split in SPLITS)
+            train, valid = (_TextWriter(array, tokenizer, options) for array in arrays)
+            _encode(whole, place, train, valid, found, on_progress)
+            corpus.finish()
         shutil.rmtree(scratch)
-        manifest = _write_manifest(folder, options, tokenizer, splits, found.dropped)
-    return _report(manifest, splits, time.monotonic() - started)
+        manifest = _describe(corpus, options, train, valid, found.dropped)
+    return _report(manifest, train, valid, time.monotonic() - started)
 
 
 @dataclass(frozen=True)
@@ -194,25 +199,16 @@ def _sample(chunks: Iterable[Chunk], share: float, seed: int) -> Iterator[str]:
         yield from compress(lines, random.random(len(lines)) < share)
 
 
-@dataclass(frozen=True)
-class _WrittenSplit:
-    """A finished split."""
-
-    array: WrittenArray
-    characters: int
-    bytes: int  # ids that are bytes of lacking characters
-
-
-class _SplitWriter:
-    """Encodes and writes the text of one split."""
+class _TextWriter:
+    """Encodes and writes the text of one split; counts its characters, and the ids that are bytes."""
 
     def __init__(self, array: RaggedWriter, tokenizer: Tokenizer, options: PrepareTextOptions) -> None:
-        self._array = array
+        self.array = array
+        self.characters = 0
+        self.bytes = 0
         self._tokenizer = tokenizer
         self._threads = thread_count(options.threads)
         self._marked = options.documents != "none"
-        self.characters = 0
-        self._bytes = 0
 
     def append(self, chunk: Chunk | None) -> None:
         """Write the next part of the text."""
@@ -220,66 +216,52 @@ class _SplitWriter:
             return
         ids = self._tokenizer.encode_texts(chunk.texts, threads=self._threads)
         flat = np.concatenate(ids)
-        self._bytes += self._tokenizer.byte_count(flat)
+        self.bytes += self._tokenizer.byte_count(flat)
         self.characters += chunk.characters
         places = np.cumsum(np.fromiter(map(len, ids), np.int64, len(ids)))[: chunk.ends]
         flat = np.insert(flat, places, END)
-        self._array.extend(flat, places + np.arange(1, len(places) + 1))
+        self.array.extend(flat, places + np.arange(1, len(places) + 1))
 
-    def finish(self) -> _WrittenSplit:
-        """Make the files durable and describe them."""
+    def end(self) -> None:
+        """End the text: where no documents are marked, it is one."""
         if not self._marked:
-            self._array.extend(np.empty(0, np.int32), np.zeros(1, np.int64))
-        return _WrittenSplit(self._array.finish(), self.characters, self._bytes)
+            self.array.extend(np.empty(0, np.int32), np.zeros(1, np.int64))
 
 
 def _encode(
     text: DocumentText,
     place: int,
-    tokenizer: Tokenizer,
-    folder: Path,
-    options: PrepareTextOptions,
+    train: _TextWriter,
+    valid: _TextWriter,
     found: _Found,
     on_progress: Progress,
-) -> tuple[_WrittenSplit, _WrittenSplit]:
+) -> None:
     """Write what is before the place for training, what is behind it for validation."""
-    dtype = id_type(tokenizer.size)
-    with (
-        RaggedWriter(folder, "train.target", dtype) as train_array,
-        RaggedWriter(folder, "valid.target", dtype) as valid_array,
-    ):
-        train, valid = (_SplitWriter(array, tokenizer, options) for array in (train_array, valid_array))
-        for before, behind in split(text.chunks(warn=False), place):
-            train.append(before)
-            valid.append(behind)
-            on_progress("encoding", train.characters + valid.characters, found.characters)
-        if train.characters + valid.characters != found.characters:
-            raise DataError(
-                "the text has changed while it was read",
-                hint="run the same command again when nothing writes to it",
-            )
-        return train.finish(), valid.finish()
+    for before, behind in split(text.chunks(warn=False), place):
+        train.append(before)
+        valid.append(behind)
+        on_progress("encoding", train.characters + valid.characters, found.characters)
+    if train.characters + valid.characters != found.characters:
+        raise DataError(
+            "the text has changed while it was read",
+            hint="run the same command again when nothing writes to it",
+        )
+    train.end()
+    valid.end()
 
 
-def _write_manifest(
-    folder: Path,
+def _describe(
+    corpus: CorpusWriter,
     options: PrepareTextOptions,
-    tokenizer: Tokenizer,
-    splits: tuple[_WrittenSplit, _WrittenSplit],
+    train: _TextWriter,
+    valid: _TextWriter,
     dropped: int,
 ) -> Manifest:
-    train, valid = splits
     marked = options.documents != "none"
     read = train.array.count + dropped + (0 if options.valid_text else valid.array.count)
-    return write_manifest(
-        folder,
-        GENERATION,
-        (tokenizer, tokenizer),
-        [train.array, valid.array],
+    return corpus.describe(
+        Counts(read if marked else 1, train.array.count, {"blank": dropped}),
         seed=options.seed,
-        lines=read if marked else 1,
-        kept=train.array.count,
-        dropped={"blank": dropped},
         text=TextRecord(
             documents=options.documents,
             train_characters=train.characters,
@@ -291,11 +273,9 @@ def _write_manifest(
     )
 
 
-def _report(
-    manifest: Manifest, splits: tuple[_WrittenSplit, _WrittenSplit], seconds: float
-) -> PrepareTextReport:
-    train, valid = splits
+def _report(manifest: Manifest, train: _TextWriter, valid: _TextWriter, seconds: float) -> PrepareTextReport:
     assert manifest.text is not None  # this is a generation corpus
+    assert manifest.tokenizer is not None
     return PrepareTextReport(
         documents=manifest.text.documents,
         train_characters=train.characters,

@@ -22,6 +22,7 @@ from seqkit.data.tokenizers.vocabulary import (
     Ids,
     IdSequence,
     Normalization,
+    TextField,
     TokenizerKind,
     normal_form,
     normalize_text,
@@ -37,7 +38,7 @@ _FORMAT = "seqkit characters"
 _VERSION = 1
 
 
-class CharacterTokenizer:
+class CharacterTokenizer(TextField):
     """Single characters, the others as UTF-8 bytes; without characters it is the byte vocabulary."""
 
     file_name = CHARACTERS_NAME

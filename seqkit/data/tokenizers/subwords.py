@@ -34,6 +34,7 @@ from seqkit.data.tokenizers.vocabulary import (
     Ids,
     IdSequence,
     Normalization,
+    TextField,
     TokenizerKind,
     normal_form,
     normalize_lines,
@@ -75,7 +76,7 @@ _NO_PREFIX = b"\x1a\x02\x18\x00"
 logger = logging.getLogger("seqkit")
 
 
-class SentencePieceTokenizer:
+class SentencePieceTokenizer(TextField):
     """A bpe or unigram vocabulary with byte fallback."""
 
     file_name = SENTENCEPIECE_SUFFIX

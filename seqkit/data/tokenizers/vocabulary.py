@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seqkit.data.field import Field
+from seqkit.data.ragged import RaggedArray, id_type
+from seqkit.kinds import Form
 
 PAD, UNKNOWN, START, END = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
@@ -20,24 +25,21 @@ Normalization = Literal["identity", "nfc", "nfkc"]
 KINDS: tuple[TokenizerKind, ...] = get_args(TokenizerKind)
 NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
 
+_SELF_TEST = ("A man rides a bicycle.", "Zwei Hunde, 3 Bälle: schön!", "naïve ☃ 東京 <s>")
+
 Ids = NDArray[np.int32]
 IdSequence = Sequence[int] | NDArray[Any]
 
 
-class Tokenizer(Protocol):
-    """Lines or whole texts to ids and back. Ids are (T,), int32, without START and END."""
+class Tokenizer(Field, Protocol):
+    """Lines or whole texts to ids and back. Ids are (T,), int32, without START and END.
+
+    It is the field of a column of text; its size is the number of ids, specials included, and its file's name
+    ends in ".spm" or "characters.json".
+    """
 
     kind: TokenizerKind
     normalization: Normalization
-    file_name: str  # the end of the file's name: ".spm" or "characters.json"
-
-    @property
-    def size(self) -> int:
-        """The number of ids, specials included."""
-
-    @property
-    def fingerprint(self) -> str:
-        """The SHA-256 of the file's content."""
 
     def normalize(self, line: str) -> str:
         """The text that `encode` keeps of a line."""
@@ -75,8 +77,40 @@ class Tokenizer(Protocol):
     def byte_count(self, ids: NDArray[Any]) -> int:
         """How many of the ids are bytes of characters that the vocabulary lacks; a newline is not lacking."""
 
-    def to_bytes(self) -> bytes:
-        """The content of the tokenizer's file."""
+
+class TextField(ABC):
+    """What every tokenizer is as a field: see `seqkit.data.field.Field`."""
+
+    form: ClassVar[Form] = "text"
+    shape: ClassVar[tuple[int, ...]] = ()
+    kind: TokenizerKind
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """The number of ids, specials included."""
+
+    @abstractmethod
+    def encode(self, lines: Sequence[str], *, threads: int = 1) -> list[Ids]:
+        """The ids of every line."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of ids on disk."""
+        return id_type(self.size)
+
+    @property
+    def summary(self) -> str:
+        """As "4,000 tokens of kind bpe"."""
+        return f"{self.size:,} tokens of kind {self.kind}"
+
+    def check(self, array: RaggedArray) -> str | None:
+        """See `Field`."""
+        return array.check(self.size)
+
+    def self_test(self) -> Any:
+        """How a few fixed strings are cut."""
+        return [[int(token) for token in ids] for ids in self.encode(_SELF_TEST)]
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")

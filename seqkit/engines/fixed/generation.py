@@ -20,6 +20,7 @@ from seqkit.engines.fixed.grid import Grid, Precision
 from seqkit.engines.fixed.tables import EmbeddedTable
 from seqkit.errors import ModelError
 from seqkit.network.blueprint import Blueprint
+from seqkit.network.parts import TokenHeadPart
 
 
 class FixedPointStepper:
@@ -44,6 +45,7 @@ class FixedPointStepper:
         decoder, head = blueprint.decoder, blueprint.head
         assert decoder is not None  # of a generator
         assert blueprint.target is not None
+        assert isinstance(head, TokenHeadPart)
         self.cell = decoder.cell
         self.hidden_size, self.layer_count = decoder.hidden, decoder.layer_count
         embedding = parameters[blueprint.target.weight]  # (V, E)

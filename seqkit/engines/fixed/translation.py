@@ -53,7 +53,8 @@ class FixedPointModel:
     def __init__(self, blueprint: Blueprint, parameters: Mapping[str, np.ndarray]) -> None:
         """The parameters, by their names, of a network that has an encoder and no part `unsupported`."""
         source, encoder, decoder = blueprint.source, blueprint.encoder, blueprint.decoder
-        assert source is not None
+        assert isinstance(source, TokenFrontendPart)
+        assert isinstance(blueprint.head, TokenHeadPart)
         assert encoder is not None
         assert decoder is not None
         assert blueprint.target is not None

@@ -15,6 +15,7 @@ from seqkit.config import Config
 from seqkit.data.batch import Batch, Padded
 from seqkit.data.batching import StreamBatches, fitting_streams
 from seqkit.data.corpus import Corpus
+from seqkit.data.forms import tokenizer_of
 from seqkit.data.tokenizers import END, Tokenizer, newline_id
 from seqkit.errors import DataError
 from seqkit.evaluation.encoded_text import EncodedText, first_tokens, language_scores
@@ -38,7 +39,8 @@ def task(corpus: Corpus, config: Config, network: Network) -> Task:
     """What training a generator on a corpus takes."""
     training, text = config.training, corpus.manifest.text
     assert text is not None
-    boundary = newline_id(network.target_tokenizer) if text.documents == "none" else END
+    tokenizer = tokenizer_of(network.fields, "target")
+    boundary = newline_id(tokenizer) if text.documents == "none" else END
     facts = Facts(
         kind=GENERATION.name,
         corpus=corpus.fingerprint,
@@ -60,11 +62,11 @@ def task(corpus: Corpus, config: Config, network: Network) -> Task:
         boundary=boundary,
         characters=text.valid_characters,
         ends=text.valid_documents if text.documents != "none" else 0,
-        unit=network.target_tokenizer.kind,
+        unit=tokenizer.kind,
     )
     return Task(
         _stream_batches(corpus, config),
-        TextValidator(valid, network.target_tokenizer, write, network.device, network.precision),
+        TextValidator(valid, tokenizer, write, network.device, network.precision),
         facts,
     )
 

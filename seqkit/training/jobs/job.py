@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ import torch
 
 from seqkit.config import Config
 from seqkit.data.batch import Batch
-from seqkit.data.tokenizers import Tokenizer
+from seqkit.data.field import Field
 from seqkit.model_directory import Facts, LoadedModel
 from seqkit.nn.model import SequenceModel
 from seqkit.training.validation import Validator
@@ -39,14 +39,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Network:
-    """The model in training, with its tokenizers, and where and how it computes."""
+    """The model in training, with the fields that it reads and writes, and where and how it computes."""
 
     model: SequenceModel
-    source_tokenizer: Tokenizer
-    target_tokenizer: Tokenizer
+    fields: Mapping[str, Field]
     device: torch.device
     precision: str
 
     def loaded(self, config: Config, facts: Facts) -> LoadedModel:
         """The model as inference takes it; it shares the weights."""
-        return LoadedModel(self.model, config, facts, self.source_tokenizer, self.target_tokenizer)
+        return LoadedModel(self.model, config, facts, self.fields)

@@ -67,7 +67,7 @@ class TranslationValidator:
         self._size = 0
         self.whole = len(corpus.valid)
         self.pilot = max(_PILOT_SENTENCES, self.whole // 10)
-        sources, references = corpus.valid_text()
+        sources, references = corpus.valid_text("source"), corpus.valid_text("target")
         count = config.training.validation_sentences
         self.sources, self.references = sources[:count], references[:count]
 

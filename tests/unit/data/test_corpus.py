@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqkit.data.corpus import Corpus, create_corpus, load_tokenizers, tokenizer_files
+from seqkit.data.corpus import Corpus
+from seqkit.data.forms import ROLES, field_files, load_fields
 from seqkit.data.manifest import ARRAY_FILES
 from seqkit.data.prepare.parallel import PrepareOptions, prepare_parallel
 from seqkit.data.prepare.plain import PrepareTextOptions, prepare_text
+from seqkit.data.store import create_corpus
 from seqkit.data.tokenizers import train_tokenizer
 from seqkit.errors import DataError, InputMissing, ModelError, OutputError
+from seqkit.kinds import GENERATION, TRANSLATION
 
 FILES = ("tokenizer.spm", "valid.source.txt", "valid.target.txt", *sorted(ARRAY_FILES))
 PAIRS = [(f"a dog runs {number}", f"ein Hund läuft {number}") for number in range(60)]
@@ -59,7 +62,7 @@ def test_an_opened_corpus_holds_the_text(corpus: Path) -> None:
     opened = Corpus.open(corpus, verify=True)
     assert (opened.kind.name, len(opened.train), len(opened.valid)) == ("translation", 50, 10)
     assert opened.source_tokenizer is opened.target_tokenizer
-    assert set(opened.tokenizer_files) == {"tokenizer.spm"}
+    assert set(field_files(opened.fields)) == {"tokenizer.spm"}
     sides = []
     for split in (opened.train, opened.valid):
         assert split.source is not None
@@ -73,7 +76,7 @@ def test_an_opened_corpus_holds_the_text(corpus: Path) -> None:
             )
         )
     assert sorted(sides[0] + sides[1]) == sorted(PAIRS)
-    assert list(zip(*opened.valid_text(), strict=True)) == sides[1]
+    assert list(zip(*map(opened.valid_text, ROLES), strict=True)) == sides[1]
 
 
 def test_the_fingerprint_is_of_the_content(corpus: Path, original: Path) -> None:
@@ -134,7 +137,7 @@ def test_no_directory_and_no_manifest_are_missing_input(corpus: Path) -> None:
 
 def test_another_format_version_says_which(corpus: Path) -> None:
     rewrite(corpus, version=99)
-    with pytest.raises(DataError, match="corpus format 99; this version of seqkit reads 1"):
+    with pytest.raises(DataError, match="corpus format 99; this version of seqkit reads 2"):
         Corpus.open(corpus)
 
 
@@ -237,14 +240,21 @@ def test_a_manifest_that_is_no_json_object_is_refused(content: bytes, corpus: Pa
 def test_tokenizers_are_known_by_their_file_names(kind: Any) -> None:
     lines = [source for source, _ in PAIRS]
     first, second = train_tokenizer(kind, lines, 300), train_tokenizer(kind, lines, 280)
-    joint = load_tokenizers(tokenizer_files(first, first))
-    assert joint[0] is joint[1]
-    files = tokenizer_files(first, second)
+    joint = load_fields(field_files({"source": first, "target": first}), TRANSLATION)
+    assert joint["source"] is joint["target"]
+    assert load_fields(field_files({"target": first}), GENERATION)["target"].fingerprint == first.fingerprint
+    files = field_files({"source": first, "target": second})
     assert len(files) == 2
-    separate = load_tokenizers(files)
-    assert [tokenizer.fingerprint for tokenizer in separate] == [first.fingerprint, second.fingerprint]
-    with pytest.raises(ModelError, match="are not the tokenizer of a corpus"):
-        load_tokenizers(dict(list(files.items())[:1]))
+    separate = load_fields(files, TRANSLATION)
+    assert {role: field.fingerprint for role, field in separate.items()} == {
+        "source": first.fingerprint,
+        "target": second.fingerprint,
+    }
+    for some in (dict(list(files.items())[:1]), {}, {**files, "source.labels.json": b"{}"}):
+        with pytest.raises(ModelError, match="are not the fields of a translation corpus"):
+            load_fields(some, TRANSLATION)
+    with pytest.raises(ModelError, match="are not the fields of a generation corpus"):
+        load_fields(files, GENERATION)
 
 
 def listing(folder: Path) -> list[str]:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from seqkit.data.manifest import Documents
 from seqkit.data.prepare.options import DOCUMENTS
+from seqkit.data.text import reading as text_module
 from seqkit.data.text.documents import Chunk, DocumentText, split
-from seqkit.data.text.reading import reading as text_module
 from seqkit.data.text.sources import TextFile
 
 LIMIT = 5  # of a line in these tests, so that long ones are met

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqkit.data.text import pairs, reading
 from seqkit.data.text.pairs import batches, first_misaligned, open_text
-from seqkit.data.text.reading import pairs, reading
 from seqkit.errors import DataError, InputMissing
 
 

@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqkit.data.corpus import Corpus
-from seqkit.data.prepare.parallel import PrepareOptions, PrepareReport, prepare_parallel, scan
+from seqkit.data.forms import ROLES
+from seqkit.data.prepare import scan
+from seqkit.data.prepare.parallel import PrepareOptions, PrepareReport, prepare_parallel
 from seqkit.data.tokenizers import CharacterTokenizer
 from seqkit.errors import ConfigError, DataError
 
@@ -141,7 +143,7 @@ def test_nothing_leaks_and_nothing_is_lost(
             expected.append((source, target))
     assert train == [pair for pair in expected if pair[0].strip() not in held_out]
     assert [pair for pair in expected if pair in valid] == valid
-    assert list(zip(*corpus.valid_text(), strict=True)) == valid
+    assert list(zip(*map(corpus.valid_text, ROLES), strict=True)) == valid
 
 
 def test_a_share_holds_out_about_so_many(tmp_path: Path) -> None:
@@ -192,7 +194,7 @@ def test_training_pairs_that_are_in_the_validation_files_are_counted(
 def test_validation_text_is_kept_as_it_was(tmp_path: Path) -> None:
     valid = write(tmp_path / "valid.tsv", [("  cafe\u0301  x", "\ufb01n\r")])
     _, corpus = prepare(tmp_path, DISTINCT, valid_pairs=valid, normalization="nfkc")
-    assert corpus.valid_text() == (["  cafe\u0301  x"], ["\ufb01n"])
+    assert [corpus.valid_text(role) for role in ROLES] == [["  cafe\u0301  x"], ["\ufb01n"]]
     assert text_of(corpus, "valid") == [("café x", "fin")]
 
 
@@ -284,7 +286,7 @@ def test_the_same_text_gives_the_same_bytes_anywhere(tokenizer: str, tmp_path: P
         subprocess.run(
             [sys.executable, "-c", PROGRAM, f"corpus{number}", "pairs.tsv", tokenizer, str(number + 1)],
             cwd=folder,
-            env=os.environ | environment | {"PYTHONPATH": str(Path(scan.__file__).parents[2])},
+            env=os.environ | environment | {"PYTHONPATH": str(Path(scan.__file__).parents[3])},
             check=True,
         )
         corpus = folder / f"corpus{number}"

@@ -58,14 +58,14 @@ def test_the_stream_of_ids_is_the_text(kind: TokenizerKind, tmp_path: Path) -> N
     train, valid = corpus.train.target, corpus.valid.target
     assert (corpus.kind.name, corpus.train.source, corpus.valid.source) == ("generation", None, None)
     assert (len(train), len(valid)) == (1, 1)
-    assert corpus.source_tokenizer is corpus.target_tokenizer
+    assert set(corpus.fields) == {"target"}
     assert raw(corpus.target_tokenizer, np.concatenate([train.values, valid.values])) == TEXT.encode()
     cut = int(len(TEXT) * 0.9)
     assert np.array_equal(train.values, corpus.target_tokenizer.encode_text(TEXT[:cut]))
     assert np.array_equal(valid.values, corpus.target_tokenizer.encode_text(TEXT[cut:]))
     assert (report.train_tokens, report.valid_tokens) == (len(train.values), len(valid.values))
     assert report.vocabulary_size == corpus.target_tokenizer.size
-    assert corpus.valid_text() == ([], [])
+    assert corpus.valid_text("target") == []
 
 
 def test_the_default_split_is_the_one_that_is_customary(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqkit.data.prepare import keys
 from seqkit.data.prepare.keys import KEY_TYPE, keys_of, repeats, smallest
-from seqkit.data.prepare.parallel import keys
 from seqkit.data.prepare.scan import PairSample
 
 

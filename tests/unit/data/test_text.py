@@ -13,6 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from seqkit.data.text import reading
 from seqkit.data.text.reading import (
     LINE_BYTES,
     cut_line,
@@ -22,7 +23,6 @@ from seqkit.data.text.reading import (
     read_blocks,
     read_lines,
     read_text,
-    reading,
 )
 from seqkit.errors import DataError, InputMissing
 

@@ -63,8 +63,7 @@ def make_model(corpus: Corpus) -> LoadedModel:
         build_language_model(config, size=corpus.target_tokenizer.size),
         Config(model=config),
         facts,
-        corpus.source_tokenizer,
-        corpus.target_tokenizer,
+        corpus.fields,
     )
 
 

@@ -17,17 +17,18 @@ from seqkit.network.parts import (
     Linear,
     Recurrence,
 )
+from tests.networks import texts
 
 SMALL: dict[str, Any] = {"embedding_size": 6, "hidden_size": 8, "attention_heads": 2}
 
 
 def translator(**changes: Any) -> Blueprint:
     target = 11 if changes.get("tied_embeddings", "all") == "all" else 13
-    return Blueprint.of(TRANSLATION, ModelConfig(**SMALL, **changes), 11, target)
+    return Blueprint.of(TRANSLATION, ModelConfig(**SMALL, **changes), texts(source=11, target=target))
 
 
 def generator(**changes: Any) -> Blueprint:
-    return Blueprint.of(GENERATION, ModelConfig(**SMALL, **changes), 11, 13)
+    return Blueprint.of(GENERATION, ModelConfig(**SMALL, **changes), texts(target=13))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_parts_are_named_by_their_settings() -> None:
 
 def test_two_vocabularies_cannot_share_all_embeddings() -> None:
     with pytest.raises(ConfigError, match="tied_embeddings = all needs one joint vocabulary") as caught:
-        check_vocabularies(ModelConfig(tied_embeddings="all"), joint=False)
+        check_vocabularies(ModelConfig(tied_embeddings="all"), texts(source=11, target=13))
     assert "tied_embeddings=target" in str(caught.value.hint)
-    check_vocabularies(ModelConfig(tied_embeddings="all"), joint=True)
-    check_vocabularies(ModelConfig(tied_embeddings="target"), joint=False)
+    check_vocabularies(ModelConfig(tied_embeddings="all"), texts(source=11, target=11))
+    check_vocabularies(ModelConfig(tied_embeddings="target"), texts(source=11, target=13))
