@@ -57,7 +57,7 @@ def test_pictures_without_a_model_are_the_same_to_the_byte(tmp_path: Path) -> No
 
 @pytest.mark.timeout(1800)
 def test_the_sessions_run_with_quick_models(tmp_path: Path) -> None:
-    draw(tmp_path, "--only", "train,translate,evaluate,generate", "--epochs", "0.4")
+    draw(tmp_path, "--only", "train,translate,evaluate,generate", "--epochs", "0.1")
     for name in ("train", "translate", "evaluate"):
         shown, found = fixed(PICTURES / f"{name}.svg"), fixed(tmp_path / "pictures" / f"{name}.svg")
         assert shown == found, f"{name}.svg is old: bash recipes/pictures/run.sh --only {name}"
