@@ -38,10 +38,14 @@ class Noun:
 
 @dataclass(frozen=True)
 class Preset:
-    """A size of models by name: its settings, and the sizes of the corpora that it suits, from and to."""
+    """A size of models by name: its settings, and the sizes of the corpora that it suits, from and to.
+
+    With `short` it is for pairs of short sequences of characters, words or symbols, and for no others.
+    """
 
     settings: Mapping[str, Any]
     suits: tuple[float, float]
+    short: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,11 @@ class Kind:
     summary: str
     uses: str
     next_command: str  # with a place for the model directory
+
+    def preset_for(self, *, short: bool) -> str:
+        """The preset of a command that names none, for a corpus of `short` sequences or another."""
+        fitting = [name for name, preset in self.presets.items() if preset.short] if short else []
+        return fitting[0] if fitting else DEFAULT_PRESET
 
     @property
     def has_source(self) -> bool:

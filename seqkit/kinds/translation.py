@@ -27,6 +27,17 @@ TRANSLATION = Kind(
             },
             suits=(0, 20e3),
         ),
+        "characters": Preset(
+            {
+                "model.embedding_size": 128,
+                "model.hidden_size": 384,
+                "model.dropout": 0.3,
+                "model.word_dropout": 0.0,
+                "training.batch_tokens": 1024,
+            },
+            suits=(0, 1e15),
+            short=True,
+        ),
         "small": Preset({}, suits=(5e3, 300e3)),
         "base": Preset(
             {

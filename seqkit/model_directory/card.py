@@ -48,7 +48,7 @@ class ModelCard:
             settings=flatten(loaded.config),
             parameters=sum(array.size for array in loaded.parameters.values()),
             vocabularies=tuple(tokenizer.size for tokenizer in dict.fromkeys(texts)),
-            tokenizer=texts[-1].kind if texts else "",
+            tokenizer=" and ".join(dict.fromkeys(tokenizer.kind for tokenizer in texts)),
             fields={role: field.summary for role, field in fields.items() if field.form != "text"},
             versions=model_directory.read_versions(directory),
             shortlist=_shortlist_size(loaded),

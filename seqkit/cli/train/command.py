@@ -21,7 +21,7 @@ from seqkit.cli.report import REPORT, report_of_run
 from seqkit.cli.terminal import completion, console
 from seqkit.cli.terminal.output import json_line, write_results
 from seqkit.cli.train.dry_run import rehearse_training, words_of_choice
-from seqkit.cli.train.settings import Settings
+from seqkit.cli.train.settings import Settings, Traits
 from seqkit.errors import ConfigError
 from seqkit.kinds import DEFAULT_PRESET, KINDS, TRANSLATION, Kind
 from seqkit.training.options import TrainOptions
@@ -206,9 +206,11 @@ def train(
         "training.precision": precision,
         "training.on_nonfinite": on_nonfinite,
     }
-    kind = _kind_of(corpus)
-    settings = Settings.of_command(kind, preset, config, assignments or [], named)
+    kind, traits = _corpus_of(corpus)
+    settings = Settings.of_command(kind, preset, config, assignments or [], named, traits)
     resolved = settings.resolved()
+    if settings.for_short and not (quiet or print_config):
+        console.note(f"preset {settings.default_preset}, for pairs of short sequences; --preset overrides it")
     if print_config:
         write_results("".join(f"{line}\n" for line in settings.lines(as_json=json_lines)))
         return
@@ -237,7 +239,7 @@ def train(
         resolved = settings.resolved(choice)
         options = replace(options, config=resolved.config, choice=choice)
         if dry_run:
-            rehearse_training(options, preset or DEFAULT_PRESET, as_json=json_lines, quiet=quiet)
+            rehearse_training(options, preset or settings.default_preset, as_json=json_lines, quiet=quiet)
             return
         with TrainingDisplay(kind, choice, quiet=quiet) as display:
             for event in train_model(options):
@@ -253,24 +255,31 @@ def train(
         _print_summary(model, finished, display.course())
 
 
-def _kind_of(corpus: Path | None) -> Kind:
-    """What the corpus is for; translation while none is there, so that wrong settings are found first."""
+def _corpus_of(corpus: Path | None) -> tuple[Kind, Traits]:
+    """What the corpus is for and what it asks of the settings.
+
+    Translation while none is there, so that wrong settings are found first.
+    """
     if corpus is None or not corpus.is_dir():
-        return TRANSLATION
+        return TRANSLATION, Traits()
     from seqkit.data.manifest import read_manifest
 
-    return KINDS[read_manifest(corpus).kind]
+    manifest = read_manifest(corpus)
+    vocabularies = 1 if manifest.tokenizer is None else len(manifest.tokenizer.sizes)
+    return KINDS[manifest.kind], Traits(manifest.is_short, vocabularies)
 
 
 def _chosen(settings: Settings, options: TrainOptions, *, quiet: bool) -> Choice | None:
     """The size that the budget chose, now or when the run began; None where something else settles it."""
     if options.init_from is not None or not settings.by_minutes:
         return None
+    if settings.for_short:
+        return None  # one preset is for all pairs of short sequences
     if settings.size_by_hand is not None:
         if not quiet:
             console.note(
                 f"{settings.size_by_hand} is set, so no size is chosen for the budget; other settings are "
-                f"from preset {DEFAULT_PRESET}"
+                f"from preset {settings.default_preset}"
             )
         return None
     from seqkit.training.choosing import size_for
