@@ -12,7 +12,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
@@ -30,6 +29,7 @@ from seqkit.errors import (
     output_error,
 )
 from seqkit.processors import prepare_environment
+from seqkit.signals import ENDING, SAVING, handled
 from seqkit.version import __version__
 
 _HELP = """Train and use recurrent sequence models: raw text in, text and scores out.
@@ -156,13 +156,14 @@ def run(arguments: Sequence[str]) -> int:
 
     Signals are handled meanwhile; afterwards they do what they did before.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    functions: dict[int, Callable[[int], None]] = dict.fromkeys(ENDING, _end)
+    if arguments[:1] == ["train"]:
+        functions[SAVING] = _nothing_to_save
     try:
-        code = _outcome(arguments)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    except _Terminated:  # when the command was over
-        code = ExitCode.TERMINATED
+        with handled(functions):
+            code = _outcome(arguments)
+    except _Signalled as error:  # before the command, or when it was over
+        code = 128 + error.number
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     return code
@@ -175,9 +176,6 @@ def _outcome(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(application(*named))
     completion.prepare_shells()
     try:
-        # Background jobs of scripts start with SIGINT ignored and SIGTERM has no handler: install both.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, _terminate)
         if debug:
             for line in _machine():
                 console.note(line)
@@ -197,8 +195,8 @@ def _outcome(arguments: Sequence[str]) -> int:
         if isinstance(error.__context__, BrokenPipeError):
             return _die_of_closed_pipe()
         raise
-    except _Terminated:
-        return ExitCode.TERMINATED
+    except _Signalled as error:
+        return 128 + error.number
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except OSError as error:
@@ -237,12 +235,22 @@ def _command_of(arguments: Sequence[str]) -> str:
     return next((word for word in arguments if word in _LESS_MEMORY), "")
 
 
-class _Terminated(BaseException):
-    """SIGTERM arrived in a command that has nothing to save."""
+class _Signalled(BaseException):
+    """A signal arrived in a command that has nothing to save."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
-def _terminate(_signal_number: int, _frame: FrameType | None) -> None:
-    raise _Terminated
+def _end(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise _Signalled(number)
+
+
+def _nothing_to_save(_number: int) -> None:
+    """SIGUSR1 came before the first step, or after the last: the command goes on."""
 
 
 def _die_of_closed_pipe() -> int:
