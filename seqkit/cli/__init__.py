@@ -143,6 +143,8 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback before a command or after it
     code = run(sys.argv[1:])
+    if sys.argv[1:2] == ["train"]:
+        signal.signal(SAVING, signal.SIG_IGN)  # all is saved; the interpreter takes a moment to end
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()

@@ -166,7 +166,7 @@ def test_whatever_a_batch_system_sends_is_saved(
 def test_sigusr1_saves_and_goes_on_to_the_same_bits(toy_corpus: Path, tmp_path: Path) -> None:
     """Before the first step, between steps, behind the last; no checkpoint is due by itself."""
     whole, saved, log = tmp_path / "whole", tmp_path / "saved", tmp_path / "log"
-    steps = command(toy_corpus, whole, "--steps", "300", training__checkpoint_every=1000)
+    steps = command(toy_corpus, whole, "--steps", "80", training__checkpoint_every=1000)
     assert wait(start(steps, log), 120) == 0
     run = [str(saved) if word == str(whole) else word for word in steps]
     with process_of([sys.executable, "-m", "seqkit", *run], stderr=subprocess.PIPE) as process:

@@ -194,7 +194,7 @@ ProgressCallback = Callable[[str, int, int | None], None]
 
 @contextmanager
 def progress(unit: str, *, quiet: bool) -> Iterator[ProgressCallback]:
-    """Yield `update(stage, done, total)`: a live bar, or a line every ten seconds where none can be redrawn."""
+    """Yield `update(stage, done, total)`: a live bar, or lines where none can be redrawn."""
     if quiet:
         yield lambda _stage, _done, _total: None
     elif can_redraw():
