@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperCommand
 
 from seqkit.cli.terminal import completion, console
-from seqkit.cli.terminal.help import HelpfulCommand, HelpfulGroup
+from seqkit.cli.terminal.help import HelpfulCommand, HelpfulGroup, help_text
 from seqkit.errors import (
     ConfigError,
     ExitCode,
@@ -73,7 +73,7 @@ def application(*names: str) -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for name in names or _LESS_MEMORY:
         command, made_by = _command(name)
-        app.command(cls=made_by)(command)
+        app.command(cls=made_by, help=help_text(command))(command)
     return app
 
 
