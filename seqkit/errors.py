@@ -78,6 +78,12 @@ class ModelError(SeqkitError):
     usual_hint = "copy the model again from an intact copy, or train it again"
 
 
+def of_model(error: SeqkitError, where: str) -> ModelError:
+    """The error for what went wrong with a file of a model directory, with the hint that is its own."""
+    own = error.hint if error.hint != error.usual_hint else None
+    return ModelError(error.message, where=where, hint=own)
+
+
 class InputMissing(SeqkitError):
     """A file or directory that should be read does not exist or cannot be opened."""
 

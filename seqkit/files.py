@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import os
+import shlex
 import shutil
 import stat
 import tempfile
@@ -184,7 +185,7 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if path.is_symlink():
-            raise DataError(f"{path.name} is a link, which is refused here", where=str(path)) from error
+            raise link_refused(path, path.parent) from error
         raise input_error(path, error) from error
     try:
         status = os.fstat(descriptor)
@@ -201,6 +202,15 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         raise input_error(path, error) from error
     finally:
         os.close(descriptor)
+
+
+def link_refused(path: Path, directory: Path) -> DataError:
+    """The error for a link in a corpus or a model directory, such as a cache of downloads is made of."""
+    copying = f"cp -rL {shlex.quote(str(directory))} COPY"
+    hint = f"copy the files that the links stand for, then use the copy: {copying}"
+    if not path.exists():
+        hint = f"it leads nowhere: fetch what it stands for (dvc pull, git annex get), then {copying}"
+    return DataError(f"{path.name} is a link, which is refused here", where=str(path), hint=hint)
 
 
 def sha256(content: bytes | memoryview) -> str:
