@@ -207,6 +207,8 @@ def _outcome(arguments: Sequence[str]) -> int:
         console.print_error(output_error(error.filename or "standard output", error))
         return ExitCode.IO_ERROR
     except Exception as error:
+        if number := _signal_behind(error):
+            return 128 + number
         if _is_usage_error(error):
             console.print_usage_error(error, _command_of(arguments))
             return ExitCode.USAGE
@@ -249,6 +251,17 @@ def _end(number: int) -> NoReturn:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise _Signalled(number)
+
+
+def _signal_behind(error: BaseException | None) -> int:
+    """The number of a signal whose exception became another one, as in the body of a class that loads; or 0."""
+    while error is not None:
+        if isinstance(error, _Signalled):
+            return error.number
+        if isinstance(error, KeyboardInterrupt):
+            return signal.SIGINT
+        error = error.__cause__ or error.__context__
+    return 0
 
 
 def _nothing_to_save(_number: int) -> None:

@@ -25,8 +25,9 @@ CODES = {
     signal.SIGTERM: ExitCode.TERMINATED,
     signal.SIGHUP: ExitCode.HUNG_UP,
 }
-# The rest of what a person, a shell, a batch system or a limit may send: 128 and its number.
-OTHERS = [signal.SIGUSR2, signal.SIGXCPU, signal.SIGQUIT, signal.SIGALRM]
+# What else a batch system or a limit may send: 128 and its number. SIGQUIT, which a shell ignores for what it
+# starts in the background, and so for these tests, is not among them.
+OTHERS = [signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM]
 
 
 def arguments(corpus: Path, model: Path, *more: str) -> list[str]:
@@ -266,3 +267,24 @@ except Ended:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("ended True True\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_a_class_is_made_is_not_lost(number: int) -> None:
+    """Python makes another exception of one that is raised in there."""
+    program = """
+import os, signal, sys
+from seqkit import cli
+from seqkit.cli.evaluate import command
+class Noted:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), int(sys.argv[1]))
+def loads(*words, **options):
+    class Late:
+        field = Noted()
+command.evaluate_translations = loads
+sys.exit(cli.run(["evaluate", "--reference", sys.argv[2], sys.argv[2]]))
+"""
+    run = [sys.executable, "-c", program, str(int(number)), __file__]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
