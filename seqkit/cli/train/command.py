@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +18,7 @@ from seqkit.cli.terminal import completion, console
 from seqkit.cli.terminal.output import json_line, write_results
 from seqkit.cli.train.dry_run import rehearse_training, words_of_choice
 from seqkit.cli.train.settings import Settings, Traits
+from seqkit.cli.train.signals import Signals
 from seqkit.errors import ConfigError
 from seqkit.kinds import DEFAULT_PRESET, KINDS, TRANSLATION, Kind
 from seqkit.training.options import TrainOptions
@@ -223,7 +220,8 @@ def train(
     from seqkit.training.run import train_model
 
     finished: Finished | None = None
-    with _signals() as signalled:
+    signals = Signals()
+    with signals.listening():
         options = TrainOptions(
             corpus=corpus,
             model=model,
@@ -233,7 +231,8 @@ def train(
             restart=restart,
             init_from=init_from,
             started=_STARTED,
-            signalled=lambda: signalled[0],
+            signalled=lambda: signals.ending,
+            save_asked=signals.take_save,
         )
         choice = _chosen(settings, options, quiet=quiet)
         resolved = settings.resolved(choice)
@@ -285,27 +284,6 @@ def _chosen(settings: Settings, options: TrainOptions, *, quiet: bool) -> Choice
     from seqkit.training.choosing import size_for
 
     return size_for(options, settings.config)
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Yield a cell that holds the number of the signal that arrived, or 0. A second signal ends at once."""
-    cell = [0]
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        if cell[0]:
-            os._exit(128 + number)
-        cell[0] = number
-        console.note(
-            f"{signal.Signals(number).name}: saving a checkpoint; press Ctrl-C again to quit without saving"
-        )
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield cell
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _summary(model: Path, finished: Finished) -> dict[str, object]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from seqkit.training.sizing import Choice
 
-LOG_SECONDS = 30.0  # between two lines where standard error is no terminal
+LOG_SECONDS = 30.0  # between two lines where none can be redrawn
 TELLING_SECONDS, TELLING_STEPS = 3.0, 5  # after the first step: how long it will all take is known
 _BEST_MARK = 8  # columns
 _SCORE_WIDTH = 6  # columns, at least
@@ -70,7 +70,7 @@ def _column(metric: Metric, rank: int) -> _Column:
 
 
 class TrainingDisplay:
-    """A live area and a permanent row per validation on a terminal; `key=value` lines elsewhere."""
+    """A live area and a row per validation where lines can be redrawn; `key=value` lines elsewhere."""
 
     def __init__(self, kind: Kind, choice: Choice | None = None, *, quiet: bool) -> None:
         self.kind = kind
@@ -89,7 +89,7 @@ class TrainingDisplay:
         self._told = False  # how long it will take
 
     def __enter__(self) -> Self:
-        if not self.quiet and console.is_terminal():
+        if not self.quiet and console.can_redraw():
             self.terminal = self._open.enter_context(console.live_area(self.panel))
         return self
 

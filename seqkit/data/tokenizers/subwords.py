@@ -347,12 +347,17 @@ def bounded_parts(line: str, size: int) -> list[str]:
     return [*parts, line[start:]]
 
 
+_FEW = 1000  # characters and bytes, of an alphabet; several thousand pieces are more than enough beside them
+
+
 def _training_error(error: Exception, size: int) -> Exception:
     if needed := re.search(r"smaller than required_chars\. \d+ vs (\d+)", str(error)):
+        least = int(needed[1])
+        better = f"{-(-2 * least // 1000) * 1000:,}" if least > _FEW else "several thousand"
         return ConfigError(
-            f"a vocabulary of {size:,} is too small: the characters and bytes alone are {int(needed[1]):,}",
+            f"a vocabulary of {size:,} is too small: the characters and bytes alone are {least:,}",
             where="--vocab-size",
-            hint=f"at least {int(needed[1]):,}, better several thousand; or --tokenizer byte",
+            hint=f"at least {least:,}, better {better}; or --tokenizer byte",
         )
     if "sentences_.empty()" in str(error):
         return DataError("there is no text to learn a vocabulary from", hint="check the input files")
