@@ -46,7 +46,7 @@ class PrepareOptions:
     tokenizer: TokenizerKind = "bpe"
     vocabulary_size: int | None = None
     separate_vocabularies: bool = False
-    normalization: Normalization = "nfc"
+    normalization: Normalization = "clean-nfc"
     max_tokens: int | None = None
     max_ratio: float = DEFAULT_MAX_RATIO
     keep_duplicates: bool = False

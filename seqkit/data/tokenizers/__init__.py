@@ -15,6 +15,7 @@ from seqkit.data.tokenizers.characters import (
     load_characters,
     train_characters,
 )
+from seqkit.data.tokenizers.cleaning import clean_lines, is_blank
 from seqkit.data.tokenizers.subwords import (
     SENTENCEPIECE_LIMIT,
     SENTENCEPIECE_SUFFIX,
@@ -34,6 +35,7 @@ from seqkit.data.tokenizers.vocabulary import (
     Normalization,
     Tokenizer,
     TokenizerKind,
+    cleans,
     newline_id,
     normal_form,
     normalize_text,
@@ -58,6 +60,9 @@ __all__ = [
     "SentencePieceTokenizer",
     "Tokenizer",
     "TokenizerKind",
+    "clean_lines",
+    "cleans",
+    "is_blank",
     "load_tokenizer",
     "newline_id",
     "normal_form",
