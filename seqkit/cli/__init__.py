@@ -254,7 +254,7 @@ def _end(number: int) -> NoReturn:
 
 
 def _signal_behind(error: BaseException | None) -> int:
-    """The number of a signal whose exception became another one, as in the body of a class that loads; or 0."""
+    """The number of a signal whose exception became another one, as in the body of a class; or 0."""
     while error is not None:
         if isinstance(error, _Signalled):
             return error.number

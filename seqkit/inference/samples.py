@@ -96,6 +96,7 @@ class GenerateOptions:
 class Generated:
     """One sample: the text that follows the prompt, and why it ended.
 
+    Bytes of a byte vocabulary that are no UTF-8 are surrogate escapes (PEP 383) in `text`.
     `sample` counts from 1; `seed` is None where nothing is sampled. If asked for, `tokens` are the pieces
     that make up the text (a character encoded as bytes comes with its last piece, after empty ones; the last
     piece may reach beyond the text's end). `log_probabilities` are those of the model in nats, whatever the
@@ -121,9 +122,14 @@ class Piece:
 
 
 class Spelling:
-    """What every token stands for."""
+    """What every token stands for.
+
+    Bytes that are no UTF-8 are kept in the text of a byte vocabulary, as surrogate escapes (PEP 383), and are
+    U+FFFD in that of all others, which have learnt from text alone.
+    """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        self.errors = "surrogateescape" if tokenizer.kind == "byte" else "replace"
         self.bytes = tokenizer.token_bytes()
         self.texts = [_decoded(content) for content in self.bytes]  # None: not a whole number of characters
 
@@ -196,7 +202,7 @@ class Text:
                 pieces.append(self._rest())
                 return pieces, True
             else:
-                decoder = self._decoder or codecs.getincrementaldecoder("utf-8")("replace")
+                decoder = self._decoder or codecs.getincrementaldecoder("utf-8")(self._spelling.errors)
                 pieces.append(decoder.decode(self._spelling.bytes[token]))
                 self._decoder = decoder if decoder.getstate()[0] else None
         return pieces, False

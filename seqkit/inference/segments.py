@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import codecs
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -21,23 +24,33 @@ class Piece:
 
 
 def split(ids: np.ndarray, longest: int, tokenizer: Tokenizer) -> list[np.ndarray]:
-    """Cut a line of more than `longest` tokens into about equal parts.
+    """Cut a line of more than `longest` tokens into parts of at most as many, about equal ones.
 
-    After punctuation or at a space where one is near.
+    Behind the end of a sentence where one is near, or at least in reach; else behind a comma or at a space.
     """
     if len(ids) <= longest:
         return [ids]
-    count = -(-len(ids) // max(longest * 3 // 4, 1))
-    pieces = tokenizer.pieces(ids)
-    cuts, start = [0], 0
-    for number in range(1, count):
-        goal = len(ids) * number // count
-        low = max(start + 1, goal - longest // 8)
-        high = min(start + longest, goal + longest // 8, len(ids) - 1)
-        places = range(low, max(high, low) + 1)
-        start = max(places, key=lambda place: (_cut_quality(pieces, place), -abs(place - goal)))
-        cuts.append(start)
-    return [ids[a:b] for a, b in zip(cuts, [*cuts[1:], len(ids)], strict=True) if b > a]
+    places = CutPlaces(ids, tokenizer)
+    cuts = [0]
+    while (rest := len(ids) - cuts[-1]) > longest:
+        count = -(-rest // max(longest * 3 // 4, 1))
+        cuts.append(_cut(places, cuts[-1], cuts[-1] + rest // count, longest))
+    return [ids[start:end] for start, end in pairwise([*cuts, len(ids)])]
+
+
+def _cut(places: CutPlaces, start: int, goal: int, longest: int) -> int:
+    """Where a part that begins at `start` ends, at about `goal`."""
+
+    def best(low: int, high: int) -> int:
+        low = max(low, start + 1)
+        within = range(low, max(min(high, start + longest), low) + 1)
+        return max(within, key=lambda place: (places.quality(place), -abs(place - goal)))
+
+    near = best(goal - longest // 8, goal + longest // 8)
+    if places.quality(near) >= SENTENCE_END:
+        return near
+    far = best(start + longest // 4, start + longest)
+    return far if places.quality(far) > places.quality(near) else near
 
 
 def batches(pieces: Sequence[Piece], tokens: int) -> Iterator[list[Piece]]:
@@ -53,20 +66,47 @@ def batches(pieces: Sequence[Piece], tokens: int) -> Iterator[list[Piece]]:
         yield batch
 
 
-def _byte_pieces(values: Iterable[int]) -> tuple[str, ...]:
-    return tuple(f"<0x{value:02X}>" for value in values)
+# What ends a sentence, or a part of one that stands by itself (Unicode: Sentence_Terminal, and colons and
+# semicolons). Behind those of ASCII a space must follow: "3.14", "e.g." and "seqkit.load" go on.
+_ENDS = frozenset(
+    ".!?;:…‼⁇⁈⁉‽。｡！？．；：︒﹒﹔﹕﹖﹗؟؛۔؞।॥෴๚๛།༎༏༐༑။។៕៖።፧፨፤᙮᠃᠉։՞՜܀܁܂߹꓿꘎꘏꛳꛷᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᰻᰼᱾᱿꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫⸮⸼"
+)
+_CLOSING = frozenset("\"')]}»›”’」』）】》〉〕｝］〗〙〛｠")
+_COMMAS = frozenset("，、､،؍፣၊᠂᠈߸꘍﹐﹑")  # a space need not follow
+_WITHIN_CHARACTER = range(0x80, 0xC0)  # the later bytes of UTF-8 characters
+_JOINERS = "\u200c\u200d"
+
+SENTENCE_END, PHRASE_END, BETWEEN_CHARACTERS, WITHIN_CHARACTER = 3, 2, 1, 0
 
 
-_SPACES = ("▁", " ", *_byte_pieces(b" "))
-_SENTENCE_ENDS = (*".!?;:", *_byte_pieces(b".!?;:"))
-_WITHIN_CHARACTER = _byte_pieces(range(0x80, 0xC0))  # the later bytes of UTF-8 characters
+class CutPlaces:
+    """How good it is to cut a line before each of its tokens."""
 
+    def __init__(self, ids: np.ndarray, tokenizer: Tokenizer) -> None:
+        spelling = tokenizer.token_bytes()
+        spelt = [spelling[token] for token in ids.tolist()]
+        self._within = [bool(content) and content[0] in _WITHIN_CHARACTER for content in spelt]
+        # Characters before every token. Bytes that make no character count as one, which ends nothing.
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        texts = [decoder.decode(content) for content in spelt]
+        self._starts = [0, *accumulate(map(len, texts))]
+        self._text = "".join(texts)
 
-def _cut_quality(pieces: Sequence[str], place: int) -> int:
-    """How good it is to cut before a piece.
+    def quality(self, place: int) -> int:
+        """SENTENCE_END, PHRASE_END (also at a space), BETWEEN_CHARACTERS or WITHIN_CHARACTER.
 
-    3 after the end of a sentence, 2 at a space, 1 within a word, 0 within a character encoded as bytes.
-    """
-    if not pieces[place].startswith(_SPACES):
-        return 0 if pieces[place] in _WITHIN_CHARACTER else 1
-    return 3 if pieces[place - 1].endswith(_SENTENCE_ENDS) else 2
+        What a reader sees as one character, as a letter with its marks or an emoji, is one here too.
+        """
+        if self._within[place]:
+            return WITHIN_CHARACTER
+        start = self._starts[place]
+        before, after = self._text[max(start - 8, 0) : start], self._text[start : start + 1]
+        if after in _JOINERS or before[-1:] == "\u200d" or unicodedata.category(after or " ")[0] == "M":
+            return WITHIN_CHARACTER
+        at_space = after == " "
+        told = before.rstrip("".join(_CLOSING))
+        if told[-1:] in _ENDS and (
+            at_space or not (told[-1].isascii() or after in _ENDS or after in _CLOSING)
+        ):
+            return SENTENCE_END
+        return PHRASE_END if at_space or before[-1:] in _COMMAS else BETWEEN_CHARACTERS

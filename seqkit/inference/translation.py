@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -147,9 +148,25 @@ def join(pieces: Sequence[Sequence[Alternative]]) -> list[Alternative]:
     return [_joined([piece[rank] for piece in pieces]) for rank in range(min(map(len, pieces)))]
 
 
+# Chinese, Japanese, Yi, Thai, Lao, Tibetan, Myanmar, Khmer, Javanese and the like put no space between words.
+_SPACELESS = re.compile(
+    "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf\u1b00-\u1b7f\u2e80-\u312f\u3190-\ua4cf"
+    "\ua980-\uaadf\uf900-\ufaff\ufe30-\ufe4f\uff01-\uff9f\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
+
+
+def _text(parts: Sequence[str]) -> str:
+    """The translations of consecutive parts as one text, with spaces where the script has some."""
+    text = ""
+    for part in filter(None, parts):
+        apart = text and not (_SPACELESS.match(text[-1]) or _SPACELESS.match(part[0]))
+        text += f" {part}" if apart else part
+    return text
+
+
 def _joined(parts: Sequence[Alternative]) -> Alternative:
     return Alternative(
-        text=" ".join(part.text for part in parts if part.text),
+        text=_text([part.text for part in parts]),
         score=sum(part.score for part in parts),
         tokens=tuple(token for part in parts for token in part.tokens),
         token_scores=tuple(score for part in parts for score in part.token_scores),

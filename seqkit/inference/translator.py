@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqkit import model_directory
-from seqkit.data.tokenizers import END, START, Tokenizer
+from seqkit.data.tokenizers import END, START, Tokenizer, is_blank
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
 from seqkit.device import resolve_device, set_threads, wants_processor
 from seqkit.engines.fixed.candidates import CandidateLayer, ShortlistTranslation
@@ -205,7 +205,7 @@ class Translator:
         encoded = self.source_tokenizer.encode(list(lines))
         starts = self.target_tokenizer.encode([prefix or "" for prefix in prefixes or [None] * len(lines)])
         for number, (line, ids, start) in enumerate(zip(lines, encoded, starts, strict=True)):
-            if not line.strip() or not len(ids):
+            if is_blank(line) or not len(ids):
                 continue
             pieces.extend(
                 Piece(number, place, part, start if place == 0 else start[:0])

@@ -47,6 +47,12 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def of_bytes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of bytes that writes any of them."""
+    return write_generator(small_generator(characters=""), tmp_path_factory.mktemp("bytes") / "model")
+
+
+@pytest.fixture(scope="module")
 def rude(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that writes control characters."""
     loaded = small_generator(characters=f"\n\t ab{ESCAPE}\x07\r\x85\u202e")
@@ -277,6 +283,46 @@ def test_bytes_on_the_command_line_that_are_no_text_come_out_as_they_were(model:
     assert generate(model, "--prompt", argument, "--length", 3, "--seed", 1).out.startswith(b"a\xff")
     finished = generate(model, "--prompt", argument, "--length", 3, "--seed", 1, "--json")
     assert json.loads(finished.out)["prompt"] == argument
+
+
+def test_a_model_of_bytes_writes_bytes_as_they_are(of_bytes: Path, generate: Run) -> None:
+    options = ("--length", 300, "--seed", 1)
+    Path("prompt").write_bytes(b"\xef\xbb\xbfcaf\xe9\r\n")
+    finished = generate(of_bytes, "--prompt-file", "prompt", *options)
+    (text,) = texts(of_bytes, "\ufeffcaf\udce9\r\n", length=300, seed=1)
+    assert "\ufffd" not in text
+    assert finished.out == b"\xef\xbb\xbfcaf\xe9\r\n" + text.encode("utf-8", "surrogateescape")
+    with pytest.raises(UnicodeDecodeError):
+        finished.out.decode()
+    assert generate(of_bytes, "--prompt-file", "prompt", *options, "--no-prompt", "--output", "out").code == 0
+    assert Path("out").read_bytes() == text.encode("utf-8", "surrogateescape")  # and no newline
+    # In JSON such a byte is a lone surrogate (PEP 383), as in a prompt.
+    record = json.loads(generate(of_bytes, "--prompt-file", "prompt", *options, "--json").out)
+    assert (record["prompt"], record["text"]) == ("\ufeffcaf\udce9\r\n", text)
+
+
+def test_several_texts_of_bytes_are_kept_apart(of_bytes: Path, generate: Run) -> None:
+    first, second = texts(of_bytes, length=20, seed=2, samples=2)
+    finished = generate(of_bytes, "--length", 20, "--seed", 2, "--samples", 2)
+    assert finished.out.decode("utf-8", "surrogateescape") == (
+        f"--- sample 1 ---\n{first}\n--- sample 2 ---\n{second}\n"
+    )
+
+
+def test_a_page_of_bytes_that_are_no_text(of_bytes: Path, generate: Run) -> None:
+    finished = generate(
+        of_bytes,
+        "--length",
+        200,
+        "--seed",
+        1,
+        "--cells-html",
+        "cells.html",
+        "--prompt",
+        os.fsdecode(b"a\xff"),
+    )
+    assert (finished.code, finished.err) == (0, "")
+    assert "\ufffd" in Path("cells.html").read_text(encoding="utf-8")
 
 
 def on_terminal(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> str:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from seqkit import TextGenerator, Translator, load
+from seqkit.cli import run
 from seqkit.config import assignment_layer, config_from_dict, file_layer, resolve
 from seqkit.data.text.reading import read_blocks, read_lines, read_text
 from seqkit.data.tokenizers import load_tokenizer
@@ -23,6 +26,7 @@ from seqkit.files import parse_json, parse_sealed_json, to_sealed_json
 from seqkit.kinds import TRANSLATION
 from seqkit.network.arrays import float_arrays
 from seqkit.network.shortlist import Shortlist
+from tests.conftest import silence_logger
 
 FEW, MANY = 60, 3000  # examples of each reader
 FINDINGS: list[bytes] = [
@@ -133,3 +137,64 @@ def test_a_flipped_bit_of_sealed_json_is_seen(value: dict[str, Any], place: int,
     except SeqkitError:
         return
     assert set(found) - set(value), "an altered object was taken for whole"
+
+
+# What some reader of text takes for its own: SentencePiece's marks, noncharacters, lone surrogates, controls.
+ODD_CHARACTERS = (
+    "▁▅⁇\ufdd0\ufdef\ufffe\uffff\U0010ffff\ud800\udcff\0\x1b\x85\u2028\u200b\u200d\ufe0f\ufeff\r\n\t ab"
+)
+ANY_TEXT = st.text(st.characters(exclude_categories=()) | st.sampled_from(ODD_CHARACTERS), max_size=20)
+ALL_NONCHARACTERS = "".join(map(chr, range(0xFDD0, 0xFDF0))) + "▁"
+
+
+@settings(max_examples=100)
+@given(lines=st.lists(ANY_TEXT, min_size=1, max_size=4), prefix=ANY_TEXT)
+@example(lines=[ALL_NONCHARACTERS], prefix=ALL_NONCHARACTERS)
+def test_any_text_is_translated(toy_model: Path, lines: list[str], prefix: str) -> None:
+    """Line by line, whatever stands in it, with any beginning of the answer; and scored as an answer."""
+    translator = opened(toy_model)
+    assert isinstance(translator, Translator)
+    found = translator.translate(lines, prefixes=[prefix] * len(lines), beam_size=1, maximum_length=8)
+    assert [translation.source for translation in found] == lines
+    assert len(translator.score(lines, [prefix] * len(lines))) == len(lines)
+
+
+@settings(max_examples=60)
+@given(prompt=ANY_TEXT)
+@example(prompt=ALL_NONCHARACTERS)
+def test_any_prompt_is_continued(toy_generator: Path, prompt: str) -> None:
+    generator = opened(toy_generator)
+    assert isinstance(generator, TextGenerator)
+    (made,) = generator.generate(prompt, length=5, seed=1)
+    assert made.prompt == prompt
+
+
+def test_any_line_goes_through_every_command(
+    toy_model: Path, toy_generator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of odd lines is prepared, translated, as text and as JSON with a prefix, and scored."""
+    monkeypatch.chdir(tmp_path)
+    lines = [ALL_NONCHARACTERS, *ODD_CHARACTERS.replace("\n", "").replace("\ud800", "").replace("\udcff", "")]
+    lines += [f"ba {line} di {number}" for number, line in enumerate(lines)]
+    (tmp_path / "odd").write_bytes("".join(f"{line}\n" for line in lines).encode())
+    objects = [json.dumps({"text": line + "\ud800", "target_prefix": line}) for line in lines]
+    (tmp_path / "odd.jsonl").write_text("".join(f"{line}\n" for line in objects))
+    for command in (
+        ["prepare", "pairs", "--source", "odd", "--target", "odd", "--keep-identical", "--vocab-size", 400],
+        ["prepare", "text", "--text", "odd", "--tokenizer", "unigram", "--vocab-size", 400],
+        ["translate", toy_model, "odd", "--output", "out"],
+        ["translate", toy_model, "odd.jsonl", "--json", "--output", "out.jsonl"],
+        ["evaluate", "--model", toy_generator, "--text", "odd"],
+        ["evaluate", "--reference", "odd", "odd"],
+        ["generate", toy_generator, "--prompt-file", "odd", "--length", 5, "--output", "made"],
+    ):
+        assert run([*map(str, command), "--quiet"]) == 0, command
+        silence_logger()
+    assert (tmp_path / "out").read_bytes().count(b"\n") == len(lines)
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == len(lines)
+
+
+@cache
+def opened(directory: Path) -> Translator | TextGenerator:
+    """A model that is opened once for all examples."""
+    return load(directory)

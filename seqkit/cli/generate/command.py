@@ -208,8 +208,9 @@ def generate(
         # a web page that shows every cell of the network
         seqkit generate model --length 2000 --cells-html cells.html
 
-    Every text ends with a newline. With several, a line "--- sample N ---" precedes each, unless the model's
-    documents are lines: then each text is one line. --json separates texts exactly and adds no newline.
+    Every text ends with a newline; a single one of a byte vocabulary is written as it is. With several, a
+    line "--- sample N ---" precedes each, unless the model's documents are lines: then each text is one line.
+    --json separates texts exactly and adds no newline.
 
     Without a prompt on a terminal, generation is interactive; :help lists the commands. --prompt ""
     generates one text from scratch and exits.
@@ -248,11 +249,13 @@ def generate(
         from seqkit.cli.generate.conversation import generate_interactively
 
         def write(pieces: Iterator[Piece], begun: str) -> None:
-            _write_texts(pieces, "" if no_prompt else begun, standard_output(), heads=False, terminal=True)
+            shown = "" if no_prompt else begun
+            _write_texts(pieces, shown, standard_output(), heads=False, terminal=True, exact=False)
 
         generate_interactively(generator, options, write, model=model, quiet=quiet)
         return
-    begun = (prompt or "") if prompt_file is None else _read(prompt_file)
+    of_bytes = generator.tokenizer.kind == "byte"
+    begun = (prompt or "") if prompt_file is None else _read(prompt_file, exact=of_bytes)
     options = options.seeded()
     if seed is None and options.draws and not quiet and not json_lines:
         console.note(f"--seed {options.seed} reproduces this text")
@@ -271,8 +274,10 @@ def generate(
             _write_json(pieces, stream)
         else:
             heads = options.samples > 1 and generator.loaded.facts.documents != "line"
+            exact = of_bytes and options.samples == 1 and not terminal
+            shown = "" if no_prompt else begun
             try:
-                _write_texts(pieces, "" if no_prompt else begun, stream, heads=heads, terminal=terminal)
+                _write_texts(pieces, shown, stream, heads=heads, terminal=terminal, exact=exact)
             except KeyboardInterrupt:
                 if terminal:  # the cursor is behind what was made
                     stream.write(b"\n")
@@ -294,12 +299,12 @@ def _check_cells(cells: CellOptions, samples: int, output: Path | None) -> None:
         )
 
 
-def _read(file: str) -> str:
-    """The prompt in a file."""
+def _read(file: str, *, exact: bool) -> str:
+    """The prompt in a file; for `exact` see `read_text`."""
     from seqkit.data.text.reading import read_text
 
     console.announce_input(file, "the prompt")
-    return "".join(read_text(file))
+    return "".join(read_text(file, exact=exact))
 
 
 def _watched(
@@ -324,15 +329,15 @@ def _write_json(pieces: Iterator[Piece], stream: BinaryIO) -> None:
 
 
 def _write_texts(
-    pieces: Iterator[Piece], prompt: str, stream: BinaryIO, *, heads: bool, terminal: bool
+    pieces: Iterator[Piece], prompt: str, stream: BinaryIO, *, heads: bool, terminal: bool, exact: bool
 ) -> None:
-    """Every sample behind the prompt, as it is made.
+    """Every sample behind the prompt, as it is made; with a newline at its end unless `exact`.
 
     A terminal gets each piece at once; other readers get blocks.
     """
 
     def write(text: str) -> None:
-        # A prompt from the command line may hold bytes that are no text: they are written as they came.
+        # A prompt, and the text of a byte vocabulary, may hold bytes that are no UTF-8: they stay.
         stream.write(text.encode("utf-8", "surrogateescape"))
         if terminal:
             stream.flush()
@@ -346,7 +351,7 @@ def _write_texts(
         if text:
             write(text)
             last = text
-        if piece.finished is not None and not last.endswith("\n"):
+        if piece.finished is not None and not exact and not last.endswith("\n"):
             write("\n")
 
 

@@ -209,11 +209,12 @@ def prepare(
     normalization: Annotated[
         str | None,
         typer.Option(
-            metavar="identity|nfc|nfkc",
-            help="Unicode normalization form; for pairs, nfc and nfkc also collapse runs of spaces."
-            " [default: nfc; for plain text identity]",
+            metavar="identity|nfc|nfkc|clean-nfc|clean-nfkc",
+            help="Unicode normalization form; clean- also removes invisible characters without meaning (zero "
+            "width spaces, soft hyphens, controls). For pairs, all but identity collapse runs of spaces."
+            " [default: clean-nfc; for plain text identity]",
             rich_help_panel=VOCABULARY_PANEL,
-            autocompletion=completion.one_of("identity|nfc|nfkc"),
+            autocompletion=completion.one_of("identity|nfc|nfkc|clean-nfc|clean-nfkc"),
         ),
     ] = None,
     max_tokens: Annotated[
@@ -377,7 +378,7 @@ def prepare(
         tokenizers=_tokenizers_of(tokenizer_from),
         vocabulary_size=vocab_size,
         separate_vocabularies=separate_vocabularies,
-        normalization=cast("Normalization", normalization or "nfc"),
+        normalization=cast("Normalization", normalization or "clean-nfc"),
         max_tokens=max_tokens,
         max_ratio=max_ratio,
         keep_duplicates=keep_duplicates,

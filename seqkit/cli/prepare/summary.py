@@ -21,6 +21,8 @@ def pair_rows(report: PrepareReport) -> list[tuple[str, str]]:
     ]
     if report.targets != "text":
         rows.append(("targets", report.targets))
+    if report.cleaned:
+        rows.append(("invisible characters", f"taken out of {report.cleaned:,} pairs"))
     sizes = " + ".join(f"{size:,}" for size in report.vocabulary_sizes)
     return [
         *rows,

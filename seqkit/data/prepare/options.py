@@ -65,7 +65,7 @@ class PrepareOptions:
     symbols: str | None = None
     tokenizers: tuple[Tokenizer, Tokenizer] | None = None
     separate_vocabularies: bool = False
-    normalization: Normalization = "nfc"
+    normalization: Normalization = "clean-nfc"
     max_tokens: int | None = None
     max_ratio: float | None = None
     keep_duplicates: bool | None = None

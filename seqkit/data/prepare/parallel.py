@@ -33,9 +33,9 @@ from seqkit.data.prepare.targets import Plan, Targets, plan
 from seqkit.data.prepare.writer import CorpusWriter, Counts
 from seqkit.data.ragged import WrittenArray
 from seqkit.data.store import create_corpus
-from seqkit.data.text.pairs import ParallelText, open_text
+from seqkit.data.text.pairs import Cleaned, ParallelText, open_text
 from seqkit.data.text.sources import text_files
-from seqkit.data.tokenizers import Tokenizer, TokenizerKind, symbols_in, train_tokenizer
+from seqkit.data.tokenizers import Tokenizer, TokenizerKind, cleans, symbols_in, train_tokenizer
 from seqkit.errors import DataError
 from seqkit.kinds import TRANSLATION
 from seqkit.processors import thread_count
@@ -52,6 +52,7 @@ class PrepareReport:
     lines: int  # pairs read for training
     kept: int
     valid: int
+    cleaned: int  # pairs read for training that had invisible characters, which were taken out
     dropped: dict[str, int]  # by reason
     source_tokens: int
     target_tokens: int
@@ -78,10 +79,11 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
     with create_corpus(options.directory, overwrite=options.overwrite) as folder:
         scratch = folder / "scratch"
         scratch.mkdir()
-        text = open_text(options.source, options.target, options.pairs, scratch)
+        text = _open(options.source, options.target, options.pairs, scratch, options)
         valid_text = None
         if options.has_validation:
-            valid_text = open_text(options.valid_source, options.valid_target, options.valid_pairs, scratch)
+            inputs = options.valid_source, options.valid_target, options.valid_pairs
+            valid_text = _open(*inputs, scratch, options)
         settled = plan(text, options)
         found = _scan(text, valid_text, options, settled, scratch, on_progress)
         refuse_great_losses(found.dropped, found.lines, options, settled)
@@ -106,7 +108,19 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
                 settled.max_tokens, settled.max_ratio, settled.keep_duplicates, settled.keep_identical
             ),
         )
-    return _report(manifest, train, found, settled, time.monotonic() - started)
+    cleaned = text.changed if isinstance(text, Cleaned) else 0
+    return _report(manifest, train, found, settled, cleaned, time.monotonic() - started)
+
+
+def _open(
+    source: tuple[str, ...],
+    target: tuple[str, ...],
+    pairs: tuple[str, ...],
+    scratch: Path,
+    options: PrepareOptions,
+) -> ParallelText | Cleaned:
+    text = open_text(source, target, pairs, scratch)
+    return Cleaned(text) if cleans(options.normalization) else text
 
 
 def _scan(
@@ -191,7 +205,7 @@ def _check_result(arrays: dict[str, WrittenArray], dropped: dict[str, int], foun
 
 
 def _report(
-    manifest: Manifest, train: PairWriter, found: Scan, settled: Plan, seconds: float
+    manifest: Manifest, train: PairWriter, found: Scan, settled: Plan, cleaned: int, seconds: float
 ) -> PrepareReport:
     source_tokens, target_tokens = (manifest.arrays[f"train.{role}"].total for role in ROLES)
     assert manifest.tokenizer is not None  # this is a corpus of text
@@ -199,6 +213,7 @@ def _report(
         lines=manifest.lines,
         kept=manifest.kept,
         valid=manifest.arrays["valid.target"].count,
+        cleaned=cleaned,
         dropped=manifest.dropped,
         source_tokens=source_tokens,
         target_tokens=target_tokens,

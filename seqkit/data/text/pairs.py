@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from operator import ne
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from seqkit.data.text.reading import estimated_lines
 from seqkit.data.text.sources import TextFile, text_files, total
+from seqkit.data.tokenizers import clean_lines
 from seqkit.errors import DataError, SeqkitError
 
 PairLines = tuple[list[str], list[str]]
@@ -78,6 +80,27 @@ class TabSeparated:
     def estimated_pairs(self) -> int | None:
         """See `ParallelText`."""
         return total(estimated_lines(file.path) for file in self.files)
+
+
+@dataclass
+class Cleaned:
+    """Parallel text without invisible characters that carry no meaning."""
+
+    text: ParallelText
+    changed: int = 0  # pairs that had some, in the last pass
+
+    def blocks(self, *, warn: bool) -> Iterator[PairLines]:
+        """See `ParallelText`."""
+        self.changed = 0
+        for given in self.text.blocks(warn=warn):
+            sources, targets = (clean_lines(side) for side in given)
+            if (sources, targets) != given:
+                self.changed += sum(map(ne, zip(sources, targets, strict=True), zip(*given, strict=True)))
+            yield sources, targets
+
+    def estimated_pairs(self) -> int | None:
+        """See `ParallelText`."""
+        return self.text.estimated_pairs()
 
 
 def batches(text: ParallelText, *, warn: bool) -> Iterator[PairLines]:

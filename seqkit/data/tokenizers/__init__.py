@@ -15,6 +15,7 @@ from seqkit.data.tokenizers.characters import (
     load_characters,
     train_characters,
 )
+from seqkit.data.tokenizers.cleaning import clean_lines, is_blank
 from seqkit.data.tokenizers.subwords import (
     SENTENCEPIECE_LIMIT,
     SENTENCEPIECE_SUFFIX,
@@ -45,6 +46,7 @@ from seqkit.data.tokenizers.vocabulary import (
     Normalization,
     Tokenizer,
     TokenizerKind,
+    cleans,
     columns_of,
     is_kind,
     newline_id,
@@ -76,7 +78,10 @@ __all__ = [
     "SymbolTokenizer",
     "Tokenizer",
     "TokenizerKind",
+    "clean_lines",
+    "cleans",
     "columns_of",
+    "is_blank",
     "is_kind",
     "is_symbol_kind",
     "load_tokenizer",

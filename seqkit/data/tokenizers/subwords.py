@@ -17,7 +17,6 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from seqkit.data.tokenizers.segmentation import SPACE_MARK, SubwordSampler, dropout_merges, sample_lattice
@@ -48,9 +47,10 @@ if TYPE_CHECKING:
 SENTENCEPIECE_SUFFIX = ".spm"
 SENTENCEPIECE_LIMIT = 64 << 20  # bytes of a model file
 
-# SentencePiece writes a space as U+2581. To keep a U+2581 of the text apart it is encoded as a noncharacter
-# that the line lacks; no vocabulary has noncharacters, so their byte ids are found and replaced.
-_PLACEHOLDERS = tuple(chr(code) for code in range(0xFDD0, 0xFDF0))
+# SentencePiece writes a space as U+2581. To keep one of the text apart a line is cut there, and each part but
+# the last ends in a noncharacter instead. No vocabulary has noncharacters, so it merges with nothing and
+# is encoded as its three bytes, which the three of U+2581 then replace.
+_PLACEHOLDER = "\ufdd0"
 # SentencePiece skips training lines with TAB or U+2585, which it uses as marks of its own.
 _UNTRAINABLE = re.compile("[\t\u2581\u2585\ufdd0-\ufdef]")
 _BYTE_NAME = re.compile("<0x[0-9A-F]{2}>")
@@ -198,26 +198,32 @@ class SentencePieceTokenizer(TextField):
             return self._processor
         return _load_processor(self._content + _NO_PREFIX, self.file_name)
 
-    @staticmethod
-    def _placeholder(text: str) -> str:
-        return next(mark for mark in _PLACEHOLDERS if mark not in text)
-
     def _encode(self, processor: SentencePieceProcessor, texts: list[str], threads: int) -> list[Ids]:
         """The ids of normalised lines, U+2581 in them taken for plain text."""
-        marked = {index: self._placeholder(text) for index, text in enumerate(texts) if SPACE_MARK in text}
-        for index, placeholder in marked.items():
-            texts[index] = texts[index].replace(SPACE_MARK, placeholder)
-        ids: list[Ids] = processor.encode(texts, return_type="numpy", num_threads=threads)
-        for index, placeholder in marked.items():
-            ids[index] = self._restore_marks(ids[index], placeholder)
+        marked = {index: text.split(SPACE_MARK) for index, text in enumerate(texts) if SPACE_MARK in text}
+        if not marked:
+            return self._segmented(processor, texts, threads)
+        beginnings = list(texts)
+        for index, (first, *_) in marked.items():
+            beginnings[index] = first + _PLACEHOLDER
+        ids = self._segmented(processor, beginnings, threads)
+        # What follows a mark does not begin a line, so no space is put before it.
+        later = [
+            part
+            for _, *between, last in marked.values()
+            for part in [*(part + _PLACEHOLDER for part in between), last]
+        ]
+        following = iter(self._segmented(self._text_processor, later, threads))
+        mark = self._byte_ids[list(SPACE_MARK.encode())]
+        for index, parts in marked.items():
+            joined = [ids[index], *(next(following) for _ in parts[1:])]
+            joined[:-1] = [np.append(part[: -len(mark)], mark) for part in joined[:-1]]
+            ids[index] = np.concatenate(joined)
         return ids
 
-    def _restore_marks(self, ids: Ids, placeholder: str) -> Ids:
-        """Put the bytes of U+2581 where those of its placeholder stand; both have three."""
-        found, wanted = (self._byte_ids[list(text.encode())] for text in (placeholder, SPACE_MARK))
-        ids = ids.copy()
-        for start in np.flatnonzero((sliding_window_view(ids, len(found)) == found).all(axis=1)):
-            ids[start : start + len(wanted)] = wanted
+    @staticmethod
+    def _segmented(processor: SentencePieceProcessor, texts: list[str], threads: int) -> list[Ids]:
+        ids: list[Ids] = processor.encode(texts, return_type="numpy", num_threads=threads)
         return ids
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seqkit.data.field import Field
 from seqkit.data.ragged import RaggedArray, id_type
+from seqkit.data.tokenizers.cleaning import clean
 from seqkit.kinds import Form
 
 PAD, UNKNOWN, START, END = 0, 1, 2, 3
@@ -22,12 +23,19 @@ SMALLEST_VOCABULARY = len(SPECIALS) + BYTES
 
 # One of KINDS; or COLUMN_KINDS with commas between them, one for each column of a line: "char,tags".
 TokenizerKind = str
-Normalization = Literal["identity", "nfc", "nfkc"]
+# How text is brought to one form: left alone, or in a Unicode normal form, with or without `cleaning.clean`.
+Normalization = Literal["identity", "nfc", "nfkc", "clean-nfc", "clean-nfkc"]
 KINDS: tuple[TokenizerKind, ...] = ("bpe", "unigram", "char", "byte", "word", "tags")
 SUBWORDS: tuple[TokenizerKind, ...] = KINDS[:2]
 TEXT_KINDS: tuple[TokenizerKind, ...] = KINDS[:4]  # that keep the spaces and newlines of a whole text
 COLUMN_KINDS: tuple[TokenizerKind, ...] = ("char", "word", "tags")  # that can be beside each other
 NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
+_UNICODE_FORM: dict[Normalization, Literal["NFC", "NFKC"]] = {
+    "nfc": "NFC",
+    "nfkc": "NFKC",
+    "clean-nfc": "NFC",
+    "clean-nfkc": "NFKC",
+}
 
 _SELF_TEST = ("A man rides a bicycle.", "Zwei Hunde, 3 Bälle: schön!", "naïve ☃ 東京 <s>")
 
@@ -140,11 +148,19 @@ def newline_id(tokenizer: Tokenizer) -> int:
     return int(token)
 
 
+def cleans(normalization: Normalization) -> bool:
+    """Whether invisible characters without meaning are taken out of a text, before all else."""
+    return normalization.startswith("clean-")
+
+
 def normal_form(text: str, normalization: Normalization, *, raw_bytes: bool = False) -> str:
     """A text in a Unicode normal form, with its newlines and spaces; a lone surrogate becomes U+FFFD.
 
-    With `raw_bytes` those that stand for bytes which are no UTF-8 (PEP 383) are kept.
+    Invisible characters are taken out of it if the normalization says so. With `raw_bytes` surrogates that
+    stand for bytes which are no UTF-8 (PEP 383) are kept.
     """
+    if cleans(normalization):
+        text = clean(text)
     if text.isascii():
         return text
     try:
@@ -153,7 +169,7 @@ def normal_form(text: str, normalization: Normalization, *, raw_bytes: bool = Fa
         text = (_FOREIGN_SURROGATE if raw_bytes else _SURROGATE).sub("\ufffd", text)
     if normalization == "identity":
         return text
-    return unicodedata.normalize("NFC" if normalization == "nfc" else "NFKC", text)
+    return unicodedata.normalize(_UNICODE_FORM[normalization], text)
 
 
 def normalize_lines(lines: Sequence[str], normalization: Normalization) -> list[str]:

@@ -16,7 +16,7 @@ from seqkit.data.batch import Batch, Padded
 from seqkit.data.batching import StreamBatches, fitting_streams
 from seqkit.data.corpus import Corpus
 from seqkit.data.forms import tokenizer_of
-from seqkit.data.tokenizers import END, Tokenizer, newline_id
+from seqkit.data.tokenizers import END, Tokenizer, newline_id, normal_form
 from seqkit.errors import DataError
 from seqkit.evaluation.encoded_text import EncodedText, first_tokens, language_scores
 from seqkit.evaluation.language import stream_nats
@@ -55,7 +55,8 @@ def task(corpus: Corpus, config: Config, network: Network) -> Task:
             return []
         options = GenerateOptions(training.sample_length, training.samples, seed=training.seed)
         generator = TextGenerator(network.loaded(config, facts))  # on the CPU, whatever device trains
-        return [generated.text for generated in generator.generate("", options)]
+        # For people to read: bytes that are no text are told by U+FFFD.
+        return [normal_form(generated.text, "identity") for generated in generator.generate("", options)]
 
     valid = EncodedText(
         ids=corpus.valid.target.values,
