@@ -10,7 +10,7 @@ from seqkit.metrics.tokenizers import load_tokenizer, script_of
 from seqkit.scores import BLEU, CER, CHRF, EXACT, PER
 
 _MOST = 0.9  # of the lines, for all of them to be called words
-_ENOUGH = 0.5  # of the lines have to have an n-gram of four tokens for BLEU
+_ENOUGH = 0.2  # of the lines have to have an n-gram of four tokens for BLEU to say something
 _ORDER = 4
 _SAMPLE = 5000  # lines by which it is judged
 
@@ -49,7 +49,7 @@ def ranking_metric(sources: Sequence[str], targets: Sequence[str], tokenizer: st
         return Suitable(EXACT.name, "targets are single words")
     if _share_with_ngrams(targets, tokenizer) < _ENOUGH:
         return Suitable(
-            CHRF.name, "most targets have fewer than four tokens, and BLEU counts n-grams of four"
+            CHRF.name, "nearly all targets have fewer than four tokens, and BLEU counts n-grams of four"
         )
     if are_words(sources):
         return Suitable(PER.name, "targets are symbols that spell a word")

@@ -10,10 +10,9 @@ import logging
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Protocol
 
-from seqkit.errors import DataError
+from seqkit.evaluation.alignment import check_aligned, count_of_lines
 from seqkit.metrics.measure import References
 from seqkit.metrics.sacre import CASED, MetricOptions, Progress, score_translations
 from seqkit.scores import METRICS, Score
@@ -23,7 +22,6 @@ logger = logging.getLogger("seqkit")
 _ENOUGH_SENTENCES = 10  # that end in a full stop, before their form is judged
 _TER_WORDS = 100  # of a line, from which on TER takes seconds of it
 _COMPATIBLE = 0.05  # of the reference lines have other characters in NFKC, before that is worth a word
-_ALIKE = 0.1  # mean share of words in common, below which two texts are not compared line by line
 
 
 class Translated(Protocol):
@@ -87,9 +85,9 @@ def evaluate_translation(
     options = options or MetricOptions()
     names = names or Names()
     for index, reference in enumerate(references):
-        _check_aligned(names.hypotheses, hypotheses, names.reference(index), reference)
+        check_aligned(names.hypotheses, hypotheses, names.reference(index), reference)
     if baseline is not None and references:
-        _check_aligned(names.baseline, baseline, names.reference(0), references[0])
+        check_aligned(names.baseline, baseline, names.reference(0), references[0])
     if "ter" in options.metrics:
         _warn_of_long_lines([hypotheses, *([] if baseline is None else [baseline])])
     scores = score_translations(hypotheses, references, options, baseline=baseline, progress=progress)
@@ -119,86 +117,13 @@ def evaluate_model(
     """
     names = names or Names()
     for index, reference in enumerate(references):
-        _check_aligned(names.source, source_lines, names.reference(index), reference)
+        check_aligned(names.source, source_lines, names.reference(index), reference)
     arguments = () if translate_options is None else (translate_options,)
     translations = translator.translate(list(source_lines), *arguments)
     hypotheses = [translation.text for translation in translations]
     return evaluate_translation(
         hypotheses, references, options, baseline=baseline, names=names, progress=progress
     )
-
-
-def _check_aligned(name: str, lines: Sequence[str], other_name: str, other: Sequence[str | None]) -> None:
-    if len(lines) == len(other):
-        if not lines:
-            raise DataError(f"there is nothing to score: no lines in {name} and {other_name}", where=name)
-        return
-    if not lines or not other:
-        empty, full_name, full = (name, other_name, other) if not lines else (other_name, name, lines)
-        raise DataError(
-            f"there is nothing in {empty}, but {_count(full)} in {full_name}",
-            where=empty,
-            hint="check that the command that writes it succeeded",
-        )
-    raise DataError(
-        f"texts differ in length: {_count(lines)} in {name}, {len(other):,} in {other_name}",
-        **_where_they_part(name, lines, other_name, [line or "" for line in other]),
-    )
-
-
-def _count(lines: Sequence[object]) -> str:
-    return f"{len(lines):,} line{'' if len(lines) == 1 else 's'}"
-
-
-def _where_they_part(
-    name: str, lines: Sequence[str], other_name: str, other: Sequence[str]
-) -> dict[str, str]:
-    """`where` and `hint` of the error for two texts of different length."""
-    (short_name, short), (long_name, long) = sorted(
-        ((name, lines), (other_name, other)), key=lambda named: len(named[1])
-    )
-    surplus = long[len(short) :]
-    if not any(line.strip() for line in surplus):
-        extra = "an empty line" if len(surplus) == 1 else f"{len(surplus):,} empty lines"
-        return {
-            "where": f"line {len(short) + 1:,} of {long_name}: it ends with {extra}",
-            "hint": f"remove the end of {long_name}: a last line needs one newline and no more",
-        }
-    hint = (
-        "check that both are complete and from one test set; seqkit translate writes one line per input line"
-    )
-    part = _parting_line(short, long)
-    if part is None:
-        return {"where": f"{short_name} ends after line {len(short):,}", "hint": hint}
-    if part == len(short):
-        return {
-            "where": f"{short_name} ends after line {part:,}; what there is fits {long_name}",
-            "hint": hint,
-        }
-    missing = "a line seems" if len(surplus) == 1 else f"{len(surplus):,} lines seem"
-    return {"where": f"line {part + 1:,} of {short_name}: {missing} to be missing before it", "hint": hint}
-
-
-def _parting_line(short: Sequence[str], long: Sequence[str]) -> int | None:
-    """How many lines of `short` fit `long` as they stand, before the rest fits better further down.
-
-    Fit is the share of words in common. None when the texts have too little in common to tell (a source and
-    a reference are in different languages).
-    """
-    shift = len(long) - len(short)
-    straight = [_overlap(line, long[index]) for index, line in enumerate(short)]
-    shifted = [_overlap(line, long[index + shift]) for index, line in enumerate(short)]
-    gains = accumulate((here - there for here, there in zip(straight, shifted, strict=True)), initial=0.0)
-    # The fit of parting after k lines is sum(straight[:k]) + sum(shifted[k:]).
-    fits = [sum(shifted) + gain for gain in gains]
-    best = max(range(len(fits)), key=fits.__getitem__)
-    return best if fits[best] >= _ALIKE * len(short) else None
-
-
-def _overlap(left: str, right: str) -> float:
-    left_words, right_words = set(left.lower().split()), set(right.lower().split())
-    union = left_words | right_words
-    return len(left_words & right_words) / len(union) if union else 1.0
 
 
 def _warn_of_empty(name: str, hypotheses: Sequence[str], references: References) -> None:
@@ -213,7 +138,7 @@ def _warn_of_empty(name: str, hypotheses: Sequence[str], references: References)
             "%s: %s of %s are empty where the reference is not, the first at line %s",
             name,
             f"{len(empty):,}",
-            _count(hypotheses),
+            count_of_lines(hypotheses),
             f"{empty[0]:,}",
         )
 
@@ -284,7 +209,7 @@ def _warn_of_compatibility(names: Names, hypotheses: Sequence[str], references: 
             "none: if a model with NFKC made it, --normalization nfkc compares both in that form",
             names.reference(0),
             f"{other:,}",
-            _count(lines),
+            count_of_lines(lines),
             names.hypotheses,
         )
 

@@ -19,6 +19,7 @@ Tokenize = Callable[[str], str]  # a line to the same line with spaces between w
 DEFAULT, CHARACTERS, NONE = "13a", "char", "none"
 _SAMPLE = 200_000  # characters by which a script is judged
 _KANA_SHARE = 0.1  # of kana and ideographs; a Chinese text may quote a few kana
+_LETTERS_OF_A_SYLLABLE = 3  # what an ideograph or a syllable weighs beside foreign names and words
 
 _LOG = logging.getLogger("seqkit")
 
@@ -67,12 +68,12 @@ def script_of(lines: Iterable[str]) -> Script:
     )
     letters = sum(map(str.isalpha, text))
     east = kana + ideographs
-    for script, count in (
-        (JAPANESE if kana > _KANA_SHARE * east else CHINESE, east),
-        (KOREAN, hangul),
-        (SPACELESS, spaceless),
+    for script, count, weight in (
+        (JAPANESE if kana > _KANA_SHARE * east else CHINESE, east, _LETTERS_OF_A_SYLLABLE),
+        (KOREAN, hangul, _LETTERS_OF_A_SYLLABLE),
+        (SPACELESS, spaceless, 1),
     ):
-        if 2 * count > letters:
+        if weight * count > letters - count:
             return script
     return SPACED
 

@@ -8,7 +8,7 @@ from seqkit.cli.evaluate import options
 from seqkit.cli.evaluate.card import show_card
 from seqkit.cli.evaluate.inputs import Translations
 from seqkit.cli.evaluate.novelty import evaluate_novelty
-from seqkit.cli.evaluate.pairs import score_pairs
+from seqkit.cli.evaluate.pairs import Pairs, score_pairs
 from seqkit.cli.evaluate.shared import check_format
 from seqkit.cli.evaluate.text import TextScoring, evaluate_text
 from seqkit.cli.evaluate.translations import Measures, evaluate_translations
@@ -88,14 +88,15 @@ def evaluate(
         seqkit evaluate --model model --source test.en --reference test.de \
             --confidence --fail-under 30
 
-        # single words, such as pronunciations: exact match and symbol error rate, line by line
-        seqkit evaluate --reference test.phones test.out --metric exact,per --per-line scores.tsv
+        # single words, or their pronunciations; a table of scores per line
+        seqkit evaluate --reference ref out --metric exact,per --per-line lines.tsv
 
         # compare two systems: each is tested against the first
         seqkit evaluate --reference test.de old.de new.de --format markdown
 
-        # how probable a model finds given translations, to filter a corpus
-        seqkit evaluate --model model --source all.en --reference all.de --score-pairs
+        # the log-probability of given translations, to filter a corpus
+        seqkit evaluate --model model --source in.en --reference in.de \
+            --score-pairs
 
         # a generator: bits per character, compared with an n-gram model
         seqkit evaluate --model model --text test.txt --ngram corpus
@@ -121,14 +122,8 @@ def evaluate(
         report_of_record(model, report, source, form=form, quiet=quiet, device=device, threads=threads)
     elif purpose == PAIRS:
         _refuse_more(named, 0, "--score-pairs scores the lines of --reference")
-        score_pairs(
-            Translations((), tuple(reference or ()), model, source, None),
-            batch_tokens,
-            form=form,
-            quiet=quiet,
-            device=device,
-            threads=threads,
-        )
+        given = Pairs(model, source, tuple(reference or ()), batch_tokens)
+        score_pairs(given, form=form, quiet=quiet, device=device, threads=threads)
     elif purpose == NOVELTY:
         if model is not None:
             raise ConfigError("--novelty compares texts and needs no --model", hint="leave --model out")

@@ -299,8 +299,8 @@ class _Watched:
 def _fail_below(bleu: Score, fail_under: float, name: str) -> None:
     if bleu.undefined:
         raise RunFailed(
-            f"BLEU is undefined, so it cannot be compared with --fail-under {fail_under:g}",
-            hint=bleu.undefined,
+            f"BLEU is undefined, so it cannot be compared with --fail-under: {bleu.undefined}",
+            hint="leave --fail-under out, and read exact match, cer or chrf of the --json output",
             where=name,
         )
     if bleu.score < fail_under:

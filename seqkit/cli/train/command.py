@@ -220,8 +220,6 @@ def train(
         raise ConfigError(
             "train needs two directories: seqkit train CORPUS MODEL", hint="seqkit train --help"
         )
-    if ranking is not None and not quiet:
-        console.note(f"checkpoints are ranked by {kind.metric(ranking.metric).title}: {ranking.reason}")
     from seqkit.cli.train.display import TrainingDisplay
     from seqkit.training.events import Finished
     from seqkit.training.run import train_model
@@ -246,7 +244,7 @@ def train(
             rehearse_training(options, preset or settings.default_preset, as_json=json_lines, quiet=quiet)
             return
         metrics = kind.measured(resolved.config.training.best_metric)
-        with TrainingDisplay(kind, choice, metrics, quiet=quiet) as display:
+        with TrainingDisplay(kind, choice, metrics, ranking, quiet=quiet) as display:
             for event in train_model(options):
                 display.show(event)
                 if isinstance(event, Finished):

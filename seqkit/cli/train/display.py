@@ -14,12 +14,13 @@ from seqkit.cli.terminal import console
 from seqkit.cli.terminal.chart import sparkline
 from seqkit.cli.train.panel import TrainingPanel
 from seqkit.kinds import Kind
-from seqkit.scores import METRICS, Metric
+from seqkit.scores import Metric
 from seqkit.training.events import Event, Finished, Progress, Started, Validated
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from seqkit.evaluation.suitability import Suitable
     from seqkit.training.sizing import Choice
 
 LOG_SECONDS = 30.0  # between two lines where standard error is no terminal
@@ -77,6 +78,7 @@ class TrainingDisplay:
         kind: Kind,
         choice: Choice | None = None,
         metrics: Sequence[Metric] = (),
+        ranking: Suitable | None = None,
         *,
         quiet: bool,
     ) -> None:
@@ -85,6 +87,7 @@ class TrainingDisplay:
         self.metrics = metrics or kind.metrics
         shown = [metric for metric in self.metrics if metrics or metric in kind.shown]
         self.choice = choice  # of the size, by the budget
+        self.ranking = ranking  # by what checkpoints are ranked, where the data decided
         self.quiet = quiet
         self.possible = [*_FIRST, *map(_column, shown, range(1, 1 + len(shown))), *_LAST]
         self.columns: list[_Column] = []  # that stand in the last header
@@ -151,6 +154,8 @@ class TrainingDisplay:
                 threads=event.threads,
                 chosen_size=self.choice and self.choice.size,
                 chosen_for=self.choice and self.choice.reason,
+                ranked_by=self.ranking and self.ranking.metric,
+                ranked_so_because=self.ranking and self.ranking.reason,
                 continued_after_step=event.step or None,
             )
             return
@@ -164,6 +169,9 @@ class TrainingDisplay:
             f"{event.kind.counted.many}, "
             f"{event.precision} on {event.device}, {event.threads} thread{'' if event.threads == 1 else 's'}"
         )
+        if self.ranking is not None:
+            title = self.kind.metric(self.ranking.metric).title
+            console.row(f"checkpoints are ranked by {title}: {self.ranking.reason}")
         self._print_header()
 
     def _progress(self, event: Progress) -> None:
@@ -251,7 +259,7 @@ class TrainingDisplay:
     def _decision(self, event: Validated) -> str:
         """Which metric told the best from the one before, where the charted one could not."""
         by = event.decided_by
-        return "" if by in {"", self.charted.name} or not self.panel.best else f" by {METRICS[by].short}"
+        return "" if by in {"", self.charted.name} or not self.panel.best else f" by {self.kind.metric(by).short}"
 
     def _warn(self, warnings: Sequence[str]) -> None:
         """Say what has begun to be wrong: what goes on from the validation before was said there."""
