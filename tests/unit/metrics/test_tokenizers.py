@@ -117,7 +117,9 @@ def test_a_missing_package_is_named(
 
 def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setattr("sacrebleu.utils.SACREBLEU_DIR", str(tmp_path))
-    with pytest.raises(ConfigError, match="needs its vocabulary, which sacreBLEU downloads") as caught:
+    with pytest.raises(
+        ConfigError, match="tokenizer flores200 needs its vocabulary, which sacreBLEU downloads"
+    ) as caught:
         scores_of(["a b c d"], ["a b c d"], tokenize="flores200")
     assert str(tmp_path) in (caught.value.where or "")
 
