@@ -7,7 +7,7 @@ of `seqkit.kinds`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seqkit.kinds.scaling import Scaling
@@ -53,7 +53,8 @@ class Kind:
     """A kind of model. There is one object of each.
 
     `name` stands in corpus.json and in a model's manifest. Corpora are measured in `counted`. Of the
-    `metrics` of a validation the first is charted, and those `shown` have a column in the table. `samples`
+    `metrics` of a validation the first is charted, and those `shown` have a column in the table. `others` are
+    measured where `training.best_metric` names them, each with the metrics that are told beside it. `samples`
     are what else is shown of one, with the sign before each. `summary` describes the network, with places
     for the family of its cells. `uses` is Markdown.
     """
@@ -74,6 +75,7 @@ class Kind:
     summary: str
     uses: str
     next_command: str  # with a place for the model directory
+    others: Mapping[Metric, tuple[Metric, ...]] = field(default_factory=dict)
 
     def preset_for(self, *, short: bool) -> str:
         """The preset of a command that names none, for a corpus of `short` sequences or another."""
@@ -92,9 +94,16 @@ class Kind:
 
     def metric(self, name: str) -> Metric:
         """A metric of its validations, by name."""
-        return next(metric for metric in (*self.metrics, LOSS) if metric.name == name)
+        return next(metric for metric in (*self.metrics, *self.others, LOSS) if metric.name == name)
 
     @property
     def ranking_metrics(self) -> tuple[str, ...]:
         """What `training.best_metric` can be."""
-        return (*(metric.name for metric in self.metrics), LOSS.name)
+        return (*(metric.name for metric in (*self.metrics, *self.others)), LOSS.name)
+
+    def measured(self, best_metric: str) -> tuple[Metric, ...]:
+        """What a validation measures beside the loss, when checkpoints are ranked by `best_metric`."""
+        for metric, beside in self.others.items():
+            if metric.name == best_metric:
+                return (metric, *beside)
+        return self.metrics

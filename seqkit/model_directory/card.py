@@ -172,6 +172,8 @@ def _shortlist_size(loaded: LoadedModel) -> int | None:
 
 def _score(score: Mapping[str, Any]) -> str:
     metric, value = METRICS.get(str(score.get("metric"))), score.get("score")
+    if "undefined" in score:
+        return "undefined"
     return metric.text(value) if metric is not None and isinstance(value, float) else str(value)
 
 

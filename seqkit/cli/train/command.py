@@ -17,6 +17,7 @@ from seqkit.cli.report import REPORT, report_of_run
 from seqkit.cli.terminal import completion, console
 from seqkit.cli.terminal.output import json_line, write_results
 from seqkit.cli.train.dry_run import rehearse_training, words_of_choice
+from seqkit.cli.train.ranking import suited
 from seqkit.cli.train.settings import Settings, Traits
 from seqkit.cli.train.signals import Signals
 from seqkit.errors import ConfigError
@@ -208,6 +209,7 @@ def train(
     resolved = settings.resolved()
     if settings.for_short and not (quiet or print_config):
         console.note(f"preset {settings.default_preset}, for pairs of short sequences; --preset overrides it")
+    settings, ranking = suited(settings, corpus, None if restart else model)
     if print_config:
         write_results("".join(f"{line}\n" for line in settings.lines(as_json=json_lines)))
         return
@@ -240,7 +242,8 @@ def train(
         if dry_run:
             rehearse_training(options, preset or settings.default_preset, as_json=json_lines, quiet=quiet)
             return
-        with TrainingDisplay(kind, choice, quiet=quiet) as display:
+        metrics = kind.measured(resolved.config.training.best_metric)
+        with TrainingDisplay(kind, choice, metrics, ranking, quiet=quiet) as display:
             for event in train_model(options):
                 display.show(event)
                 if isinstance(event, Finished):
@@ -295,6 +298,7 @@ def _summary(model: Path, finished: Finished) -> dict[str, object]:
         "best_step": finished.best_step,
         "best_metric": finished.metric,
         "best_score": round(finished.score, 4),
+        "best_decided_by": finished.decided_by,
         "scores": list(finished.scores),
         "seconds": round(finished.seconds, 1),
         "reason": finished.reason,
@@ -310,7 +314,7 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
                 "steps",
                 f"{finished.step:,} ({finished.epoch:.1f} epochs) in {console.duration(finished.seconds)}",
             ),
-            ("best", f"step {finished.best_step:,}, by {finished.metric}"),
+            ("best", f"step {finished.best_step:,}, by {_decision(finished)}"),
             *_score_rows(finished),
             *course,
             ("model", str(model)),
@@ -323,6 +327,13 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
     console.note(f"next: {finished.kind.next_command.format(model=shlex.quote(str(model)))}")
 
 
+def _decision(finished: Finished) -> str:
+    """The metric by which the best checkpoint is the best, and which one decided where it could not."""
+    if finished.decided_by == finished.metric:
+        return finished.metric
+    return f"{finished.metric}, then {finished.decided_by}"
+
+
 def _score_rows(finished: Finished) -> Iterator[tuple[str, str]]:
     """The scores with their signatures; one that several share stands once, below them."""
     for signature, group in groupby(finished.scores, key=lambda score: str(score["signature"])):
@@ -330,6 +341,7 @@ def _score_rows(finished: Finished) -> Iterator[tuple[str, str]]:
         for score in scores:
             metric = finished.kind.metric(str(score["metric"]))
             alone = f"  ({signature})" if len(scores) == 1 else ""
-            yield f"valid {metric.title}", metric.text(float(score["score"])) + alone
+            value = "undefined" if "undefined" in score else metric.text(float(score["score"]))
+            yield f"valid {metric.title}", value + alone
         if len(scores) > 1:
             yield "signature", signature

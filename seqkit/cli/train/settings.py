@@ -35,12 +35,16 @@ class Traits:
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of a command line: `preset` is None where it names none, `layers` are what stands over it."""
+    """Settings of a command line: `preset` is None where it names none, `layers` are what stands over it.
+
+    `suited` are settings that the data decided, between the two.
+    """
 
     kind: Kind
     preset: str | None
     layers: tuple[Layer, ...]
     corpus: Traits = Traits()
+    suited: Layer | None = None
 
     @classmethod
     def of_command(
@@ -85,6 +89,8 @@ class Settings:
         needed = []
         if self.corpus.vocabularies == 2 and resolve([size], self.kind).config.model.tied_embeddings == "all":
             needed.append(Layer("two vocabularies", {"model.tied_embeddings": "target"}))
+        if self.suited is not None:
+            needed.append(self.suited)
         return resolve([size, *needed, *self.layers], self.kind)
 
     @property
