@@ -259,7 +259,9 @@ class TrainingDisplay:
     def _decision(self, event: Validated) -> str:
         """Which metric told the best from the one before, where the charted one could not."""
         by = event.decided_by
-        return "" if by in {"", self.charted.name} or not self.panel.best else f" by {self.kind.metric(by).short}"
+        if by in {"", self.charted.name} or not self.panel.best:
+            return ""
+        return f" by {self.kind.metric(by).short}"
 
     def _warn(self, warnings: Sequence[str]) -> None:
         """Say what has begun to be wrong: what goes on from the validation before was said there."""

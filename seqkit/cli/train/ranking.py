@@ -50,7 +50,8 @@ def _by_text(corpus: Path, config: Config) -> Suitable | None:
     from seqkit.metrics.sacre import MetricOptions
 
     count = config.training.validation_sentences
-    sources, targets = (lines[:count] for lines in Corpus.open(corpus).valid_text())
+    opened = Corpus.open(corpus)
+    sources, targets = (opened.valid_text(role)[:count] for role in ("source", "target"))
     if not targets:
         return None
     tokenizer = MetricOptions(tokenize=config.training.tokenize).tokenizer_for([targets])
