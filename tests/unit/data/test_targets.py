@@ -90,7 +90,10 @@ def test_symbols_are_whole_and_sides_differ(tmp_path: Path) -> None:
     report = prepare(tmp_path, PHONES)
     assert report.targets == "symbols"
     corpus = Corpus.open(tmp_path / "corpus", verify=True)
-    assert corpus.manifest.tokenizer.sides == (SideRecord("char", "nfc"), SideRecord("word", "nfc"))
+    assert corpus.manifest.tokenizer.sides == (
+        SideRecord("char", "clean-nfc"),
+        SideRecord("word", "clean-nfc"),
+    )
     assert report.target_tokens_per_line == 6
     assert {"source.characters.json", "target.symbols.json"} <= set(corpus.manifest.files)
 
@@ -100,7 +103,7 @@ def test_sentences_are_as_ever(tmp_path: Path) -> None:
     assert (report.targets, report.decided) == ("text", ())
     assert (report.dropped["identical"], report.dropped["duplicate"]) == (1, 1)
     value = json.loads((tmp_path / "corpus" / "corpus.json").read_text())
-    assert value["tokenizer"] == {"kind": "bpe", "normalization": "nfc", "sizes": [300]}
+    assert value["tokenizer"] == {"kind": "bpe", "normalization": "clean-nfc", "sizes": [300]}
 
 
 def test_an_option_overrides_each_decision(tmp_path: Path) -> None:
