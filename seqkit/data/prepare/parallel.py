@@ -141,6 +141,7 @@ def _scan(
         keep_identical=settled.keep_identical,
         cut_valid=valid_text is None,
         valid_size=options.valid_size,
+        spare_frequent=settled.targets != "text",
     )
     return scan(text, scan_options, keys, scratch, on_progress)
 

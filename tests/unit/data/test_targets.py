@@ -169,8 +169,21 @@ def test_a_twentieth_is_a_warning_and_less_is_not(tmp_path: Path, warnings: list
     assert warning.startswith("100 of 400 pairs (25%) are dropped: a side is empty")
 
 
+def test_frequent_words_are_not_held_out(tmp_path: Path) -> None:
+    pairs = [("the", "THE"), ("of", "OF"), ("and", "AND")] * 100 + WORDS
+    for seed in range(5):
+        report = prepare(tmp_path, pairs, seed=seed)
+        assert (report.kept, report.valid, report.dropped["held_out"]) == (570, 30, 0)
+        valid = Corpus.open(tmp_path / "corpus").valid_text("source")
+        assert len(set(valid)) == 30
+        assert not {"the", "of", "and"} & set(valid)
+    assert prepare(tmp_path, WORDS * 2).valid == 30, "where none occurs once, those that repeat must do"
+
+
 def test_what_is_held_out_with_a_frequent_source_is_told(tmp_path: Path) -> None:
-    pairs = [("the", f"{number}x") for number in range(200)] + [(lemma, "y") for lemma in LEMMAS[:200]]
+    pairs = [("the dog", f"{number} x") for number in range(200)] + [
+        (f"{lemma} a", "y z") for lemma in LEMMAS[:200]
+    ]
     seeds = [seed for seed in range(40) if "error" in _outcome(tmp_path, pairs, seed)]
     assert seeds, "some seed holds `the` out"
     assert "their source is in the validation set" in _outcome(tmp_path, pairs, seeds[0])
