@@ -145,7 +145,7 @@ def _metric_options(config: Config, references: Sequence[str], tokenizer: Tokeni
     options = metrics.MetricOptions(
         metrics=names,
         tokenize=config.training.tokenize,
-        normalization="nfkc" if tokenizer.normalization == "nfkc" else "nfc",
+        normalization=metrics.form_of_outputs(tokenizer.normalization),
     )
     if not {"bleu", "ter"} & {*names}:
         return options
