@@ -464,3 +464,24 @@ class Screen(io.TextIOWrapper):
 
     def isatty(self) -> bool:
         return True
+
+
+def test_a_second_reference_that_became_a_system_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An option takes one file. Names that only systems have are no reason to warn."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("r1", "r2", "hyp", "test.de", "old.de", "system1", "system2"):
+        (tmp_path / name).write_text("ba di fu go ke lo\n" * 3)
+    warning = "r2 is scored as a system, though its name is like that of the reference r1"
+    assert cli.run(["evaluate", "--reference", "r1", "r2", "hyp"]) == 0
+    said = capsys.readouterr().err
+    assert warning in said
+    assert "--reference r1 --reference r2" in said
+    for words in (
+        ["--reference", "r1", "--reference", "r2", "hyp"],
+        ["--reference", "test.de", "old.de", "system1"],
+        ["--reference", "r1", "system1", "system2"],
+    ):
+        assert cli.run(["evaluate", *words]) == 0
+        assert "warning" not in capsys.readouterr().err

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqkit.cli.evaluate.shared import json_lines, table
@@ -129,6 +131,7 @@ def evaluate_translations(
     texts: Translations, measures: Measures, *, form: str, quiet: bool, device: str, threads: int | None
 ) -> None:
     """Score, print, and fail below `--fail-under`."""
+    _warn_of_references(texts)
     _check_search(measures.search, texts.model)
     options = measures.metric_options()
     if len(texts.hypotheses) > 1:
@@ -153,6 +156,22 @@ def evaluate_translations(
         console.note(_summary(evaluation, len(texts.references), options))
     if measures.fail_under is not None:
         _fail_below(evaluation.score("bleu"), measures.fail_under, texts.hypotheses_name)
+
+
+def _warn_of_references(texts: Translations) -> None:
+    """`--reference r1 r2 hyp` has one reference: an option takes one file, and r2 is a system."""
+    patterns = {_NUMBER.sub("#", Path(reference).name): reference for reference in texts.references}
+    for file in texts.hypotheses:
+        name = _NUMBER.sub("#", Path(file).name)
+        if "#" in name and name in patterns and file not in texts.references:
+            first = patterns[name]
+            console.warn(
+                f"{file} is scored as a system, though its name is like that of the reference {first}; "
+                f"for another reference: --reference {first} --reference {file}"
+            )
+
+
+_NUMBER = re.compile(r"[0-9]+")
 
 
 def _evaluate_systems(
