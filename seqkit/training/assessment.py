@@ -35,6 +35,7 @@ def assess(session: Session, state: RunState, clock: Clock, measured: Measured, 
     state.rate.validated(improved, training)
     now = clock.elapsed
     last.validated_step, last.validation_seconds = step, now - began
+    clock.validating += now - began
     row = _row(session, state, clock, measured, improved, now)
     last.validated_at, last.train_nats = now, row["train_nats"]
     state.window = Window()
