@@ -19,6 +19,8 @@ def pair_rows(report: PrepareReport) -> list[tuple[str, str]]:
         for reason, count in report.dropped.items()
         if count
     ]
+    if report.bad_rows:
+        rows.append(("bad rows skipped", f"{report.bad_rows:,}"))
     if report.cleaned:
         rows.append(("invisible characters", f"taken out of {report.cleaned:,} pairs"))
     sizes = " + ".join(f"{size:,}" for size in report.vocabulary_sizes)

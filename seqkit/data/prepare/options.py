@@ -42,6 +42,8 @@ class PrepareOptions:
     valid_source: tuple[str, ...] = ()
     valid_target: tuple[str, ...] = ()
     valid_pairs: tuple[str, ...] = ()
+    columns: str | None = None
+    skip_bad: bool = False
     valid_size: int | float | None = None
     tokenizer: TokenizerKind = "bpe"
     vocabulary_size: int | None = None
@@ -83,6 +85,11 @@ class PrepareOptions:
                 f"{missing} is missing",
                 hint="or give one tab-separated file with --pairs; plain text for a generator with --text",
             )
+        for name, value in (("--columns", self.columns), ("--skip-bad", self.skip_bad)):
+            if value and not self.pairs:
+                raise ConfigError(
+                    f"{name} needs --pairs", where=name, hint="--source and --target read lines, not rows"
+                )
         if bool(self.valid_source) != bool(self.valid_target):
             missing = "--valid-target" if self.valid_source else "--valid-source"
             raise ConfigError(f"{missing} is missing", hint="validation files come in pairs too")

@@ -31,7 +31,7 @@ from seqkit.data.prepare.scan import Progress, Scan, ScanOptions, scan, source_k
 from seqkit.data.prepare.writer import CorpusWriter, Counts
 from seqkit.data.ragged import WrittenArray
 from seqkit.data.store import create_corpus
-from seqkit.data.text.pairs import Cleaned, ParallelText, open_text
+from seqkit.data.text.pairs import Cleaned, ParallelText, Tabular, open_text
 from seqkit.data.tokenizers import Tokenizer, cleans, train_tokenizer
 from seqkit.errors import DataError
 from seqkit.kinds import TRANSLATION
@@ -51,6 +51,7 @@ class PrepareReport:
     lines: int  # pairs read for training
     kept: int
     valid: int
+    bad_rows: int  # skipped
     cleaned: int  # pairs read for training that had invisible characters, which were taken out
     dropped: dict[str, int]  # by reason
     source_tokens: int
@@ -102,7 +103,9 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
             ),
         )
     cleaned = text.changed if isinstance(text, Cleaned) else 0
-    return _report(manifest, train, found, cleaned, time.monotonic() - started)
+    given = text.text if isinstance(text, Cleaned) else text
+    bad_rows = given.skipped if isinstance(given, Tabular) else 0
+    return _report(manifest, train, found, (bad_rows, cleaned), time.monotonic() - started)
 
 
 def _open(
@@ -112,7 +115,7 @@ def _open(
     scratch: Path,
     options: PrepareOptions,
 ) -> ParallelText | Cleaned:
-    text = open_text(source, target, pairs, scratch)
+    text = open_text(source, target, pairs, scratch, columns=options.columns, skip_bad=options.skip_bad)
     return Cleaned(text) if cleans(options.normalization) else text
 
 
@@ -184,7 +187,7 @@ def _check_result(arrays: dict[str, WrittenArray], dropped: dict[str, int], foun
 
 
 def _report(
-    manifest: Manifest, train: PairWriter, found: Scan, cleaned: int, seconds: float
+    manifest: Manifest, train: PairWriter, found: Scan, mended: tuple[int, int], seconds: float
 ) -> PrepareReport:
     source_tokens, target_tokens = (manifest.arrays[f"train.{role}"].total for role in ROLES)
     assert manifest.tokenizer is not None  # this is a corpus of text
@@ -192,7 +195,8 @@ def _report(
         lines=manifest.lines,
         kept=manifest.kept,
         valid=manifest.arrays["valid.target"].count,
-        cleaned=cleaned,
+        bad_rows=mended[0],
+        cleaned=mended[1],
         dropped=manifest.dropped,
         source_tokens=source_tokens,
         target_tokens=target_tokens,
