@@ -93,6 +93,16 @@ def prepare(
             "--skip-bad", help="Skip and count rows that cannot be read.", rich_help_panel=PAIRS_PANEL
         ),
     ] = False,
+    mend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="entities,tokens",
+            help="Undo what other tools have left: entities makes characters of HTML entities, tokens "
+            "removes the spaces of a tokenizer.",
+            rich_help_panel=PAIRS_PANEL,
+            autocompletion=completion.one_of("entities|tokens"),
+        ),
+    ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(
@@ -265,6 +275,7 @@ def prepare(
         "--pairs": pairs,
         "--columns": columns,
         "--skip-bad": skip_bad,
+        "--mend": mend,
         "--valid-source": valid_source,
         "--valid-target": valid_target,
         "--valid-pairs": valid_pairs,
@@ -309,6 +320,7 @@ def prepare(
         pairs=tuple(pairs or ()),
         columns=columns,
         skip_bad=skip_bad,
+        mend=mend,
         valid_source=tuple(valid_source or ()),
         valid_target=tuple(valid_target or ()),
         valid_pairs=tuple(valid_pairs or ()),

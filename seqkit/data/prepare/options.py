@@ -44,6 +44,7 @@ class PrepareOptions:
     valid_pairs: tuple[str, ...] = ()
     columns: str | None = None
     skip_bad: bool = False
+    mend: str | None = None
     valid_size: int | float | None = None
     tokenizer: TokenizerKind = "bpe"
     vocabulary_size: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import ne
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from seqkit.data.text.reading import estimated_lines, refuse_line_ends
 from seqkit.data.text.rows import BadRows, Columns, Row, Table, column_hint, default_columns
 from seqkit.data.text.sources import TextFile, text_files, total
-from seqkit.data.tokenizers import clean_lines
 from seqkit.errors import DataError, SeqkitError
 
 PairLines = tuple[list[str], list[str]]
@@ -105,17 +104,18 @@ def _two_columns(file: TextFile, bad: BadRows, *, warn: bool) -> Iterator[PairLi
 
 
 @dataclass
-class Cleaned:
-    """Parallel text without invisible characters that carry no meaning."""
+class Changed:
+    """Parallel text whose lines are changed, each for itself, as they are read."""
 
     text: ParallelText
-    changed: int = 0  # pairs that had some, in the last pass
+    change: Callable[[Sequence[str]], list[str]]
+    changed: int = 0  # pairs that became others, in the last pass
 
     def blocks(self, *, warn: bool) -> Iterator[PairLines]:
         """See `ParallelText`."""
         self.changed = 0
         for given in self.text.blocks(warn=warn):
-            sources, targets = (clean_lines(side) for side in given)
+            sources, targets = (self.change(side) for side in given)
             if (sources, targets) != given:
                 self.changed += sum(map(ne, zip(sources, targets, strict=True), zip(*given, strict=True)))
             yield sources, targets

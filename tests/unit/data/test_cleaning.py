@@ -127,12 +127,15 @@ def test_prepare_cleans_and_counts(tmp_path: Path) -> None:
     assert cleaned == 3
     assert corpus.manifest.dropped["empty"] == 1
     assert corpus.manifest.tokenizer.normalization == "clean-nfc"
-    assert corpus.valid_text() == (["the cow"], ["die Kuh"])
-    assert not set(corpus.source_tokenizer.characters) & {"\u200b", "\u00ad", "\u200d"}  # type: ignore[attr-defined]
+    assert (corpus.valid_text("source"), corpus.valid_text("target")) == (["the cow"], ["die Kuh"])
+    assert not {"\u200b", "\u00ad", "\u200d"} & set(vars(corpus.fields["source"])["characters"])
 
 
 def test_cleaning_is_off_by_option(tmp_path: Path) -> None:
     cleaned, corpus = prepare(tmp_path, normalization="nfc")
     assert cleaned == 0
     assert corpus.manifest.dropped["empty"] == 0
-    assert corpus.valid_text() == (["the c\u200bow"], ["die\u200b Kuh"])
+    assert (corpus.valid_text("source"), corpus.valid_text("target")) == (
+        ["the c\u200bow"],
+        ["die\u200b Kuh"],
+    )
