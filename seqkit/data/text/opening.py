@@ -14,13 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from seqkit.data.text.foreign import refuse_foreign
 from seqkit.errors import DataError, InputMissing, SeqkitError, input_error
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the latter begins an empty archive
 _START = 512  # bytes by which a format is recognised: a tar archive by its first block
@@ -173,7 +170,7 @@ class _ZstdFrames(RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
         try:
             content = self._file.read1(len(view))

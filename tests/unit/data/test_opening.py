@@ -6,6 +6,8 @@ import bz2
 import gzip
 import io
 import lzma
+import os
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -94,9 +96,11 @@ def test_members_of_a_zip_are_named(tmp_path: Path) -> None:
     assert error.message == f"{path} is a zip archive of 2 files: {english}, {german}"
     assert error.hint == f"name one of them: {path}:{english}"
     assert list(read_lines(f"{path}:{german}")) == [line.upper() for line in LINES]
-    assert error_of(f"{path}:nothing").exit_code == 66
+    error = error_of(f"{path}:nothing")
+    assert (error.exit_code, error.message) == (66, f"{path} has no member nothing")
     (tmp_path / "plain.zip").write_bytes(TEXT)
-    assert "no zip archive" in error_of(f"{tmp_path}/plain.zip:{german}").message
+    error = error_of(f"{tmp_path}/plain.zip:{german}")
+    assert "names a member of an archive, but its file is no zip archive" in error.message
 
 
 def test_several_members_by_a_pattern(tmp_path: Path) -> None:
@@ -118,11 +122,28 @@ def test_several_members_by_a_pattern(tmp_path: Path) -> None:
         ({"mimetype": b"", "content.xml": b""}, "an OpenDocument file"),
         ({"mimetype": b"", "META-INF/container.xml": b"", "a.html": b""}, "an e-book"),
         ({"model/data.pkl": b"", "model/data/0": b""}, "a PyTorch file"),
-        ({}, "a zip archive with nothing in it"),
     ],
 )
 def test_documents_that_are_archives(contents: dict[str, bytes], what: str, tmp_path: Path) -> None:
     assert f"is {what}" in error_of(archive(tmp_path / "file", **contents)).message
+
+
+def test_archives_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = archive(tmp_path / "a.zip")
+    assert error_of(path).message == f"{path} is a zip archive with nothing in it"
+    path = archive(tmp_path / "a.zip", text=TEXT)
+    content = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(mark) + place] |= 1  # encrypted
+    (tmp_path / "locked.zip").write_bytes(content)
+    assert error_of(tmp_path / "locked.zip").message == f"{tmp_path}/locked.zip is encrypted"
+    ours, theirs = os.pipe()
+    os.write(theirs, path.read_bytes())
+    os.close(theirs)
+    with open(ours, encoding="utf-8") as pipe:
+        monkeypatch.setattr(sys, "stdin", pipe)
+        message = error_of("-").message
+    assert message == "standard input is a zip archive, which cannot be read from a pipe"
 
 
 def tar() -> bytes:

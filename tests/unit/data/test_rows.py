@@ -106,7 +106,7 @@ def test_parts_of_xml_as_lines(tmp_path: Path) -> None:
     assert list(read_lines(f"{written(tmp_path, 'a.xml', WMT)}:ref/B")) == ["1 Hund", "2 Hunde"]
     path = written(tmp_path, "a.tmx", TMX.format(encoding="UTF-8"))
     assert list(read_lines(f"{path}:en")) == [source for source, _ in PAIRS]
-    with pytest.raises(DataError, match="which holds all sides of a text"):
+    with pytest.raises(DataError, match="is TMX, which holds all sides of a text"):
         list(read_lines(path))
     with pytest.raises(DataError, match="has no fr in line 4"):
         list(read_lines(f"{path}:fr"))
@@ -173,6 +173,14 @@ def test_the_advice_fits_the_layout(content: str, hint: str, tmp_path: Path) -> 
     assert caught.value.hint == hint
 
 
+def test_two_columns_must_be_named_among_more(tmp_path: Path) -> None:
+    path = written(tmp_path, "a.csv", "id,source,target\n1,a,b\n")
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert caught.value.message == f"{path} has 3 columns; a source and a target are expected"
+    assert caught.value.hint == "--columns source,target reads these two"
+
+
 def test_columns_that_there_are_not(tmp_path: Path) -> None:
     path = written(tmp_path, "a.csv", "source,target,x\na,b,c\n")
     with pytest.raises(DataError, match="has no column sorce") as caught:
@@ -212,12 +220,20 @@ ATTACKS = {
     "no end": "<tmx><body><tu>",
     "no XML": "<tmx><body></tu>",
 }
+REFUSALS = {
+    "entities": "declares entities, which could make gigabytes of a line",
+    "an outer file": "declares entities, which could make gigabytes of a line",
+    "depth": "has more than 100 elements inside each other",
+    "a long segment": "has a segment of more than 1,048,576 characters",
+    "no end": "is not well-formed XML: no element found",
+    "no XML": "is not well-formed XML: mismatched tag",
+}
 
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_hostile_xml(name: str, tmp_path: Path) -> None:
     path = written(tmp_path, "a.tmx", ATTACKS[name])
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=REFUSALS[name]) as caught:
         read(path, "en,de")
     assert caught.value.where is not None
     assert str(path) in caught.value.where
