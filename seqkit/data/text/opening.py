@@ -72,8 +72,11 @@ def members(path: str) -> list[str]:
     archive, pattern = split_member(path)
     if pattern is None or not set(pattern) & set("*?["):
         return [path]
-    with _archive(open(archive, "rb"), archive) as opened:
-        names = sorted(name for name in _texts(opened) if fnmatch.fnmatchcase(name, pattern))
+    try:
+        with open(archive, "rb") as stream, _archive(stream, archive) as opened:
+            names = sorted(name for name in _texts(opened) if fnmatch.fnmatchcase(name, pattern))
+    except OSError as error:
+        raise read_error(archive, error, 0) from error
     if not names:
         raise InputMissing(
             f"{archive} has no member {pattern}", where=archive, hint=f"unzip -l {archive} lists them"

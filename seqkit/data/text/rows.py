@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqkit.data.text.markup import Unit, markup_of, tmx_units, wmt_units
-from seqkit.data.text.opening import open_bytes, split_member
+from seqkit.data.text.opening import DAMAGE, open_bytes, split_member
 from seqkit.data.text.reading import read_lines
 from seqkit.data.text.sources import TextFile
 from seqkit.data.tokenizers import normal_form
@@ -281,7 +281,7 @@ def _start(file: TextFile) -> bytes:
     with open_bytes(file.path, file.name, any_encoding=True) as stream:
         try:
             return stream.read(_START)
-        except (OSError, EOFError, ValueError):
+        except (OSError, *DAMAGE):
             return b""  # whoever reads on will say why
 
 

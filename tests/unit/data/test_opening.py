@@ -112,6 +112,11 @@ def test_several_members_by_a_pattern(tmp_path: Path) -> None:
     assert [list(file.lines(warn=False)) for file in files] == [["one"], ["two"]]
     with pytest.raises(InputMissing):
         members(f"{path}:*.fr")
+    with pytest.raises(InputMissing, match="there is no such file"):
+        members(f"{tmp_path}/none.zip:*.en")
+    (tmp_path / "none.zip").write_bytes(TEXT)
+    with pytest.raises(DataError, match="is a damaged compressed file"):
+        members(f"{tmp_path}/none.zip:*.en")
 
 
 @pytest.mark.parametrize(

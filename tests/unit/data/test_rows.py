@@ -212,6 +212,15 @@ def test_other_line_ends_are_told(mark: str, name: str, tmp_path: Path) -> None:
 
 
 UNIT = '<tmx><body><tu><tuv lang="en"><seg>&a;</seg></tuv></tu></body></tmx>'
+
+
+def test_a_damaged_compressed_table(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(b"a,b\n" * 99))
+    content[15] ^= 255
+    with pytest.raises(DataError, match="is a damaged"):
+        read(written(tmp_path, "a.csv.gz", bytes(content)))
+
+
 ATTACKS = {
     "entities": f'<?xml version="1.0"?><!DOCTYPE tmx [<!ENTITY a "b">]>{UNIT}',
     "an outer file": f'<!DOCTYPE tmx [<!ENTITY a SYSTEM "file:///etc/passwd">]>{UNIT}',
