@@ -57,8 +57,8 @@ def prepare(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Source text, one sentence per line, plain or gzip; - is standard input; several may "
-            "follow.",
+            help="Source text, one sentence per line, plain or compressed, or ARCHIVE.zip:MEMBER; - is "
+            "standard input; several may follow.",
             rich_help_panel=PAIRS_PANEL,
         ),
     ] = None,
@@ -74,15 +74,41 @@ def prepare(
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Instead of both: one file with source, tab and target on each line.",
+            help="Instead of both: one file with source, tab and target on each line; or CSV, JSON Lines, "
+            "TMX, WMT xml.",
             rich_help_panel=PAIRS_PANEL,
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE,TARGET",
+            help="Columns of --pairs, by name (the first row, keys of JSON, languages of TMX) or number; A+B "
+            "joins two with a tab. [default: the only two]",
+            rich_help_panel=PAIRS_PANEL,
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad", help="Skip and count rows that cannot be read.", rich_help_panel=PAIRS_PANEL
+        ),
+    ] = False,
+    mend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="entities,tokens",
+            help="Undo what other tools have left: entities makes characters of HTML entities, tokens "
+            "removes the spaces of a tokenizer.",
+            rich_help_panel=PAIRS_PANEL,
+            autocompletion=completion.one_of("entities|tokens"),
         ),
     ] = None,
     text: Annotated[
         list[str] | None,
         typer.Option(
             metavar="FILE",
-            help="Any text, plain or gzip; - is standard input; several files are concatenated.",
+            help="Any text, plain or compressed; - is standard input; several files are concatenated.",
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
@@ -305,6 +331,9 @@ def prepare(
         "--source": source,
         "--target": target,
         "--pairs": pairs,
+        "--columns": columns,
+        "--skip-bad": skip_bad,
+        "--mend": mend,
         "--valid-source": valid_source,
         "--valid-target": valid_target,
         "--valid-pairs": valid_pairs,
@@ -365,6 +394,9 @@ def prepare(
         source=tuple(source or ()),
         target=tuple(target or ()),
         pairs=tuple(pairs or ()),
+        columns=columns,
+        skip_bad=skip_bad,
+        mend=mend,
         valid_source=tuple(valid_source or ()),
         valid_target=tuple(valid_target or ()),
         valid_pairs=tuple(valid_pairs or ()),

@@ -21,6 +21,10 @@ def pair_rows(report: PrepareReport) -> list[tuple[str, str]]:
     ]
     if report.targets != "text":
         rows.append(("targets", report.targets))
+    if report.bad_rows:
+        rows.append(("bad rows skipped", f"{report.bad_rows:,}"))
+    if report.mended:
+        rows.append(("mended", f"{report.mended:,} pairs"))
     if report.cleaned:
         rows.append(("invisible characters", f"taken out of {report.cleaned:,} pairs"))
     sizes = " + ".join(f"{size:,}" for size in report.vocabulary_sizes)

@@ -55,6 +55,9 @@ class PrepareOptions:
     valid_source: tuple[str, ...] = ()
     valid_target: tuple[str, ...] = ()
     valid_pairs: tuple[str, ...] = ()
+    columns: str | None = None
+    skip_bad: bool = False
+    mend: str | None = None
     valid_size: int | float | None = None
     tokenizer: TokenizerKind | None = None
     source_tokenizer: TokenizerKind | None = None
@@ -110,6 +113,11 @@ class PrepareOptions:
                 f"{missing} is missing",
                 hint="or give one tab-separated file with --pairs; plain text for a generator with --text",
             )
+        for name, value in (("--columns", self.columns), ("--skip-bad", self.skip_bad)):
+            if value and not self.pairs:
+                raise ConfigError(
+                    f"{name} needs --pairs", where=name, hint="--source and --target read lines, not rows"
+                )
         if bool(self.valid_source) != bool(self.valid_target):
             missing = "--valid-target" if self.valid_source else "--valid-source"
             raise ConfigError(f"{missing} is missing", hint="validation files come in pairs too")

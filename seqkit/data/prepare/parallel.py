@@ -33,9 +33,17 @@ from seqkit.data.prepare.targets import Plan, Targets, plan
 from seqkit.data.prepare.writer import CorpusWriter, Counts
 from seqkit.data.ragged import WrittenArray
 from seqkit.data.store import create_corpus
-from seqkit.data.text.pairs import Cleaned, ParallelText, open_text
+from seqkit.data.text.mending import faults_of, mender, notice
+from seqkit.data.text.pairs import Changed, ParallelText, Tabular, open_text
 from seqkit.data.text.sources import text_files
-from seqkit.data.tokenizers import Tokenizer, TokenizerKind, cleans, symbols_in, train_tokenizer
+from seqkit.data.tokenizers import (
+    Tokenizer,
+    TokenizerKind,
+    clean_lines,
+    cleans,
+    symbols_in,
+    train_tokenizer,
+)
 from seqkit.errors import DataError
 from seqkit.kinds import TRANSLATION
 from seqkit.processors import thread_count
@@ -52,6 +60,8 @@ class PrepareReport:
     lines: int  # pairs read for training
     kept: int
     valid: int
+    bad_rows: int  # skipped
+    mended: int  # pairs read for training that --mend has changed
     cleaned: int  # pairs read for training that had invisible characters, which were taken out
     dropped: dict[str, int]  # by reason
     source_tokens: int
@@ -79,14 +89,18 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
     with create_corpus(options.directory, overwrite=options.overwrite) as folder:
         scratch = folder / "scratch"
         scratch.mkdir()
-        text = _open(options.source, options.target, options.pairs, scratch, options)
+        opened = _Opened((options.source, options.target, options.pairs), scratch, options)
+        text = opened.text
         valid_text = None
         if options.has_validation:
             inputs = options.valid_source, options.valid_target, options.valid_pairs
-            valid_text = _open(*inputs, scratch, options)
+            valid_text = _Opened(inputs, scratch, options).text
         settled = plan(text, options)
         found = _scan(text, valid_text, options, settled, scratch, on_progress)
         refuse_great_losses(found.dropped, found.lines, options, settled)
+        notice(
+            (side, [pair[place] for pair in found.sample]) for place, side in enumerate(("source", "target"))
+        )
         on_progress("learning the vocabulary", 0, None)
         encoder = _tokenizers(found.sample, options, settled, scratch)
         fields = {"source": encoder.source, "target": encoder.target}
@@ -108,19 +122,30 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
                 settled.max_tokens, settled.max_ratio, settled.keep_duplicates, settled.keep_identical
             ),
         )
-    cleaned = text.changed if isinstance(text, Cleaned) else 0
-    return _report(manifest, train, found, settled, cleaned, time.monotonic() - started)
+    return _report(manifest, train, found, settled, opened.counts, time.monotonic() - started)
 
 
-def _open(
-    source: tuple[str, ...],
-    target: tuple[str, ...],
-    pairs: tuple[str, ...],
-    scratch: Path,
-    options: PrepareOptions,
-) -> ParallelText | Cleaned:
-    text = open_text(source, target, pairs, scratch)
-    return Cleaned(text) if cleans(options.normalization) else text
+class _Opened:
+    """The text in some inputs, with what the options have done to its lines."""
+
+    def __init__(
+        self,
+        inputs: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
+        scratch: Path,
+        options: PrepareOptions,
+    ) -> None:
+        self._given = open_text(*inputs, scratch, columns=options.columns, skip_bad=options.skip_bad)
+        faults = faults_of(options.mend) if options.mend else ()
+        self._mended = Changed(self._given, mender(faults))
+        self._cleaned = Changed(self._mended if faults else self._given, clean_lines)
+        unclean = self._mended if faults else self._given
+        self.text: ParallelText = self._cleaned if cleans(options.normalization) else unclean
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows that were skipped, pairs that were mended and cleaned, in the last pass."""
+        skipped = self._given.skipped if isinstance(self._given, Tabular) else 0
+        return {"bad_rows": skipped, "mended": self._mended.changed, "cleaned": self._cleaned.changed}
 
 
 def _scan(
@@ -206,7 +231,12 @@ def _check_result(arrays: dict[str, WrittenArray], dropped: dict[str, int], foun
 
 
 def _report(
-    manifest: Manifest, train: PairWriter, found: Scan, settled: Plan, cleaned: int, seconds: float
+    manifest: Manifest,
+    train: PairWriter,
+    found: Scan,
+    settled: Plan,
+    counts: dict[str, int],
+    seconds: float,
 ) -> PrepareReport:
     source_tokens, target_tokens = (manifest.arrays[f"train.{role}"].total for role in ROLES)
     assert manifest.tokenizer is not None  # this is a corpus of text
@@ -214,7 +244,7 @@ def _report(
         lines=manifest.lines,
         kept=manifest.kept,
         valid=manifest.arrays["valid.target"].count,
-        cleaned=cleaned,
+        **counts,
         dropped=manifest.dropped,
         source_tokens=source_tokens,
         target_tokens=target_tokens,

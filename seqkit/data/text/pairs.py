@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import ne
@@ -12,13 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seqkit.data.text.reading import estimated_lines
+from seqkit.data.text.reading import estimated_lines, refuse_line_ends
+from seqkit.data.text.rows import BadRows, Columns, Row, Table, column_hint, default_columns
 from seqkit.data.text.sources import TextFile, text_files, total
-from seqkit.data.tokenizers import clean_lines
 from seqkit.errors import DataError, SeqkitError
 
 PairLines = tuple[list[str], list[str]]
 
+_ROWS = 1024  # of a table that are read together
 _BATCH_PAIRS = 8192
 _BATCH_CHARACTERS = 1 << 23
 
@@ -59,41 +60,62 @@ class TwoSided:
         return total(estimated_lines(file.path) for file in self.source)
 
 
-@dataclass(frozen=True)
-class TabSeparated:
-    """Files with a source, a tab and a target on every line."""
+@dataclass
+class Tabular:
+    """Tables with a source and a target in every row: two columns of them, by default the only two."""
 
     files: tuple[TextFile, ...]
+    columns: Columns | None = None
+    skip_bad: bool = False
+    skipped: int = 0  # bad rows in the last pass
 
     def blocks(self, *, warn: bool) -> Iterator[PairLines]:
-        """See `ParallelText`; DataError at a line without exactly two columns."""
+        """See `ParallelText`; DataError at a bad row."""
+        self.skipped = 0
         for file in self.files:
-            before = 0
-            for lines in file.blocks(warn=warn):
-                rows = [line.split("\t") for line in lines]
-                for number, row in enumerate(rows, before + 1):
-                    if len(row) != 2:
-                        raise _wrong_columns(file, number, len(row))
-                before += len(rows)
-                yield [row[0] for row in rows], [row[1] for row in rows]
+            table, bad = Table(file), BadRows(self.skip_bad)
+            columns = self.columns or default_columns(table)
+            if columns is None:
+                yield from _two_columns(file, bad, warn=warn)
+            else:
+                texts = (text for _, text in table.texts(columns, bad, warn=warn))
+                while some := list(islice(texts, _ROWS)):
+                    yield [row[0] for row in some], [row[1] for row in some]
+            self.skipped += bad.count
+            if warn:
+                bad.report()
 
     def estimated_pairs(self) -> int | None:
         """See `ParallelText`."""
         return total(estimated_lines(file.path) for file in self.files)
 
 
+def _two_columns(file: TextFile, bad: BadRows, *, warn: bool) -> Iterator[PairLines]:
+    """The two columns of tab-separated values without a header."""
+    before = 0
+    for lines in file.blocks(warn=warn):
+        rows = [line.split("\t") for line in lines]
+        for number, row in enumerate(rows, before + 1):
+            if len(row) != 2:
+                _refuse_columns(file, number, row, bad)
+        before += len(rows)
+        rows = [row for row in rows if len(row) == 2]
+        yield [row[0] for row in rows], [row[1] for row in rows]
+
+
 @dataclass
-class Cleaned:
-    """Parallel text without invisible characters that carry no meaning."""
+class Changed:
+    """Parallel text whose lines are changed, each for itself, as they are read."""
 
     text: ParallelText
-    changed: int = 0  # pairs that had some, in the last pass
+    change: Callable[[Sequence[str]], list[str]]
+    changed: int = 0  # pairs that became others, in the last pass
 
     def blocks(self, *, warn: bool) -> Iterator[PairLines]:
         """See `ParallelText`."""
         self.changed = 0
         for given in self.text.blocks(warn=warn):
-            sources, targets = (clean_lines(side) for side in given)
+            sources, targets = (self.change(side) for side in given)
             if (sources, targets) != given:
                 self.changed += sum(map(ne, zip(sources, targets, strict=True), zip(*given, strict=True)))
             yield sources, targets
@@ -122,14 +144,22 @@ def batches(text: ParallelText, *, warn: bool) -> Iterator[PairLines]:
 
 
 def open_text(
-    source: Sequence[str], target: Sequence[str], pairs: Sequence[str], spool: Path
+    source: Sequence[str],
+    target: Sequence[str],
+    pairs: Sequence[str],
+    spool: Path,
+    *,
+    columns: str | None = None,
+    skip_bad: bool = False,
 ) -> ParallelText:
     """The parallel text in the named files; what can be read once only is copied into the folder `spool`.
 
-    Raises InputMissing for a file that is not there.
+    `columns` are the two of tables, as in `rows.Columns.parse`; with `skip_bad` bad rows are
+    counted. Raises InputMissing for a file that is not there.
     """
     if pairs:
-        return TabSeparated(text_files(pairs, spool))
+        chosen = None if columns is None else Columns.parse(columns, 2)
+        return Tabular(text_files(pairs, spool), chosen, skip_bad)
     return TwoSided(text_files(source, spool), text_files(target, spool))
 
 
@@ -155,12 +185,16 @@ def _matched(
         raise _misaligned(source, target, (left, right))
 
 
-def _wrong_columns(file: TextFile, number: int, columns: int) -> DataError:
-    found = "one column" if columns == 1 else f"{columns} columns"
-    return DataError(
-        f"{file.name} has {found} in line {number:,}; a source, one tab and a target are expected",
+def _refuse_columns(file: TextFile, number: int, row: list[str], bad: BadRows) -> None:
+    count = "one column" if len(row) == 1 else f"{len(row)} columns"
+    if bad.skip:
+        bad.add(file, Row(number, row, count), "")
+        return
+    refuse_line_ends(file.name, number, "\t".join(row))
+    raise DataError(
+        f"{file.name} has {count} in line {number:,}; a source, one tab and a target are expected",
         where=f"{file.name}:{number}",
-        hint="cut -f1,2 keeps the first two columns; --source and --target read two files instead",
+        hint=column_hint(row),
     )
 
 

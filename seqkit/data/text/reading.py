@@ -6,37 +6,27 @@ so that the third line of a file is the third line for every other tool too.
 
 from __future__ import annotations
 
-import gzip
 import logging
-import re
-import sys
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from seqkit.errors import DataError, InputMissing, input_error
+from seqkit.data.text.markup import markup_of, part_segments, sgm_segments
+from seqkit.data.text.opening import DAMAGE, damaged, is_compressed, open_bytes, read_error, split_part
+from seqkit.errors import DataError
 from seqkit.limits import LINE_BYTES
 
 _BLOCK = 1 << 18  # bytes asked for in one read
 _SAMPLE = 1 << 20  # bytes by which the size of a text is estimated
+_START = 1 << 12  # bytes by which markup is recognised
+_SEGMENTS = 1 << 10  # read together, of files with markup
 _SHOWN = 3  # line numbers named in a warning
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_GZIP = b"\x1f\x8b\x08"
-# No text begins so by chance: the marks are whole, and UTF-16 has zero bytes before long.
-_UTF_16 = re.compile(rb"(?s)(\xff\xfe|\xfe\xff).*\0")
-_FOREIGN = {
-    re.compile(rb"\xfd7zXZ\0"): ("compressed with xz", "xz -dc"),
-    re.compile(rb"BZh[1-9]1AY&SY"): ("compressed with bzip2", "bzip2 -dc"),
-    re.compile(rb"\x28\xb5\x2f\xfd"): ("compressed with zstd", "zstd -dc"),
-    re.compile(rb"PK\x03\x04"): ("a zip archive", "unzip -p"),
-    _UTF_16: ("UTF-16 text", "iconv -f UTF-16 -t UTF-8"),
-}
 
 logger = logging.getLogger("seqkit")
 
@@ -79,7 +69,7 @@ def _estimate(path: str | Path, count: Callable[[bytes], int]) -> int | None:
             start, size = stream.read(_SAMPLE), Path(path).stat().st_size
     except OSError:
         return None  # whoever reads it will say why
-    if not start or start.startswith(_GZIP):
+    if not start or is_compressed(start):
         return None
     return round(count(start) * size / len(start))
 
@@ -98,6 +88,11 @@ def read_lines(path: str | Path, *, name: str | None = None, warn: bool = True) 
 def read_blocks(path: str | Path, *, name: str | None = None, warn: bool = True) -> Iterator[list[str]]:
     """`read_lines` in lists of lines that arrived together: one line from a person, many from a file."""
     with _reading(path, name, warn=warn) as (stream, account):
+        if segments := _segments(stream, path, account):
+            while some := list(islice(segments, _SEGMENTS)):
+                account.lines += len(some)
+                yield some
+            return
         for block in _whole_lines(stream):
             if account.lines == 0:
                 block = block.removeprefix(_BYTE_ORDER_MARK)
@@ -116,6 +111,10 @@ def read_text(
     that are no UTF-8 come as surrogate escapes (PEP 383).
     """
     with _reading(path, name, warn=warn, any_encoding=exact) as (stream, account):
+        if not exact and (segments := _segments(stream, path, account)):
+            for segment in segments:
+                yield f"{segment}\n"
+            return
         for number, part in enumerate(_bounded_lines(stream)):
             if exact:
                 yield part.decode("utf-8", "surrogateescape")
@@ -135,6 +134,7 @@ class _Account:
     last_invalid: int = 0
     cut: list[int] = field(default_factory=list)
     cut_count: int = 0
+    markup: str = ""  # whose tags are read as text
 
     def add_invalid(self, line: int) -> None:
         if line == self.last_invalid:
@@ -150,6 +150,8 @@ class _Account:
             self.cut.append(line)
 
     def report(self) -> None:
+        if self.markup:
+            logger.warning("%s is %s: its tags are read as words", self.name, self.markup)
         if self.invalid_count:
             logger.warning(
                 "%s: invalid UTF-8 replaced by U+FFFD in %s",
@@ -178,20 +180,35 @@ def _reading(
 ) -> Iterator[tuple[BinaryIO, _Account]]:
     """The bytes of an input and its account; what goes wrong with them is one of our errors."""
     account = _Account(name or input_name(path))
-    with _open(path, account.name, any_encoding=any_encoding) as stream:
+    with open_bytes(path, account.name, any_encoding=any_encoding) as stream:
         try:
             yield stream, account
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(
-                f"{account.name} is a damaged gzip file: {error}",
-                where=f"{account.name}, after line {account.lines:,}",
-                hint="fetch or compress the file again; gzip -t checks it",
-            ) from error
+        except DAMAGE as error:
+            raise damaged(account.name, error, account.lines) from error
         except OSError as error:
-            raise input_error(account.name, error) from error
+            raise read_error(account.name, error, account.lines) from error
         finally:
             if warn:
                 account.report()
+
+
+def _segments(stream: BinaryIO, path: str | Path, account: _Account) -> Iterator[str] | None:
+    """The sentences of a file that has them between tags, or the named part of one; None for plain text."""
+    markup = markup_of(cast(BufferedReader, stream).peek(_START)[:_START])
+    _, part = split_part(path)
+    if part is not None and markup in {"tmx", "wmt"}:
+        return part_segments(stream, account.name, part, "tmx" if markup == "tmx" else "wmt")
+    if markup == "sgm":
+        return sgm_segments(stream, account.name)
+    if markup in {"tmx", "wmt"}:
+        parts = "its languages" if markup == "tmx" else "src, ref or hyp"
+        raise DataError(
+            f"{account.name} is {'TMX' if markup == 'tmx' else 'WMT xml'}, which holds all sides of a text",
+            where=account.name,
+            hint=f"--pairs reads it; or name one of {parts}: {path}:{'en' if markup == 'tmx' else 'src'}",
+        )
+    account.markup = {"html": "HTML", "xml": "XML"}.get(markup or "", "")
+    return None
 
 
 def _whole_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -244,6 +261,29 @@ def _decode_part(part: bytes, account: _Account) -> str:
     return text.replace("\r\n", "\n") if b"\r" in part else text
 
 
+_LINE_ENDS = {
+    "\r": ("CR", r"tr '\r' '\n' < FILE > FILE.txt"),
+    "\x85": ("NEL (U+0085)", r"perl -CSD -pe 's/\x{85}/\n/g' FILE > FILE.txt"),
+    "\u2028": ("U+2028", r"perl -CSD -pe 's/\x{2028}/\n/g' FILE > FILE.txt"),
+    "\u2029": ("U+2029", r"perl -CSD -pe 's/\x{2029}/\n/g' FILE > FILE.txt"),
+}
+
+
+def line_end_in(line: str) -> tuple[str, str] | None:
+    """The name of what ends lines in the only line of a file, and the command that mends it, or None."""
+    return next((told for mark, told in _LINE_ENDS.items() if mark in line.strip(mark)), None)
+
+
+def refuse_line_ends(name: str, lines: int, line: str) -> None:
+    """DataError if a file's only line holds what ends lines elsewhere."""
+    if lines == 1 and (found := line_end_in(line)):
+        raise DataError(
+            f"the lines of {name} end in {found[0]}, not in LF: it is one line for most tools",
+            where=name,
+            hint=f"convert it first: {found[1]}",
+        )
+
+
 def _is_utf8(raw: bytes) -> bool:
     try:
         raw.decode("utf-8")
@@ -276,36 +316,3 @@ def _decode_with_care(block: bytes, account: _Account) -> list[str]:
             account.add_invalid(number)
         lines.append(line)
     return lines
-
-
-@contextmanager
-def _open(path: str | Path, name: str, *, any_encoding: bool) -> Iterator[BinaryIO]:
-    """The decompressed bytes of an input; standard input is left open."""
-    if str(path) == "-":
-        if sys.stdin is None:
-            raise InputMissing("standard input is closed", where="-", hint="name a file")
-        yield _decompressed(name, cast(BinaryIO, sys.stdin.buffer), any_encoding=any_encoding)
-        return
-    try:
-        stream = open(path, "rb")  # noqa: SIM115 - entered below, so that errors of the body stay apart
-    except OSError as error:
-        raise input_error(name, error) from error
-    with stream:
-        yield _decompressed(name, stream, any_encoding=any_encoding)
-
-
-def _decompressed(name: str, stream: BinaryIO, *, any_encoding: bool) -> BinaryIO:
-    try:
-        start = cast(BufferedReader, stream).peek(1)  # what has arrived
-    except OSError as error:
-        raise input_error(name, error) from error
-    if start.startswith(_GZIP):
-        return cast(BinaryIO, gzip.GzipFile(fileobj=stream, mode="rb"))
-    for mark, (what, command) in _FOREIGN.items():
-        if mark.match(start) and not (any_encoding and mark is _UTF_16):
-            raise DataError(
-                f"{name} is {what}, not UTF-8 text",
-                where=name,
-                hint=f"convert it first: {command} FILE > FILE.txt",
-            )
-    return stream

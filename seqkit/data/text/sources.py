@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from seqkit.data.text.reading import input_name, read_blocks, read_lines, read_text
+from seqkit.data.text.opening import members, split_member, split_part
+from seqkit.data.text.reading import input_name, read_blocks, read_lines, read_text, refuse_line_ends
 from seqkit.errors import InputMissing, input_error, output_error
 
 
@@ -30,8 +31,16 @@ class TextFile:
         return read_lines(self.path, name=self.name, warn=warn)
 
     def blocks(self, *, warn: bool) -> Iterator[list[str]]:
-        """The lines in lists of those that are read together, from the start."""
-        return read_blocks(self.path, name=self.name, warn=warn)
+        """The lines in lists of those that are read together, from the start.
+
+        DataError at the end of a file whose lines end in something else than a newline.
+        """
+        count, only = 0, ""
+        for block in read_blocks(self.path, name=self.name, warn=warn):
+            only = block[0] if count == 0 else only
+            count += len(block)
+            yield block
+        refuse_line_ends(self.name, count, only)
 
     def text(self, *, warn: bool, exact: bool) -> Iterator[str]:
         """The whole text in parts, from the start."""
@@ -43,7 +52,7 @@ def text_files(paths: Sequence[str], spool: Path) -> tuple[TextFile, ...]:
 
     Raises InputMissing for a file that is not there.
     """
-    return tuple(_text_file(path, spool) for path in paths)
+    return tuple(_text_file(path, spool) for named in paths for path in members(named))
 
 
 def _text_file(path: str, spool: Path) -> TextFile:
@@ -56,7 +65,7 @@ def _text_file(path: str, spool: Path) -> TextFile:
         return TextFile(copy, name)
     try:
         # Opened even if it is not read yet: what cannot be read is said before anything is done.
-        with open(path, "rb") as stream:
+        with open(split_member(split_part(path)[0])[0], "rb") as stream:
             if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 return TextFile(Path(path), name)
             _copy(stream, name, copy)

@@ -399,3 +399,14 @@ def test_options_are_given_as_one_object_or_by_name(toy_model: Path) -> None:
     }
     with pytest.raises(AttributeError, match="module 'seqkit' has no attribute 'Trainer'"):
         seqkit.Trainer  # noqa: B018
+
+
+def test_invisible_characters_change_no_translation(translator: Translator) -> None:
+    """Nor do they make one: a line of nothing else is as empty as it looks."""
+    visible, *others = translator.translate(
+        ["ba di", "ba\u200b di", "\ufeffb\u00ada di\u200e", "\u202aba\0 di\u202c"]
+    )
+    assert [other.text for other in others] == [visible.text] * 3
+    assert [other.score for other in others] == [visible.score] * 3
+    blank = translator.translate(["\u200b", "\u200b \u200b", "\ufeff\u2060", "\x07", "\u2800\u3164"])
+    assert [translation.text for translation in blank] == [""] * 5
