@@ -107,7 +107,7 @@ def test_a_generators_first_tokens(toy_text_corpus: Path, tmp_path: Path) -> Non
 
 
 def test_characters_of_the_first_tokens_are_counted() -> None:
-    tokenizer = CharacterTokenizer("abé", "none")
+    tokenizer = CharacterTokenizer("abé", "identity")
     ids = np.concatenate([tokenizer.encode_text("aé語b"), [END], tokenizer.encode_text("ba")])
     text = EncodedText(ids, END, characters=6, ends=1, unit="char")
     assert first_tokens(text, len(ids), tokenizer) is text
