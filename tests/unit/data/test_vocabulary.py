@@ -74,7 +74,8 @@ def test_a_normal_form_keeps_spaces_and_newlines(
     kind: TokenizerKind, normalization: Normalization, text: str
 ) -> None:
     tokenizer = trained(kind, normalization)
-    wanted = text if normalization == "identity" else unicodedata.normalize(normalization.upper(), text)  # type: ignore[arg-type]
+    form = normalization.removeprefix("clean-").upper()  # what has invisible characters is cleaned by lines
+    wanted = text if normalization == "identity" else unicodedata.normalize(form, text)  # type: ignore[arg-type]
     assert text_of(tokenizer, tokenizer.encode_text(text)) == wanted
 
 
