@@ -94,17 +94,16 @@ def evaluate_translations(
         _evaluate_systems(inputs, measures, options, form=form, quiet=quiet)
         return
     texts = Texts.of(inputs)
-
-    from seqkit.metrics.sacre import form_of_outputs
-
     if inputs.model is None:
         options = measures.suited(options, texts.references)
         evaluation = _score_text(inputs, texts, options, quiet=quiet)
     else:
+        from seqkit.metrics.sacre import form_of_outputs
+
         translator = _load(inputs, device=device, threads=threads)
         if measures.normalization is None:
-            form = form_of_outputs(translator.target_tokenizer.normalization)
-            options = dataclasses.replace(options, normalization=form)
+            normalization = form_of_outputs(translator.target_tokenizer.normalization)
+            options = dataclasses.replace(options, normalization=normalization)
         options = measures.suited(options, texts.references)
         evaluation = _score_model(inputs, texts, options, translator, measures.search, quiet=quiet)
     worst = _worst_lines(evaluation, texts, options, measures.show_worst)
