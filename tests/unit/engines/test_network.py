@@ -1,4 +1,4 @@
-"""Models behind the step function: what is forbidden, what is averaged, whose rows are whose."""
+"""Networks behind the step protocol: what is forbidden, what is averaged, whose rows are whose."""
 
 from __future__ import annotations
 
