@@ -32,7 +32,7 @@ RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for na
 # What loads torch when it is imported; everything else does without until a function needs it.
 WITH_TORCH = {
     *("seqkit.data.batch", "seqkit.data.batching", "seqkit.nn"),
-    *("seqkit.engines.torch_language", "seqkit.engines.torch_translation"),
+    "seqkit.engines.network",
     *("seqkit.evaluation.dynamic", "seqkit.evaluation.language"),
     *("seqkit.training", "seqkit.cli.train.display", "seqkit.cli.train.panel"),
 }

@@ -212,7 +212,7 @@ translator = seqkit.Translator.load(sys.argv[1], device="cpu", workers=2)
 print([one.text for one in translator.translate(["ba di", "fu go ke"] * 40, batch_tokens=40)] == [
     one.text for one in seqkit.Translator.load(sys.argv[1], workers=1).translate(["ba di", "fu go ke"] * 40)
 ])
-workers = [worker._process for worker in translator._fresh_workers._workers]
+workers = [worker._process for worker in translator._sharing._workers._workers]
 print(workers, flush=True)
 if "killed" in sys.argv:
     os.kill(os.getpid(), 9)
