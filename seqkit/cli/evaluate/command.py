@@ -10,6 +10,7 @@ import typer
 from seqkit.cli.evaluate.card import show_card
 from seqkit.cli.evaluate.novelty import evaluate_novelty
 from seqkit.cli.evaluate.shared import check_format
+from seqkit.cli.evaluate.table import evaluate_table
 from seqkit.cli.evaluate.text import TextScoring, evaluate_text
 from seqkit.cli.evaluate.translations import Measures, Translations, evaluate_translations
 from seqkit.cli.options import (
@@ -29,13 +30,16 @@ from seqkit.errors import ConfigError
 
 METRIC_PANEL = "Scores of translations"
 TEXT_PANEL = "Scores of a generator"
+TABLE_PANEL = "Scores of a classifier"
 
 TRANSLATIONS, TEXT, NOVELTY = "translations", "a generator and a text", "generated text"
+TABLE = "a model and a table"
 REPORT = "a run's report"
 # What each option is for; those that are not here serve more than one purpose.
 _PURPOSES = {
     REPORT: ("report",),
     NOVELTY: ("novelty",),
+    TABLE: ("table", "delimiter", "no_header", "confusion"),
     TEXT: (
         *("text", "window", "dynamic", "dynamic_rate", "dynamic_decay", "dynamic_segment"),
         *("ngram", "ngram_order"),
@@ -276,6 +280,36 @@ def evaluate(
             autocompletion=completion.corpora,
         ),
     ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table with the columns of the corpus: score --model on its rows.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHARACTER",
+            help="What separates the cells of a row. [default: a comma in .csv, a tab in .tsv]",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    no_header: Annotated[
+        bool,
+        typer.Option(
+            "--no-header", help="The first line of the table is a row.", rich_help_panel=TABLE_PANEL
+        ),
+    ] = False,
+    confusion: Annotated[
+        bool,
+        typer.Option(
+            "--confusion",
+            help="Also show how often each class was taken for each other.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -318,6 +352,9 @@ def evaluate(
         # a generator: bits per character, compared with an n-gram model
         seqkit evaluate --model model --text test.txt --ngram corpus
 
+        # a classifier, on the rows of a table
+        seqkit evaluate --model model --table test.csv --confusion
+
         # how much of a generator's text is copied
         seqkit generate model | seqkit evaluate --novelty corpus
 
@@ -343,6 +380,21 @@ def evaluate(
         assert novelty is not None  # it was given
         _refuse_more(named, 1, "--novelty takes one text")
         evaluate_novelty(novelty, named[0] if named else "-", form=form, quiet=quiet)
+    elif purpose == TABLE:
+        _refuse_more(named, 0, "--table names what is scored")
+        if not table:
+            raise ConfigError("--table is missing", where="--table", hint="--table FILE")
+        evaluate_table(
+            model,
+            table,
+            delimiter=delimiter,
+            header=not no_header,
+            confusion=confusion,
+            form=form,
+            quiet=quiet,
+            device=device,
+            threads=threads,
+        )
     elif purpose == TEXT:
         _refuse_more(named, 0, "--text names what is scored")
         learning = {"rate": dynamic_rate, "decay": dynamic_decay, "segment": dynamic_segment}

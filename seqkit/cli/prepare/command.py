@@ -13,6 +13,7 @@ import typer
 
 from seqkit.cli.options import INPUT_PANEL, OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
 from seqkit.cli.prepare.summary import pair_rows, text_rows
+from seqkit.cli.prepare.tables import prepare_from_tables, refuse_without_table, table_rows
 from seqkit.cli.terminal import completion, console
 from seqkit.cli.terminal.help import HelpfulCommand
 from seqkit.cli.terminal.output import json_line, write_results
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from seqkit.data.manifest import Documents
     from seqkit.data.prepare.parallel import PrepareReport
     from seqkit.data.prepare.plain import PrepareTextReport
+    from seqkit.data.prepare.table import PrepareTableReport
     from seqkit.data.tokenizers import Normalization, TokenizerKind
 
 PAIRS_PANEL = f"{INPUT_PANEL} (parallel text, for a translator)"
+TABLE_PANEL = f"{INPUT_PANEL} (tables, for classifiers)"
 TEXT_PANEL = f"{INPUT_PANEL} (plain text, for a generator)"
 VALIDATION_PANEL = "Validation"
 VOCABULARY_PANEL = "Vocabulary"
@@ -40,6 +43,8 @@ _FILE_OPTIONS = frozenset(
         "--valid-target",
         "--valid-pairs",
         "--valid-text",
+        "--table",
+        "--valid-table",
     }
 )
 
@@ -85,6 +90,39 @@ def prepare(
             rich_help_panel=TEXT_PANEL,
         ),
     ] = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Tables: .csv, .tsv, .jsonl, .ndjson or .ts, plain or gzip; - is TSV on standard input. "
+            "--source and --target then name columns: COLUMN or COLUMN:text|number|array|class.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHARACTER",
+            help="What separates the cells of a row. [default: a comma in .csv, a tab in .tsv]",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = None,
+    no_header: Annotated[
+        bool,
+        typer.Option(
+            "--no-header",
+            help="The first line of a table is a row: columns are named by their number, from 1.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = False,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad",
+            help="Leave out rows that cannot be read, and count them.",
+            rich_help_panel=TABLE_PANEL,
+        ),
+    ] = False,
     documents: Annotated[
         str | None,
         typer.Option(
@@ -113,6 +151,20 @@ def prepare(
     valid_text: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="Validation text, like --text.", rich_help_panel=VALIDATION_PANEL),
+    ] = None,
+    valid_table: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE", help="Validation tables, like --table.", rich_help_panel=VALIDATION_PANEL
+        ),
+    ] = None,
+    split_by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Hold out rows of a table by the values of this column, such as a speaker: none is in both.",
+            rich_help_panel=VALIDATION_PANEL,
+        ),
     ] = None,
     valid_size: Annotated[
         str | None,
@@ -236,6 +288,9 @@ def prepare(
         # for a generator: any text
         seqkit prepare corpus --text book.txt
 
+        # for a classifier: a table with a column to read and one to predict
+        seqkit prepare corpus --table reviews.csv --source text --target language:class
+
     File options take several files if CORPUS comes first: --text a.txt b.txt
     reads one after the other, and --text *.txt reads all that the shell finds.
 
@@ -255,7 +310,41 @@ def prepare(
         "--keep-duplicates": keep_duplicates,
         "--keep-identical": keep_identical,
     }
+    for_tables = {
+        "--valid-table": valid_table,
+        "--split-by": split_by,
+        "--delimiter": delimiter,
+        "--no-header": no_header,
+        "--skip-bad": skip_bad,
+    }
     for_text = {"--valid-text": valid_text, "--documents": documents, "--min-count": min_count}
+    if table:
+        for_files = {**for_pairs, "--text": text, **for_text, "--source": None, "--target": None}
+        _refuse(for_files, "cannot be used with --table", "it is for text files")
+        gc.freeze()
+        table_report = prepare_from_tables(
+            table,
+            source or (),
+            target or (),
+            delimiter=delimiter,
+            header=not no_header,
+            quiet=quiet,
+            directory=corpus,
+            valid_table=tuple(valid_table or ()),
+            valid_size=_number_or_share(valid_size),
+            split_by=split_by,
+            skip_bad=skip_bad,
+            tokenizer=tokenizer,
+            vocabulary_size=vocab_size,
+            normalization=normalization,
+            seed=seed,
+            threads=threads,
+            overwrite=overwrite,
+        )
+        rows = table_rows(table_report)
+        _show(corpus, "classification", table_report, rows, json_lines=json_lines, quiet=quiet)
+        return
+    refuse_without_table(for_tables)
     if text:
         _refuse(for_pairs, "cannot be used with --text", "it is for parallel text")
         from seqkit.data.prepare.plain import PrepareTextOptions, prepare_text
@@ -320,7 +409,7 @@ def _refuse(options: Mapping[str, object], reason: str, hint: str) -> None:
 def _show(
     corpus: Path,
     kind: str,
-    report: PrepareReport | PrepareTextReport,
+    report: PrepareReport | PrepareTextReport | PrepareTableReport,
     rows: Sequence[tuple[str, str]],
     *,
     json_lines: bool,

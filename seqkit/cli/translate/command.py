@@ -14,6 +14,7 @@ import typer
 
 from seqkit import limits
 from seqkit.cli.options import (
+    INPUT_PANEL,
     MACHINE_PANEL,
     OUTPUT_PANEL,
     SEARCH_PANEL,
@@ -27,7 +28,7 @@ from seqkit.cli.options import (
 from seqkit.cli.terminal import completion, console
 from seqkit.cli.terminal.interactive import on_terminals
 from seqkit.cli.terminal.output import destination, json_line, one_line
-from seqkit.errors import SeqkitError
+from seqkit.errors import ConfigError, SeqkitError
 from seqkit.files import parse_json
 
 if TYPE_CHECKING:
@@ -56,6 +57,26 @@ def translate(
             show_default=False,
         ),
     ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of FILE, for models of tables: the rows, with the predicted columns, are written.",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHARACTER",
+            help="What separates the cells of --table. [default: a comma in .csv, a tab in .tsv]",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = None,
+    no_header: Annotated[
+        bool,
+        typer.Option("--no-header", help="The first line of --table is a row.", rich_help_panel=INPUT_PANEL),
+    ] = False,
     beam_size: Annotated[
         int | None,
         typer.Option(
@@ -181,7 +202,7 @@ def translate(
     ] = None,
     precision: TranslationPrecision = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
-) -> None:
+) -> int | None:
     """Translate text line by line: N lines in, N lines out, in order.
 
     Examples:
@@ -204,6 +225,27 @@ def translate(
     are read from the terminal as from a pipe.
     """
     console.show_log(quiet=quiet)
+    if _is_classifier(model):
+        from seqkit.cli.translate.classes import Request, classify
+
+        request = Request(
+            file=file,
+            table=table,
+            delimiter=delimiter,
+            header=not no_header,
+            n_best=n_best,
+            scores=scores,
+            json_lines=json_lines,
+            output=output,
+            quiet=quiet,
+        )
+        return classify(model, request, device=device, threads=threads, precision=precision)
+    if table is not None:
+        raise ConfigError(
+            f"--table needs a model that was prepared with --table; {model} translates lines",
+            where="--table",
+            hint="give the text as FILE",
+        )
     from dataclasses import replace
 
     from seqkit.inference.translator import Translator
@@ -241,7 +283,7 @@ def translate(
             attention=alignments,
             quiet=quiet,
         )
-        return
+        return None
     file = "-" if file is None else file
     layout = _Layout(json_lines, n_best > 1, scores, alignments)
     console.announce_input(file, "sentences")
@@ -249,6 +291,15 @@ def translate(
     silent = quiet or file == "-" or (output is None and sys.stdout is not None and sys.stdout.isatty())
     with destination(output) as stream, console.progress("lines", quiet=silent) as on_progress:
         _translate_stream(translator, file, target_prefix, options, layout, stream, on_progress)
+    return None
+
+
+def _is_classifier(model: Path) -> bool:
+    """Whether a directory holds one; errors of the directory are told by what loads it."""
+    from seqkit.kinds import CLASSIFICATION
+    from seqkit.model_directory import read_facts
+
+    return read_facts(model).kind == CLASSIFICATION.name
 
 
 @dataclass(frozen=True)

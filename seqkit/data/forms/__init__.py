@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seqkit.data.field import Field
-from seqkit.data.forms.frames import FRAMES_NAME, Frames
+from seqkit.data.forms.frames import FORMS, FRAMES_NAME, Frames
 from seqkit.data.forms.labels import LABELS_NAME, Labels
 from seqkit.data.tokenizers import CHARACTERS_NAME, SENTENCEPIECE_SUFFIX, Tokenizer, load_tokenizer
 from seqkit.errors import ModelError
@@ -34,7 +34,7 @@ _READERS: Mapping[str, tuple[Callable[[bytes, str], Field], frozenset[Form]]] = 
         SENTENCEPIECE_SUFFIX: (load_tokenizer, frozenset({"text"})),
         CHARACTERS_NAME: (load_tokenizer, frozenset({"text"})),
         LABELS_NAME: (Labels.from_bytes, frozenset({"class"})),
-        FRAMES_NAME: (Frames.from_bytes, frozenset({"array"})),
+        FRAMES_NAME: (Frames.from_bytes, frozenset(FORMS)),
     }
 )
 # The file of a vocabulary that all fields share, or that is the only field's.

@@ -92,13 +92,13 @@ class PrepareOptions:
                 hint="give one or the other",
             )
         if self.has_validation:
-            _check_size_unused(self.valid_size)
-        _check_standard_input(
+            check_size_unused(self.valid_size)
+        check_standard_input(
             self.source, self.target, self.pairs, self.valid_source, self.valid_target, self.valid_pairs
         )
 
     def _check_tokenizer(self) -> None:
-        _check_tokenizer(self.tokenizer, self.normalization, self.vocabulary_size)
+        check_tokenizer(self.tokenizer, self.normalization, self.vocabulary_size)
         if self.tokenizer == "byte" and self.separate_vocabularies:
             raise ConfigError(
                 "--separate-vocabularies cannot be used with --tokenizer byte",
@@ -106,15 +106,15 @@ class PrepareOptions:
             )
 
     def _check_numbers(self) -> None:
-        _check_valid_size(self.valid_size, "pairs")
+        check_valid_size(self.valid_size, "pairs")
         if not (self.max_ratio == 0 or 1 <= self.max_ratio < math.inf):
             raise ConfigError(
                 f"--max-ratio {self.max_ratio} is below 1", where="--max-ratio", hint="0 turns it off"
             )
-        _check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
-        _check_range("--max-tokens", self.max_tokens, 0, limits.SENTENCE_TOKENS)
-        _check_range("--seed", self.seed, 0, 2**63 - 1)
-        _check_range("--threads", self.threads, 1, limits.THREADS)
+        check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
+        check_range("--max-tokens", self.max_tokens, 0, limits.SENTENCE_TOKENS)
+        check_range("--seed", self.seed, 0, 2**63 - 1)
+        check_range("--threads", self.threads, 1, limits.THREADS)
 
 
 @dataclass(frozen=True)
@@ -142,15 +142,15 @@ class PrepareTextOptions:
         if not self.text:
             raise ConfigError("--text is missing", hint="name a file, or - for standard input")
         if self.valid_text:
-            _check_size_unused(self.valid_size)
-        _check_standard_input(self.text, self.valid_text)
-        _check_known("--documents", self.documents, DOCUMENTS)
+            check_size_unused(self.valid_size)
+        check_standard_input(self.text, self.valid_text)
+        check_known("--documents", self.documents, DOCUMENTS)
         self._check_tokenizer()
-        _check_valid_size(self.valid_size, "characters")
-        _check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
-        _check_range("--min-count", self.min_count, 1, 2**63 - 1)
-        _check_range("--seed", self.seed, 0, 2**63 - 1)
-        _check_range("--threads", self.threads, 1, limits.THREADS)
+        check_valid_size(self.valid_size, "characters")
+        check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
+        check_range("--min-count", self.min_count, 1, 2**63 - 1)
+        check_range("--seed", self.seed, 0, 2**63 - 1)
+        check_range("--threads", self.threads, 1, limits.THREADS)
 
     @property
     def needed_count(self) -> int:
@@ -160,7 +160,7 @@ class PrepareTextOptions:
         return DEFAULT_MIN_COUNT if self.min_count is None else self.min_count
 
     def _check_tokenizer(self) -> None:
-        _check_tokenizer(self.tokenizer, self.normalization, self.vocabulary_size)
+        check_tokenizer(self.tokenizer, self.normalization, self.vocabulary_size)
         if self.tokenizer != "char" and self.min_count is not None:
             raise ConfigError(
                 f"--min-count cannot be used with --tokenizer {self.tokenizer}",
@@ -173,12 +173,12 @@ class PrepareTextOptions:
             )
 
 
-def _check_standard_input(*inputs: Sequence[str]) -> None:
+def check_standard_input(*inputs: Sequence[str]) -> None:
     if [path for paths in inputs for path in paths].count("-") > 1:
         raise ConfigError("standard input (-) can be read only once", hint="use files for the others")
 
 
-def _check_size_unused(valid_size: int | float | None) -> None:
+def check_size_unused(valid_size: int | float | None) -> None:
     if valid_size is not None:
         raise ConfigError(
             "--valid-size cannot be used with validation files",
@@ -186,9 +186,9 @@ def _check_size_unused(valid_size: int | float | None) -> None:
         )
 
 
-def _check_tokenizer(kind: str, normalization: str, vocabulary_size: int | None) -> None:
-    _check_known("--tokenizer", kind, KINDS)
-    _check_known("--normalization", normalization, NORMALIZATIONS)
+def check_tokenizer(kind: str, normalization: str, vocabulary_size: int | None) -> None:
+    check_known("--tokenizer", kind, KINDS)
+    check_known("--normalization", normalization, NORMALIZATIONS)
     if kind == "byte" and vocabulary_size not in {None, SMALLEST_VOCABULARY}:
         raise ConfigError(
             f"--vocab-size {vocabulary_size} cannot be used with --tokenizer byte",
@@ -196,13 +196,13 @@ def _check_tokenizer(kind: str, normalization: str, vocabulary_size: int | None)
         )
 
 
-def _check_known(name: str, value: str, known: Sequence[str]) -> None:
+def check_known(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         hint = suggest(value, known) or "one of " + ", ".join(known)
         raise ConfigError(f"{name} {value} is not known", where=name, hint=hint)
 
 
-def _check_valid_size(size: int | float | None, unit: str) -> None:
+def check_valid_size(size: int | float | None, unit: str) -> None:
     if size is not None and not (size >= 1 if isinstance(size, int) else 0 < size < 1):
         raise ConfigError(
             f"--valid-size {size} is neither a number of {unit} nor a share",
@@ -211,7 +211,7 @@ def _check_valid_size(size: int | float | None, unit: str) -> None:
         )
 
 
-def _check_range(name: str, value: int | None, low: int, high: int) -> None:
+def check_range(name: str, value: int | None, low: int, high: int) -> None:
     if value is not None and not low <= value <= high:
         size = "small" if value < low else "large"
         raise ConfigError(f"{name} {value:,} is too {size}", where=name, hint=f"from {low:,} to {high:,}")
