@@ -16,8 +16,8 @@ from seqkit.data.forms.frames import Frames
 from seqkit.data.forms.labels import Labels
 from seqkit.data.tables.examples import Source
 from seqkit.device import resolve_device, set_threads
-from seqkit.errors import DataError, ModelError
-from seqkit.kinds import CLASSIFICATION
+from seqkit.errors import ConfigError, DataError, ModelError
+from seqkit.kinds import CLASSIFICATION, KINDS
 from seqkit.model_directory import LoadedModel
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Classifier:
     """A trained classifier."""
 
     def __init__(self, loaded: LoadedModel, *, device: torch.device | None = None) -> None:
-        """`device` computes; None is the CPU."""
+        """`device` computes; None is the CPU. Raises `ModelError` for a model of another kind."""
+        model_directory.refuse_other_kind(KINDS[loaded.facts.kind], CLASSIFICATION)
         self.loaded, self._device = loaded, device
         labels = loaded.fields["target"]
         assert isinstance(labels, Labels)
@@ -65,14 +66,16 @@ class Classifier:
     ) -> Classifier:
         """Open a model directory. `threads` is the number of CPU cores to use; None uses all.
 
-        `precision` is auto or fp32. Raises `ModelError` when it is damaged or of another kind and
-        `InputMissing` when it is absent.
+        `precision` is auto or fp32. Raises `ModelError` when it is damaged or of another kind, `InputMissing`
+        when it is absent and `ConfigError` for another precision.
         """
         path = Path(directory)
         model_directory.read_facts_of(path, CLASSIFICATION)
         if precision not in {"auto", "fp32"}:
-            raise ModelError(
-                f"--precision {precision} is not available for a classifier", hint="--precision fp32, or auto"
+            raise ConfigError(
+                f"--precision {precision} is not available for a classifier",
+                where="--precision",
+                hint="--precision fp32, or auto",
             )
         loaded = model_directory.load(path)
         place = resolve_device(device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ from seqkit.cli.evaluate.shared import json_lines, table
 from seqkit.cli.terminal import console
 from seqkit.cli.terminal.output import write_results
 from seqkit.errors import ConfigError, DataError, ModelError
-from seqkit.kinds import CLASSIFICATION
 from seqkit.scores import METRICS
 
 if TYPE_CHECKING:
@@ -41,18 +39,18 @@ def evaluate_table(
     threads: int | None,
 ) -> None:
     """Classify the rows of tables and compare with their own classes."""
+    from seqkit.data.tables.blocks import blocks
     from seqkit.inference.classifier import Classifier
     from seqkit.metrics.classes import ClassCounts, class_scores
-    from seqkit.model_directory import read_facts_of
 
     if model is None:
         raise ConfigError("--table needs a --model", hint="--model MODEL, a classifier")
-    read_facts_of(Path(model), CLASSIFICATION)
     classifier = Classifier.load(model, device=device, threads=threads)
     counts = ClassCounts(classifier.labels.size)
     with console.progress("rows", quiet=quiet) as update:
         examples = _examples(classifier, tables, delimiter, header=header)
-        while block := list(islice(examples, _ROWS_TOGETHER)):
+        for block in blocks(examples, lambda example: example.weight, _ROWS_TOGETHER):
+            _check_frames(classifier, block)
             counts.add(_classes(classifier, block), classifier.shares([example.source for example in block]))
             update("evaluate", counts.total, None)
     if not counts.total:
@@ -74,6 +72,17 @@ def _examples(
     with tempfile.TemporaryDirectory() as spool:
         rows = read_rows(text_files(tables, Path(spool)), TableOptions(delimiter, header))
         yield from examples(rows, columns["source"], classifier.source.form, columns["target"][0])
+
+
+def _check_frames(classifier: Classifier, rows: Sequence[Example]) -> None:
+    """DataError, with the row, for frames of another size than the model's."""
+    reads = classifier.source
+    for example in rows:
+        if not isinstance(example.source, str) and example.source.shape[1] != reads.size:
+            raise DataError(
+                f"a frame has {example.source.shape[1]:,} numbers; this model reads {reads.summary}",
+                where=example.row.where,
+            )
 
 
 def _classes(classifier: Classifier, rows: Sequence[Example]) -> NDArray[numpy.int64]:

@@ -55,7 +55,7 @@ def table_rows(report: PrepareTableReport) -> list[tuple[str, str]]:
         form = next(iter(columns.values()))
         rows.append((role, f"{_some(list(columns))} ({form}): {report.fields[role]}"))
     rows += [("rows read", f"{report.rows:,}"), ("rows kept", f"{report.kept:,}")]
-    rows += [(f"dropped: {reason}", f"{count:,}") for reason, count in report.dropped.items() if count]
+    rows += [(f"dropped: {reason} rows", f"{count:,}") for reason, count in report.dropped.items() if count]
     rows += [
         ("validation rows", f"{report.valid:,}"),
         ("lengths", f"{report.mean_length:,.1f} on average, at most {report.longest:,}"),

@@ -226,23 +226,40 @@ def translate(
     """
     console.show_log(quiet=quiet)
     if _is_classifier(model):
-        from seqkit.cli.translate.classes import Request, classify
+        from seqkit.cli.translate.classes import Request, classify, refuse_search
+        from seqkit.data.tables.rows import TableOptions
 
+        refuse_search(
+            {
+                "--beam-size": beam_size,
+                "--length-penalty": length_penalty,
+                "--coverage-penalty": coverage_penalty,
+                "--min-length": min_length,
+                "--max-length": max_length,
+                "--target-prefix": target_prefix,
+                "--ensemble": ensemble,
+                "--shortlist": shortlist,
+                "--batch-tokens": batch_tokens,
+                "--alignments": alignments,
+                "--workers": workers,
+            }
+        )
         request = Request(
             file=file,
             table=table,
-            delimiter=delimiter,
-            header=not no_header,
+            reading=TableOptions(delimiter, not no_header),
             n_best=n_best,
             scores=scores,
             json_lines=json_lines,
             output=output,
-            quiet=quiet,
         )
         return classify(model, request, device=device, threads=threads, precision=precision)
+    for option, given in (("--delimiter", delimiter is not None), ("--no-header", no_header)):
+        if given and table is None:
+            raise ConfigError(f"{option} needs --table", where=option, hint="leave it out: it is for tables")
     if table is not None:
         raise ConfigError(
-            f"--table needs a model that was prepared with --table; {model} translates lines",
+            f"--table needs a classifier; {model} translates lines",
             where="--table",
             hint="give the text as FILE",
         )

@@ -10,9 +10,8 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +22,13 @@ from seqkit.data.forms import tokenizer_of
 from seqkit.data.forms.frames import FrameSums
 from seqkit.data.forms.labels import Labels
 from seqkit.data.manifest import SPLITS, Manifest, fingerprint
-from seqkit.data.prepare.options import DEFAULT_VOCABULARY
 from seqkit.data.prepare.scan import Progress
-from seqkit.data.prepare.table_options import DEFAULT_VALID_SHARE, Column, PrepareTableOptions
+from seqkit.data.prepare.table_options import Column, PrepareTableOptions
+from seqkit.data.prepare.table_split import Codes, hold_out
 from seqkit.data.prepare.writer import CorpusWriter, Counts
 from seqkit.data.ragged import Array
 from seqkit.data.store import create_corpus
+from seqkit.data.tables.blocks import blocks
 from seqkit.data.tables.examples import Example, examples
 from seqkit.data.tables.rows import read_rows, table_format
 from seqkit.data.tables.timeseries import LABEL
@@ -58,7 +58,7 @@ class PrepareTableReport:
     rows: int  # read for training
     kept: int
     valid: int
-    dropped: dict[str, int]  # by reason
+    dropped: dict[str, int]  # rows for training, by reason
     mean_length: float
     longest: int
     classes: dict[str, int]
@@ -82,30 +82,58 @@ def prepare_table(options: PrepareTableOptions, on_progress: Progress) -> Prepar
         )
         found = tables.survey(on_progress)
         fields = tables.fit(found, on_progress)
+        written = _Written()
         with CorpusWriter(folder, CLASSIFICATION, fields) as corpus:
-            tables.write(corpus, fields, found, on_progress)
+            tables.write(corpus, fields, found, written, on_progress)
             corpus.finish()
         shutil.rmtree(scratch)
         columns = {"source": tables.names("source"), "target": tables.names("target")}
         kept = corpus.arrays["train", "target"].count
-        manifest = corpus.describe(
-            Counts(found.rows, kept, {"bad": found.bad}), seed=options.seed, columns=columns
-        )
-        report = _report(tables, manifest, fields, found, time.monotonic() - started)
-    _warn(report)
+        dropped = {"unreadable": found.bad, "empty": written.empty["train"]}
+        manifest = corpus.describe(Counts(found.rows, kept, dropped), seed=options.seed, columns=columns)
+        report = _report(tables, manifest, fields, found, written, time.monotonic() - started)
+    _warn(report, found, written)
     return report
 
 
 @dataclass
 class _Found:
-    """What the first pass found in the tables for training, and the lengths that the third wrote."""
+    """What the first pass found in the tables for training."""
 
-    rows: int = 0
+    labels: Codes = field(default_factory=Codes)  # of the rows that can be read
     bad: int = 0
-    held_out: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+    first_bad: str = ""
     characters: int = 0
-    classes: Counter[str] = field(default_factory=Counter)  # of the rows that are not held out
+    held_out: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are, those that cannot be read among them."""
+        return len(self.labels) + self.bad
+
+    @property
+    def classes(self) -> Counter[str]:
+        """How many rows of each class are for training."""
+        return self.labels.counts(~self.held_out)
+
+    def add_bad(self, error: DataError) -> None:
+        """A row that cannot be read."""
+        self.bad += 1
+        self.first_bad = self.first_bad or error.message
+
+
+@dataclass
+class _Written:
+    """What the last pass found when it wrote the rows."""
+
     longest: int = 0
+    cut: int = 0  # texts that are longer than a sequence may be
+    empty: Counter[str] = field(default_factory=Counter)  # texts without a token, by split
+    bad: int = 0  # rows of the validation tables that cannot be read
+
+    def add_bad(self, _error: DataError) -> None:
+        """A row that cannot be read."""
+        self.bad += 1
 
 
 class _Tables:
@@ -129,76 +157,43 @@ class _Tables:
         columns = self.options.source if role == "source" else self.options.target
         return tuple(column.name for column in columns)
 
-    def examples(self, files: tuple[TextFile, ...], bad: list[DataError] | None = None) -> Iterator[Example]:
-        """The rows that can be read. Others are put into `bad`; without --skip-bad they are raised."""
-        on_bad = None
-        if self.options.skip_bad:
-            on_bad = (lambda _error: None) if bad is None else bad.append
-        rows = read_rows(files, self.options.reading, on_bad)
-        return examples(rows, self.names("source"), self.form, self.names("target")[0], on_bad)
+    def examples(self, files: tuple[TextFile, ...], on_bad: Callable[[DataError], None]) -> Iterator[Example]:
+        """The rows that can be read. Without --skip-bad the first of the others is raised."""
+        chosen = on_bad if self.options.skip_bad else None
+        rows = read_rows(files, self.options.reading, chosen)
+        return examples(rows, self.names("source"), self.form, self.names("target")[0], chosen)
 
     def survey(self, on_progress: Progress) -> _Found:
         """Count the rows, and choose those that are held out."""
-        found, bad = _Found(), list[DataError]()
-        firsts: dict[str, int] = {}  # the first row of every class stays in training
-        labels: list[str] = []
-        known: dict[str, str] = {}  # one object for equal labels: there may be many rows
-        groups: list[str] = []
-        for number, example in enumerate(self.examples(self._train, bad)):
-            firsts.setdefault(example.label, number)
-            labels.append(known.setdefault(example.label, example.label))
-            if self.options.split_by:
-                groups.append(str(example.row[self.options.split_by]))
-            if isinstance(example.source, str):
-                found.characters += len(example.source)
-            if not (number + 1) % _ROWS_TOGETHER:
-                on_progress("reading", number + 1, None)
-        found.bad, count = len(bad), len(labels)
-        found.rows = count + found.bad
-        if bad:
-            logger.warning("%s rows are left out, the first: %s", f"{len(bad):,}", bad[0].message)
-        if not count:
-            raise DataError(
-                "the tables have no rows that can be used", hint="check the files and the columns"
-            )
-        if not self.options.valid_table:
-            found.held_out = self._held_out(count, groups, set(firsts.values()))
+        options, found = self.options, _Found()
+        groups = Codes() if options.split_by else None
+        for example in self.examples(self._train, found.add_bad):
+            found.labels.append(example.label)
+            if groups is not None and options.split_by:
+                groups.append(str(example.row[options.split_by]))
+            found.characters += len(example.source) if isinstance(example.source, str) else 0
+            if not len(found.labels) % _ROWS_TOGETHER:
+                on_progress("reading", len(found.labels), None)
+        self._check_classes(found.labels.names)
+        if options.valid_table:
+            found.held_out = np.zeros(len(found.labels), bool)
         else:
-            found.held_out = np.zeros(count, bool)
-        found.classes = Counter(label for label, out in zip(labels, found.held_out, strict=True) if not out)
-        if len(firsts) < 2:
-            raise DataError(
-                f"all rows have the same class, {next(iter(firsts))!r}",
-                where=self.names("target")[0],
-                hint="name another column with --target",
+            found.held_out = hold_out(
+                found.labels, groups, options.valid_size, options.seed, options.split_by
             )
+            self._check_classes(found.classes)
         return found
 
-    def _held_out(self, count: int, groups: list[str], needed: set[int]) -> NDArray[np.bool_]:
-        size = DEFAULT_VALID_SHARE if self.options.valid_size is None else self.options.valid_size
-        units = sorted(set(groups)) if groups else list(range(count))
-        wanted = size if isinstance(size, int) else max(1, round(len(units) * size))
-        if wanted >= len(units):
-            what = f"values of {self.options.split_by!r}" if groups else "rows"
+    def _check_classes(self, labels: Mapping[str, int]) -> None:
+        """DataError where there is nothing to tell apart."""
+        if not labels:
+            raise DataError("the tables have no rows that can be read", hint="check the files")
+        if len(labels) == 1:
             raise DataError(
-                f"holding out {wanted:,} of {len(units):,} {what} leaves nothing to train on",
-                where="--valid-size",
-                hint="ask for another number, or give a validation table with --valid-table",
+                f"all rows for training have the same class, {next(iter(labels))!r}",
+                where=self.names("target")[0],
+                hint="name another column with --target, or add rows of other classes",
             )
-        order = default_rng(self.options.seed).permutation(len(units))
-        if groups:
-            chosen = {units[place] for place in order[:wanted]}
-            return np.array([group in chosen for group in groups])
-        held_out = np.zeros(count, bool)
-        free = [place for place in order if place not in needed]
-        held_out[free[:wanted]] = True
-        if not held_out.any():
-            raise DataError(
-                "every class has one row alone, so that none can be held out",
-                where="--valid-size",
-                hint="give a validation table with --valid-table",
-            )
-        return held_out
 
     def fit(self, found: _Found, on_progress: Progress) -> dict[str, Field]:
         """What the fields need, learnt from the training rows."""
@@ -209,82 +204,83 @@ class _Tables:
         sums: FrameSums | None = None
         for example in self._training(found):
             assert isinstance(example.source, np.ndarray)
-            size = example.source.shape[1]
-            sums = sums or FrameSums(size)
-            if size != sums.size:
-                raise DataError(
-                    f"a frame has {size:,} numbers, but those before have {sums.size:,}",
-                    where=example.row.where,
-                    hint="all frames of a corpus have one size",
-                )
+            sums = sums or FrameSums(example.source.shape[1])
+            _check_size(example, sums.size)
             sums.add(example.source)
         assert sums is not None  # there are rows
         return {"source": sums.frames(self.form), "target": labels}
 
     def _training(self, found: _Found) -> Iterator[Example]:
-        rows = self.examples(self._train)
+        rows = self.examples(self._train, lambda _error: None)  # counted by the survey
         return (row for row, out in zip(rows, found.held_out, strict=True) if not out)
 
     def _tokenizer(self, found: _Found) -> Tokenizer:
         share = _SAMPLE_CHARACTERS / max(found.characters, 1)
         random = default_rng((self.options.seed, 1))
         texts = (str(example.source) for example in self._training(found) if random.random() < share)
+        vocabulary = self.options.vocabulary
         return train_tokenizer(
-            self.options.tokenizer,
-            list(texts),
-            self.options.vocabulary_size or DEFAULT_VOCABULARY,
-            self.options.normalization,
-            self.options.seed,
+            vocabulary.tokenizer, list(texts), vocabulary.size, vocabulary.normalization, self.options.seed
         )
 
     def write(
-        self, corpus: CorpusWriter, fields: Mapping[str, Field], found: _Found, on_progress: Progress
+        self,
+        corpus: CorpusWriter,
+        fields: Mapping[str, Field],
+        found: _Found,
+        written: _Written,
+        on_progress: Progress,
     ) -> None:
         """Write all rows, those that are held out, or are of the validation tables, for validation."""
         done = 0
-        for rows in _blocks(self.examples(self._train)):
+        for rows in blocks(self.examples(self._train, lambda _error: None), lambda row: row.weight):
             out = found.held_out[done : done + len(rows)]
             for split, chosen in zip(SPLITS, (~out, out), strict=True):
                 ours = [row for row, wanted in zip(rows, chosen, strict=True) if wanted]
-                self._append(corpus, split, fields, ours, found)
+                self._append(corpus, split, fields, ours, written)
             done += len(rows)
-            on_progress("writing", done, found.rows)
-        for rows in _blocks(self.examples(self._valid)):
-            self._append(corpus, "valid", fields, rows, found)
-        if not corpus.arrays["valid", "target"].count:
-            raise DataError(
-                "the validation tables have no rows", where="--valid-table", hint="check the files"
-            )
+            on_progress("writing", done, len(found.labels))
+        for rows in blocks(self.examples(self._valid, written.add_bad), lambda row: row.weight):
+            self._append(corpus, "valid", fields, rows, written)
+        for split, what in (("train", "training"), ("valid", "validation")):
+            if not corpus.arrays[split, "target"].count:
+                raise DataError(f"there are no rows for {what} that can be used", hint="check the tables")
 
     def _append(
         self,
         corpus: CorpusWriter,
         split: str,
         fields: Mapping[str, Field],
-        rows: list[Example],
-        found: _Found,
+        rows: Sequence[Example],
+        written: _Written,
     ) -> None:
         labels = fields["target"]
         assert isinstance(labels, Labels)
         targets = [_encoded(labels, row) for row in rows]
-        sources: list[Array]
         if self.form == "text":
             threads = thread_count(self.options.threads)
             texts = [str(row.source) for row in rows]
-            ids = tokenizer_of(fields, "source").encode(texts, threads=threads)
-            sources = [each[: limits.SENTENCE_TOKENS] for each in ids]
+            sources: list[Array] = tokenizer_of(fields, "source").encode(texts, threads=threads)
+            written.cut += sum(len(source) > limits.SENTENCE_TOKENS for source in sources)
+            sources = [source[: limits.SENTENCE_TOKENS] for source in sources]
         else:
-            size = fields["source"].size
             for row in rows:
-                if isinstance(row.source, np.ndarray) and row.source.shape[1] != size:
-                    raise DataError(
-                        f"a frame has {row.source.shape[1]:,} numbers, but those of training have {size:,}",
-                        where=row.row.where,
-                        hint="all frames of a corpus have one size",
-                    )
-            sources = [row.source for row in rows if isinstance(row.source, np.ndarray)]
-        found.longest = max(found.longest, *map(len, sources)) if sources else found.longest
+                _check_size(row, fields["source"].size)
+            sources = [np.asarray(row.source) for row in rows]
+        kept = [place for place, source in enumerate(sources) if len(source)]
+        written.empty[split] += len(rows) - len(kept)
+        sources, targets = [sources[place] for place in kept], [targets[place] for place in kept]
+        written.longest = max([written.longest, *map(len, sources)])
         corpus.append(split, {"source": sources, "target": targets})
+
+
+def _check_size(row: Example, size: int) -> None:
+    if isinstance(row.source, np.ndarray) and row.source.shape[1] != size:
+        raise DataError(
+            f"a frame has {row.source.shape[1]:,} numbers, but those before have {size:,}",
+            where=row.row.where,
+            hint="all frames of a corpus have one size",
+        )
 
 
 def _encoded(labels: Labels, row: Example) -> Array:
@@ -292,12 +288,8 @@ def _encoded(labels: Labels, row: Example) -> Array:
         return labels.encode([row.label])
     except DataError as error:
         error.where = row.row.where
+        error.hint = error.hint or "every class needs rows for training, too"
         raise
-
-
-def _blocks(rows: Iterator[Example]) -> Iterator[list[Example]]:
-    while block := list(islice(rows, _ROWS_TOGETHER)):
-        yield block
 
 
 def _columns_of_timeseries(
@@ -318,14 +310,19 @@ def _columns_of_timeseries(
         raise DataError(
             f"{first.name} has no classes: its header does not say @classLabel true",
             where=first.name,
-            hint="one column of classes can be predicted, and nothing else yet",
+            hint="a classifier needs a class for each series",
         )
     dimensions = tuple(Column(name, "number") for name in row.cells if name != LABEL)
     return dimensions, (Column(LABEL, "class"),)
 
 
 def _report(
-    tables: _Tables, manifest: Manifest, fields: Mapping[str, Field], found: _Found, seconds: float
+    tables: _Tables,
+    manifest: Manifest,
+    fields: Mapping[str, Field],
+    found: _Found,
+    written: _Written,
+    seconds: float,
 ) -> PrepareTableReport:
     sources = manifest.arrays["train.source"]
     return PrepareTableReport(
@@ -337,7 +334,7 @@ def _report(
         valid=manifest.arrays["valid.target"].count,
         dropped=manifest.dropped,
         mean_length=sources.total / max(sources.count, 1),
-        longest=found.longest,
+        longest=written.longest,
         classes=dict(sorted(found.classes.items())),
         fingerprint=fingerprint(manifest.files),
         seconds=seconds,
@@ -345,9 +342,14 @@ def _report(
     )
 
 
-def _warn(report: PrepareTableReport) -> None:
-    rare = {label: count for label, count in report.classes.items() if count < _RARE}
-    if rare:
+def _warn(report: PrepareTableReport, found: _Found, written: _Written) -> None:
+    if found.bad:
+        logger.warning("%s rows cannot be read, the first: %s", f"{found.bad:,}", found.first_bad)
+    if count := written.bad + written.empty["valid"]:
+        logger.warning("validation: %s rows that cannot be read or are empty are dropped", f"{count:,}")
+    if written.cut:
+        logger.warning("%s texts are cut to %s tokens", f"{written.cut:,}", f"{limits.SENTENCE_TOKENS:,}")
+    if rare := {label: count for label, count in report.classes.items() if count < _RARE}:
         label, count = min(rare.items(), key=lambda pair: pair[1])
         logger.warning(
             "%s fewer than %d training rows; %r has %d",

@@ -9,6 +9,7 @@ from typing import get_args
 
 from seqkit import limits
 from seqkit.data.prepare.options import (
+    DEFAULT_VOCABULARY,
     check_range,
     check_size_unused,
     check_standard_input,
@@ -21,7 +22,15 @@ from seqkit.errors import ConfigError
 from seqkit.kinds import Form
 
 FORMS: tuple[Form, ...] = get_args(Form)
-DEFAULT_VALID_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """How the texts of a table are cut into tokens, as PrepareTableOptions says."""
+
+    tokenizer: TokenizerKind
+    size: int
+    normalization: Normalization
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class PrepareTableOptions:
     """Everything that `prepare` is told about tables; ConfigError for what cannot be meant.
 
     Without any column the tables are .ts files, whose header names them. `valid_size` is a number (int) or a
-    share (float) of rows to hold out, or of the values of `split_by`.
+    share (float) of rows to hold out, or of the values of `split_by`; None is a tenth. A vocabulary is for
+    sources of text; None is bpe, 8,000 and nfc.
     """
 
     directory: Path
@@ -60,9 +70,9 @@ class PrepareTableOptions:
     split_by: str | None = None
     reading: TableOptions = field(default_factory=TableOptions)
     skip_bad: bool = False
-    tokenizer: TokenizerKind = "bpe"
+    tokenizer: TokenizerKind | None = None
     vocabulary_size: int | None = None
-    normalization: Normalization = "nfc"
+    normalization: Normalization | None = None
     seed: int = 1
     threads: int | None = None
     overwrite: bool = False
@@ -81,11 +91,32 @@ class PrepareTableOptions:
                     hint="leave it out: the tables are used whole",
                 )
         check_valid_size(self.valid_size, "rows")
-        check_tokenizer(self.tokenizer, self.normalization, self.vocabulary_size)
+        self._check_vocabulary()
         check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
         check_range("--seed", self.seed, 0, 2**63 - 1)
         check_range("--threads", self.threads, 1, limits.THREADS)
         _check_sides(self.source, self.target)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The options of the vocabulary with their defaults."""
+        return Vocabulary(
+            self.tokenizer or "bpe", self.vocabulary_size or DEFAULT_VOCABULARY, self.normalization or "nfc"
+        )
+
+    def _check_vocabulary(self) -> None:
+        given = {
+            "--tokenizer": self.tokenizer,
+            "--vocab-size": self.vocabulary_size,
+            "--normalization": self.normalization,
+        }
+        named = next((name for name, value in given.items() if value is not None), None)
+        if named and not any(column.form == "text" for column in self.source):
+            raise ConfigError(
+                f"{named} has no effect: no column of text is read", where=named, hint="leave it out"
+            )
+        vocabulary = self.vocabulary
+        check_tokenizer(vocabulary.tokenizer, vocabulary.normalization, self.vocabulary_size)
 
 
 def _check_sides(source: Sequence[Column], target: Sequence[Column]) -> None:
@@ -107,7 +138,7 @@ def _check_sides(source: Sequence[Column], target: Sequence[Column]) -> None:
         return
     if len(target) > 1 or target[0].form != "class":
         raise ConfigError(
-            "one column of classes can be predicted, and nothing else yet",
+            "the target is one column of classes, and nothing else yet",
             where="--target",
             hint=f"--target {target[0].name}:class",
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import re
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from seqkit import limits
 from seqkit.data.tables.row import Cell
 
 _SEPARATORS = re.compile(r"[\s,;]+")
+_LARGEST = float(np.finfo(np.float32).max)
 _NOTHING = {"", "na", "n/a", "nan", "null", "none", "?"}
 
 
@@ -22,7 +23,7 @@ class BadCell(Exception):
 
 def text_of(cell: Cell) -> str:
     """A cell as text of one line."""
-    text = cell if isinstance(cell, str) else json.dumps(cell)
+    text = cell if isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
     return text.replace("\r\n", " ").replace("\n", " ")
 
 
@@ -51,6 +52,7 @@ def frames_of(cell: Cell) -> NDArray[np.float32]:
 
 
 def _parsed(cell: Cell) -> object:
+    """What a cell of text says in JSON."""
     if not isinstance(cell, str):
         return cell
     try:
@@ -61,29 +63,36 @@ def _parsed(cell: Cell) -> object:
 
 def _numbers(cell: Cell) -> list[float]:
     """The numbers of a cell: one, a JSON list of them, or some separated by spaces, commas or semicolons."""
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        cell = cast(list[object], _parsed(cell))
     if isinstance(cell, list):
         return [_number(each) for each in cell]
-    if not isinstance(cell, str):
-        return [_number(cell)]
-    text = cell.strip()
-    if text.startswith("["):
-        value = _parsed(text)
-        return [_number(each) for each in value] if isinstance(value, list) else []
-    return [_number(part) for part in _SEPARATORS.split(text) if part]
+    if isinstance(cell, str):
+        return [_number(part) for part in _SEPARATORS.split(cell.strip()) if part]
+    return [_number(cell)]
 
 
 def _number(value: object) -> float:
     if isinstance(value, str):
-        if value.strip().lower() in _NOTHING:
-            raise BadCell("lacks a number")
-        text = value
-        try:
-            value = float(text)
-        except ValueError as error:
-            raise BadCell(f"has {text[:40]!r}, which is no number") from error
+        return _checked(_parsed_number(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadCell("has something that is no number")
-    number = float(value)
-    if not math.isfinite(number) or abs(number) > np.finfo(np.float32).max:
+        raise BadCell("lacks a number" if value is None else "has something that is no number")
+    return _checked(value)
+
+
+def _parsed_number(text: str) -> float:
+    if text.strip().lower() in _NOTHING:
+        raise BadCell("lacks a number")
+    try:
+        if "_" in text:  # Python's own way to group digits
+            raise ValueError(text)
+        return float(text)
+    except ValueError as error:
+        raise BadCell(f"has {text[:40]!r}, which is no number") from error
+
+
+def _checked(number: int | float) -> float:
+    # A whole number of JSON may be too large even for a double.
+    if not -_LARGEST <= number <= _LARGEST:  # false for NaN too
         raise BadCell("has a number that is NaN, infinite or beyond single precision")
-    return number
+    return float(number)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqkit.data.tables.cells import BadCell, frames_of, series_of, text_of
-from seqkit.data.tables.row import Cell, Row
+from seqkit.data.tables.row import Cell, MissingColumn, Row, bad_row
 from seqkit.errors import DataError
 from seqkit.kinds import Form
 
@@ -26,6 +26,11 @@ class Example:
     label: str
     row: Row
 
+    @property
+    def weight(self) -> int:
+        """Characters or numbers of the source, by which blocks of examples are measured."""
+        return len(self.source) if isinstance(self.source, str) else self.source.size
+
 
 def source_of(row: Row, columns: Sequence[str], form: Form) -> Source:
     """What is read of a row. Raises BadRow, with file, line and column, for a cell that is no such thing."""
@@ -41,7 +46,7 @@ def source_of(row: Row, columns: Sequence[str], form: Form) -> Source:
 
 
 def label_of(row: Row, column: str) -> str:
-    """The class of a row. Raises DataError for an empty one."""
+    """The class of a row. Raises BadRow for an empty one."""
     label = text_of(row[column]).strip()
     if not label:
         raise _bad(row, f"column {column!r} is empty")
@@ -49,18 +54,21 @@ def label_of(row: Row, column: str) -> str:
 
 
 def examples(
-    rows: Iterator[Row],
+    rows: Iterable[Row],
     source: Sequence[str],
     form: Form,
     target: str,
     on_bad: Callable[[DataError], None] | None = None,
 ) -> Iterator[Example]:
-    """The examples of rows. Those that cannot be read go to `on_bad`, or are raised."""
-    for row in rows:
+    """The examples of rows. Those that cannot be read go to `on_bad`, or are raised.
+
+    A column that the very first row lacks is not in the table at all, which is always raised.
+    """
+    for number, row in enumerate(rows):
         try:
             example = Example(source_of(row, source, form), label_of(row, target), row)
-        except BadRow as error:
-            if on_bad is None:
+        except (BadRow, MissingColumn) as error:
+            if on_bad is None or (number == 0 and isinstance(error, MissingColumn)):
                 raise
             on_bad(error)
             continue
@@ -79,8 +87,5 @@ def _cell(row: Row, column: str, read: Callable[[Cell], NDArray[np.float32]]) ->
 
 
 def _bad(row: Row, reason: str) -> BadRow:
-    return BadRow(
-        f"line {row.line:,} of {row.file} cannot be read: {reason}",
-        where=row.where,
-        hint="mend the line, or leave such rows out with --skip-bad",
-    )
+    error = bad_row(row.file, row.line, reason)
+    return BadRow(error.message, where=error.where, hint=error.hint)

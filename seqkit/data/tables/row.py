@@ -10,6 +10,10 @@ from seqkit.errors import DataError, suggest
 Cell = str | int | float | list[object]
 
 
+class MissingColumn(DataError):
+    """A row does not have a column."""
+
+
 @dataclass(frozen=True)
 class Row:
     """Cells by column; text, or the numbers and lists of a format that has such."""
@@ -24,21 +28,21 @@ class Row:
         return f"{self.file}:{self.line}"
 
     def __getitem__(self, column: str) -> Cell:
-        """A cell. Raises DataError, with the nearest name, for a column that the table lacks."""
+        """A cell. Raises MissingColumn, with the nearest name, for a column that the row lacks."""
         try:
             return self.cells[column]
         except KeyError as error:
-            raise DataError(
-                f"the table has no column {column!r}",
-                where=self.file,
-                hint=suggest(column, self.cells) or f"it has {', '.join(self.cells)}",
+            raise MissingColumn(
+                f"there is no column {column!r}",
+                where=self.where,
+                hint=suggest(column, self.cells) or f"the columns are {', '.join(self.cells)}",
             ) from error
 
 
 def bad_row(file: str, line: int, reason: str) -> DataError:
-    """The error of a row that cannot be read."""
+    """The error of a line that is no row."""
     return DataError(
-        f"line {line:,} of {file} is not like the others: {reason}",
+        f"line {line:,} of {file} cannot be read: {reason}",
         where=f"{file}:{line}",
-        hint="mend the line, or leave such rows out with --skip-bad",
+        hint="correct the line; prepare leaves out such rows with --skip-bad",
     )

@@ -32,7 +32,7 @@ def read_timeseries(lines: Iterable[str], name: str) -> Iterator[Row | DataError
         *dimensions, label = line.split(":") if answer else (*line.split(":"), "")
         count = count or len(dimensions)
         if len(dimensions) != count or not count:
-            yield bad_row(name, number, f"it has {len(dimensions):,} dimensions, the first {count:,}")
+            yield bad_row(name, number, f"it has {len(dimensions):,} dimensions; the first has {count:,}")
             continue
         cells: dict[str, Cell] = {dimension(place): part for place, part in enumerate(dimensions, 1)}
         if answer:
