@@ -77,6 +77,11 @@ class Kind:
         return "source" in self.fields
 
     @property
+    def predicted(self) -> str:
+        """What is predicted, and so what speeds count: a head with pooling answers once per example."""
+        return self.counted.many if "pooling" in self.parts else "target tokens"
+
+    @property
     def keeps_text(self) -> tuple[str, ...]:
         """The fields whose validation text is kept as it was given, to score what a search finds."""
         return tuple(role for role in self.fields if "search" in self.parts and "text" in self.fields[role])

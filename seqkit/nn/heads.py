@@ -147,7 +147,8 @@ class ClassHead(nn.Module):
 
     def loss(self, readouts: Padded, targets: Padded, weight: int) -> Loss:
         """Cross-entropy of one target per sequence, (B, 1)."""
-        logits, wanted = self.answer(readouts).float(), targets.values[:, 0]  # (B, C), (B,)
+        logits, wanted = self.answer(readouts), targets.values[:, 0]  # (B, C), (B,)
+        logits = logits.to(_at_least_float(logits.dtype))
         nats = nn.functional.cross_entropy(logits, wanted, reduction="sum")
         if not (self.training and self.label_smoothing):
             return Loss(nats, nats.detach(), weight)

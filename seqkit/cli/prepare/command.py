@@ -289,7 +289,8 @@ def prepare(
         seqkit prepare corpus --text book.txt
 
         # for a classifier: a table with a column to read and one to predict
-        seqkit prepare corpus --table reviews.csv --source text --target language:class
+        seqkit prepare corpus --table reviews.csv \
+            --source text --target stars:class
 
     File options take several files if CORPUS comes first: --text a.txt b.txt
     reads one after the other, and --text *.txt reads all that the shell finds.

@@ -180,8 +180,7 @@ class Answers:
 
         source, reads = source_of(row, self._columns, self._form), self._classifier.source
         if isinstance(source, str):
-            empty = not any(str(row.cells[column]).strip() for column in self._columns)
-            return None if empty else source
+            return source or None
         if source.shape[1] != reads.size:
             raise DataError(f"a frame has {source.shape[1]:,} numbers; this model reads {reads.summary}")
         return source

@@ -316,7 +316,10 @@ def _is_classifier(model: Path) -> bool:
     from seqkit.kinds import CLASSIFICATION
     from seqkit.model_directory import read_facts
 
-    return read_facts(model).kind == CLASSIFICATION.name
+    try:
+        return read_facts(model).kind == CLASSIFICATION.name
+    except SeqkitError:
+        return False
 
 
 @dataclass(frozen=True)

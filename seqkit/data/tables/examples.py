@@ -33,9 +33,13 @@ class Example:
 
 
 def source_of(row: Row, columns: Sequence[str], form: Form) -> Source:
-    """What is read of a row. Raises BadRow, with file, line and column, for a cell that is no such thing."""
+    """What is read of a row: a text, which is empty where all cells are blank, or frames (T, F).
+
+    Raises BadRow, with file, line and column, for a cell that is no such thing.
+    """
     if form == "text":
-        return MARK.join(text_of(row[column]) for column in columns)
+        texts = [text_of(row[column]) for column in columns]
+        return MARK.join(texts) if any(text.strip() for text in texts) else ""
     if form == "array":
         return _cell(row, columns[0], frames_of)
     series = [_cell(row, column, series_of) for column in columns]

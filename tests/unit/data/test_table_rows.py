@@ -314,6 +314,8 @@ def test_sources_of_several_columns() -> None:
     assert isinstance(joined, str)
     assert joined.startswith("x ")
     assert joined.endswith(" y")
+    blank = Row({"a": "", "b": " "}, "t.csv", 1)
+    assert source_of(blank, ["a", "b"], "text") == ""
     frames = source_of(ROW, ["n", "m"], "number")
     assert isinstance(frames, np.ndarray)
     assert frames.tolist() == [[1, 3], [2, 4]]
