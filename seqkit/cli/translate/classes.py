@@ -40,6 +40,8 @@ class Request:
     output: Path | None
 
     def __post_init__(self) -> None:
+        if self.n_best < 1:
+            raise ConfigError(f"--n-best {self.n_best} is too small", where="--n-best", hint="give 1 or more")
         if self.table is None:
             return
         if self.file is not None:

@@ -288,7 +288,6 @@ def _encoded(labels: Labels, row: Example) -> Array:
         return labels.encode([row.label])
     except DataError as error:
         error.where = row.row.where
-        error.hint = error.hint or "every class needs rows for training, too"
         raise
 
 

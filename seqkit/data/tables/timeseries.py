@@ -46,7 +46,11 @@ def _header(line: str, answer: str | None, where: str) -> tuple[str | None, bool
     if word == "@data":
         return answer, True
     if not word.startswith("@"):
-        raise DataError("this is no .ts file: its data do not begin with @data", where=where)
+        raise DataError(
+            "this is no .ts file: its data do not begin with @data",
+            where=where,
+            hint="such a file has a header of lines that begin with @; other tables are .csv or .tsv",
+        )
     if word == "@timestamps" and rest[:1] == ["true"]:
         raise DataError("series with timestamps are not read", where=where, hint="give the values alone")
     if word in {"@classlabel", "@targetlabel"} and rest[:1] == ["true"]:
