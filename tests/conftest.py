@@ -289,6 +289,12 @@ def make_toy_classifier(folder: Path, *sources: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def toy_table_corpus(toy_classifier: Path) -> Path:
+    """The corpus that the classifier of texts was trained on."""
+    return toy_classifier.parent / "table-corpus"
+
+
+@pytest.fixture(scope="session")
 def toy_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier of texts, see `toy_rows`."""
     return make_toy_classifier(tmp_path_factory.mktemp("toy-classifier"), "text:text")

@@ -187,7 +187,9 @@ class _Tables:
     def _check_classes(self, labels: Mapping[str, int]) -> None:
         """DataError where there is nothing to tell apart."""
         if not labels:
-            raise DataError("the tables have no rows that can be read", hint="check the files")
+            raise DataError(
+                "the tables have no rows that can be read", where=self._train[0].name, hint="check the files"
+            )
         if len(labels) == 1:
             raise DataError(
                 f"all rows for training have the same class, {next(iter(labels))!r}",
@@ -242,9 +244,16 @@ class _Tables:
             on_progress("writing", done, len(found.labels))
         for rows in blocks(self.examples(self._valid, written.add_bad), lambda row: row.weight):
             self._append(corpus, "valid", fields, rows, written)
-        for split, what in (("train", "training"), ("valid", "validation")):
+        for split, what, files in (
+            ("train", "training", self._train),
+            ("valid", "validation", self._valid or self._train),
+        ):
             if not corpus.arrays[split, "target"].count:
-                raise DataError(f"there are no rows for {what} that can be used", hint="check the tables")
+                raise DataError(
+                    f"there are no rows for {what} that can be used",
+                    where=files[0].name,
+                    hint="check the tables",
+                )
 
     def _append(
         self,
