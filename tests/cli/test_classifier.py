@@ -7,6 +7,7 @@ import io
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ import pytest
 
 import seqkit
 from seqkit.cli import run
+from seqkit.cli.evaluate.table import _check_frames, _examples
+from seqkit.data.tables.examples import Example
+from seqkit.data.tables.row import Row
 from seqkit.errors import ConfigError, DataError, ExitCode, ModelError
 from seqkit.inference.classifier import Classification, Classifier
 from seqkit.model_directory import load
@@ -352,5 +356,19 @@ def test_weights_that_diverged_are_told(toy_classifier: Path) -> None:
 
     with torch.no_grad():
         next(classifier.loaded.model.parameters()).fill_(float("nan"))
-    with pytest.raises(ModelError, match="the model's weights contain NaN or infinity"):
+    with pytest.raises(
+        ModelError, match="the model's weights contain NaN or infinity, so nothing can be classified"
+    ):
         classifier.classify(["up"])
+
+
+def test_frames_of_another_size_and_models_without_columns(toy_series_classifier: Path) -> None:
+    classifier = Classifier.load(toy_series_classifier, device="cpu", threads=1)
+    example = Example(np.zeros((1, 3), np.float32), "rises", Row({}, "t.jsonl", 7))
+    with pytest.raises(DataError, match="a frame has 3 numbers; this model reads frames of 2") as caught:
+        _check_frames(classifier, [example])
+    assert caught.value.where == "t.jsonl:7"
+    facts = replace(classifier.loaded.facts, columns={})
+    nameless = Classifier(replace(classifier.loaded, facts=facts))
+    with pytest.raises(ModelError, match="this model does not say which columns it reads"):
+        next(_examples(nameless, ["t.csv"], None, header=True))
