@@ -44,6 +44,9 @@ PER = _metric("per", "symbol error rate", 2, "less", "PER")
 BITS_PER_CHARACTER = _metric("bits_per_character", "bits per character", 4, "less", "bits/char")
 NATS_PER_CHARACTER = _metric("nats_per_character", "nats per character", 4, "less", "nats/char")
 PERPLEXITY = _metric("perplexity", "perplexity", 4, "less", "ppl")
+ACCURACY = _metric("accuracy", "accuracy", 2, "more")
+MACRO_F1 = _metric("macro_f1", "macro F1", 2, "more")
+LOG_LOSS = _metric("log_loss", "log loss", 4, "less")
 LOSS = _metric("loss", "loss", 4, "less")  # of the validation data: what training minimises, unsmoothed
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -51,7 +54,8 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         metric.name: metric
         for metric in (
             *(BLEU, CHRF, TER, EXACT, CER, WER, PER),
-            *(BITS_PER_CHARACTER, NATS_PER_CHARACTER, PERPLEXITY, LOSS),
+            *(BITS_PER_CHARACTER, NATS_PER_CHARACTER, PERPLEXITY),
+            *(ACCURACY, MACRO_F1, LOG_LOSS, LOSS),
         )
     }
 )

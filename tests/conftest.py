@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import os
 import random
@@ -210,6 +211,104 @@ def toy_generator(toy_text_corpus: Path, tmp_path_factory: pytest.TempPathFactor
     silence_logger()
     assert code == 0
     return model
+
+
+TOY_CLASSIFIER_SETTINGS = {
+    "model.embedding_size": 8,
+    "model.hidden_size": 16,
+    "model.dropout": 0.0,
+    "model.word_dropout": 0.0,
+    "training.batch_tokens": 256,
+    "training.learning_rate": 2e-2,
+    "training.precision": "fp32",
+    "training.validate_every": 30,
+}
+
+
+def toy_rows(count: int, seed: int = 1) -> list[dict[str, str]]:
+    """Rows with a text, a series that rises or falls, both in the same way, and the class of the row."""
+    generator = random.Random(seed)
+    rows = []
+    for number in range(count):
+        label = "rises" if number % 2 else "falls"
+        words = ["up", "high", "more"] if number % 2 else ["down", "low", "less"]
+        start, step = generator.uniform(-5, 5), (1 if number % 2 else -1) * generator.uniform(0.5, 2)
+        series = [start + step * place for place in range(generator.randint(2, 9))]
+        rows.append(
+            {
+                "id": str(number),
+                "text": " ".join(generator.choices(words, k=generator.randint(1, 6))),
+                "series": " ".join(f"{value:.3f}" for value in series),
+                "other": " ".join(f"{generator.gauss(100, 3):.3f}" for _ in series),
+                "group": f"g{number // 10}",
+                "class": label,
+            }
+        )
+    return rows
+
+
+def write_table(path: Path, rows: list[dict[str, str]], delimiter: str = ",") -> Path:
+    """A table with a header."""
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), delimiter=delimiter, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def make_toy_table_corpus(folder: Path, *sources: str, **options: Any) -> Path:
+    """Prepare 120 rows for a classifier of the given columns, `NAME:FORM`, in `folder`/table-corpus."""
+    from seqkit.data.prepare.table import PrepareTableOptions, prepare_table
+    from seqkit.data.prepare.table_options import Column
+
+    write_table(folder / "train.csv", toy_rows(120))
+    if any(source.endswith(":text") for source in sources):
+        options.setdefault("vocabulary_size", 280)
+    prepare_table(
+        PrepareTableOptions(
+            directory=folder / "table-corpus",
+            table=(str(folder / "train.csv"),),
+            source=tuple(Column.parsed(source, "--source") for source in sources),
+            target=(Column("class", "class"),),
+            **options,
+        ),
+        lambda _stage, _done, _total: None,
+    )
+    return folder / "table-corpus"
+
+
+def make_toy_classifier(folder: Path, *sources: str) -> Path:
+    """A classifier of the given columns, trained until it is right, in `folder`/classifier."""
+    from seqkit.cli import run
+
+    corpus, model = make_toy_table_corpus(folder, *sources), folder / "classifier"
+    settings = [
+        part for key, value in TOY_CLASSIFIER_SETTINGS.items() for part in ("--set", f"{key}={value}")
+    ]
+    code = run(["train", str(corpus), str(model), "--steps", "60", "--quiet", "--threads", "1", *settings])
+    silence_logger()
+    assert code == 0
+    return model
+
+
+@pytest.fixture(scope="session")
+def toy_table_corpus(toy_classifier: Path) -> Path:
+    """The corpus that the classifier of texts was trained on."""
+    return toy_classifier.parent / "table-corpus"
+
+
+@pytest.fixture(scope="session")
+def toy_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of texts, see `toy_rows`."""
+    return make_toy_classifier(tmp_path_factory.mktemp("toy-classifier"), "text:text")
+
+
+@pytest.fixture(scope="session")
+def toy_series_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier of two series side by side, see `toy_rows`."""
+    return make_toy_classifier(
+        tmp_path_factory.mktemp("toy-series-classifier"), "series:number", "other:number"
+    )
 
 
 def silence_logger() -> None:

@@ -64,6 +64,27 @@ class DataConfig:
         high=limits.STREAMS,
         part="streams",
     )
+    noise: float = _setting(
+        0.0,
+        "standard deviation of noise on frames in training, in units of each number's own deviation",
+        low=0,
+        high=10,
+        part="frames",
+    )
+    scaling: float = _setting(
+        0.0,
+        "scaling of frames in training: the deviation of its logarithm",
+        low=0,
+        high=3,
+        part="frames",
+    )
+    time_mask: float = _setting(
+        0.0,
+        "largest share of a sequence of frames blanked in training",
+        low=0,
+        high=0.9,
+        part="frames",
+    )
     slice_length: int = _setting(
         96,
         "tokens per stream and step: the length of truncated BPTT",
@@ -93,6 +114,16 @@ class ModelConfig:
     )
     decoder_layers: int = _setting(
         1, "decoder layers, residual from the second", low=1, high=8, part="decoder"
+    )
+    convolutions: int = _setting(
+        0,
+        "convolutions before the recurrence; each halves the length",
+        low=0,
+        high=6,
+        part="frames",
+    )
+    pooling: Literal["mean", "max", "last", "attention"] = _setting(
+        "mean", "how the outputs of all positions become one", part="pooling"
     )
     attention: Literal["dot", "additive"] = _setting(
         "dot", "score function of queries and keys", part="attention"

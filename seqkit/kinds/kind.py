@@ -15,11 +15,11 @@ from seqkit.scores import LOSS, Metric
 
 # What a kind of model has, and so which settings mean something to it. "pairs": examples with a source and a
 # target, in batches by length; "streams": a text that is read on and on, with carried state; "search": a
-# search for the best output.
-Part = Literal["encoder", "decoder", "attention", "pairs", "streams", "search"]
+# search for the best output; "pooling": one answer per sequence; "frames": sources of numbers.
+Part = Literal["encoder", "decoder", "attention", "pairs", "streams", "search", "pooling", "frames"]
 
 # What the values of a field are: tokens of a text, the number of a label, frames of numbers.
-Form = Literal["text", "class", "array"]
+Form = Literal["text", "class", "number", "array"]
 
 DEFAULT_PRESET = "small"
 
@@ -87,6 +87,11 @@ class Kind:
     def has_source(self) -> bool:
         """Whether an example has an input of its own."""
         return "source" in self.fields
+
+    @property
+    def predicted(self) -> str:
+        """What is predicted, and so what speeds count: a head with pooling answers once per example."""
+        return self.counted.many if "pooling" in self.parts else "target tokens"
 
     @property
     def keeps_text(self) -> tuple[str, ...]:

@@ -126,7 +126,7 @@ class ModelCard:
         rows = []
         if self.vocabularies:
             sizes = " and ".join(f"{size:,}" for size in self.vocabularies)
-            joint = " (joint)" if kind.has_source and len(self.vocabularies) == 1 else ""
+            joint = " (joint)" if len(kind.fields) - len(self.fields) > 1 == len(self.vocabularies) else ""
             rows.append(["vocabulary", f"{sizes} of kind {self.tokenizer}{joint}"])
             rows.append(["embeddings", f"{model['embedding_size']:,} numbers"])
         rows += [[role, summary] for role, summary in self.fields.items()]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ class Facts:
     longest_source: int = 0  # tokens, of translation
     documents: str = ""  # of generation: what ends a document of the corpus
     boundary: int = 0  # of generation: the id before a text's first token
+    columns: Mapping[str, list[str]] = field(default_factory=dict)  # of the tables, by field
     step: int = 0
     epoch: float = 0.0
     scores: tuple[dict[str, Any], ...] = ()  # of the validation text, with signatures
@@ -129,7 +131,11 @@ def facts_in(manifest: dict[str, Any], directory: Path) -> Facts:
     whole = all(
         type(number) is int for number in (facts.size, facts.longest_source, facts.boundary, facts.step)
     )
-    known = isinstance(facts.kind, str) and all(isinstance(score, dict) for score in facts.scores)
+    columns = isinstance(facts.columns, dict) and all(
+        isinstance(names, list) and all(isinstance(name, str) for name in names)
+        for names in facts.columns.values()
+    )
+    known = columns and isinstance(facts.kind, str) and all(isinstance(score, dict) for score in facts.scores)
     good = (whole and known) and (
         facts.documents in DOCUMENTS and facts.boundary > 0
         if "streams" in KINDS[facts.kind].parts

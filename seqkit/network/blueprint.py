@@ -17,9 +17,11 @@ from seqkit.network.parts import (
     AdditiveAttentionPart,
     AttentionPart,
     BridgePart,
+    ClassHeadPart,
     DecoderPart,
     DotAttentionPart,
     EncoderPart,
+    FrameFrontendPart,
     FrontendPart,
     HeadPart,
     InputFeedingPart,
@@ -132,9 +134,21 @@ def _token_frontend(name: str, field: FieldSize, settings: ModelConfig) -> Front
     return TokenFrontendPart(name, field.size, settings.embedding_size)
 
 
+def _frame_frontend(name: str, field: FieldSize, settings: ModelConfig) -> FrontendPart:
+    return FrameFrontendPart(name, field.size, settings.embedding_size, settings.convolutions)
+
+
+def _class_head(inputs: int, field: FieldSize, settings: ModelConfig) -> HeadPart:
+    return ClassHeadPart(inputs, field.size, settings.pooling)
+
+
 # What reads a source, by its form, and what predicts a target that no decoder writes. A new form adds a line.
-FRONTENDS: dict[Form, Callable[[str, FieldSize, ModelConfig], FrontendPart]] = {"text": _token_frontend}
-HEADS: dict[Form, Callable[[int, FieldSize, ModelConfig], HeadPart]] = {}
+FRONTENDS: dict[Form, Callable[[str, FieldSize, ModelConfig], FrontendPart]] = {
+    "text": _token_frontend,
+    "number": _frame_frontend,
+    "array": _frame_frontend,
+}
+HEADS: dict[Form, Callable[[int, FieldSize, ModelConfig], HeadPart]] = {"class": _class_head}
 
 
 def check_vocabularies(settings: ModelConfig, fields: Mapping[str, FieldSize]) -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from seqkit.config import Cell
 
 Shape = tuple[int, ...]
+Pooling = Literal["mean", "max", "last", "attention"]
 
+KERNEL = 5  # frames that a convolution sees
 GATES: dict[Cell, int] = {"lstm": 4, "gru": 3, "rnn": 1}  # matrices, one below the other in a layer's weight
 
 
@@ -148,6 +150,33 @@ class TokenFrontendPart(NamedTuple):
 
     def parameters(self) -> Iterator[Parameter]:
         yield Parameter(self.weight, (self.vocabulary_size, self.output_size), "embeddings", per_token=True)
+
+
+class FrameFrontendPart(NamedTuple):
+    """Frames of `inputs` numbers to vectors, by convolutions of stride 2, or else by a linear map."""
+
+    name: str
+    inputs: int
+    output_size: int
+    convolutions: int
+
+    @property
+    def title(self) -> str:
+        return "a front-end of frames"
+
+    @property
+    def projection(self) -> Linear | None:
+        """The linear map, where nothing is convolved."""
+        return None if self.convolutions else Linear(f"{self.name}.projection", self.inputs, self.output_size)
+
+    def parameters(self) -> Iterator[Parameter]:
+        if self.projection is not None:
+            yield from self.projection.parameters("frontend")
+        for number in range(self.convolutions):
+            name = f"{self.name}.convolutions.{number}"
+            inputs = self.output_size if number else self.inputs
+            yield Parameter(f"{name}.weight", (self.output_size, inputs, KERNEL), "frontend")
+            yield Parameter(f"{name}.bias", (self.output_size,), "frontend")
 
 
 class EncoderPart(NamedTuple):
@@ -362,3 +391,29 @@ class TokenHeadPart(NamedTuple):
         if self.tied_to is None:
             yield Parameter(self.weight, (self.vocabulary_size, self.inputs), "output", per_token=True)
         yield Parameter(self.bias, (self.vocabulary_size,), "output", per_token=True)
+
+
+class ClassHeadPart(NamedTuple):
+    """One of `classes` per sequence: a softmax over what is pooled from all positions."""
+
+    inputs: int
+    classes: int
+    pooling: Pooling
+
+    @property
+    def title(self) -> str:
+        return "a class per sequence"
+
+    @property
+    def weighing(self) -> Linear | None:
+        """What says how much each position counts, where attention pools."""
+        return Linear("head.weighing", self.inputs, 1) if self.pooling == "attention" else None
+
+    @property
+    def output(self) -> Linear:
+        return Linear("head.output", self.inputs, self.classes)
+
+    def parameters(self) -> Iterator[Parameter]:
+        yield from self.output.parameters("output")
+        if self.weighing is not None:
+            yield from self.weighing.parameters("output")

@@ -11,6 +11,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from seqkit.data.batch import Padded
+from seqkit.network.parts import KERNEL, FrameFrontendPart
 from seqkit.nn.dropout import SequenceDropout, WordDropout
 
 
@@ -22,6 +23,31 @@ class Frontend(Protocol):
     def __call__(self, inputs: Padded) -> Padded:
         """(B, T) or (B, T, F) -> (B, T', output_size)"""
         ...
+
+
+class FrameFrontend(nn.Module):
+    """Frames to vectors: by convolutions, each of which halves the length, or by a linear map."""
+
+    def __init__(self, part: FrameFrontendPart, *, dropout: float) -> None:
+        super().__init__()
+        self.output_size = part.output_size
+        linear = part.projection
+        self.projection = None if linear is None else nn.Linear(linear.inputs, linear.outputs)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(part.output_size if number else part.inputs, part.output_size, KERNEL, 2, KERNEL // 2)
+            for number in range(part.convolutions)
+        )
+        self.dropout = SequenceDropout(dropout)
+
+    def forward(self, inputs: Padded) -> Padded:
+        """(B, T, F) -> (B, T', E), T' = T / 2^n rounded up"""
+        if self.projection is not None:
+            return Padded(self.dropout(self.projection(inputs.values)), inputs.lengths)
+        for convolution in self.convolutions:
+            kept = inputs.values * inputs.mask[:, :, None]  # (B, T, F): what pads is 0 for every layer
+            found = nn.functional.gelu(convolution(kept.transpose(1, 2))).transpose(1, 2)  # (B, T', E)
+            inputs = Padded(found, (inputs.lengths + 1) // 2)
+        return Padded(self.dropout(inputs.values), inputs.lengths)
 
 
 class TokenFrontend(nn.Module):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seqkit.data.batch import Padded
+from seqkit.network.parts import ClassHeadPart
 
 
 @dataclass(frozen=True)
@@ -121,3 +122,48 @@ class TokenHead(nn.Module):
             logits, wanted, weight, smoothing
         )
         return Loss(objective, nats, weight)
+
+
+class ClassHead(nn.Module):
+    """One class per sequence: what all positions say is pooled, then a softmax."""
+
+    def __init__(self, part: ClassHeadPart, *, dropout: float, label_smoothing: float) -> None:
+        super().__init__()
+        self.output = nn.Linear(part.inputs, part.classes)
+        weighing = part.weighing
+        self.weighing = None if weighing is None else nn.Linear(weighing.inputs, weighing.outputs)
+        self.pooling = part.pooling
+        self.dropout = nn.Dropout(dropout)
+        self.label_smoothing = label_smoothing
+
+    def predict(self, readouts: Tensor) -> Tensor:
+        """(..., R) -> logits (..., C)"""
+        logits: Tensor = self.output(self.dropout(readouts))
+        return logits
+
+    def answer(self, readouts: Padded) -> Tensor:
+        """The logits of each sequence. (B, T, R) -> (B, C)"""
+        return self.predict(self._pooled(readouts))
+
+    def loss(self, readouts: Padded, targets: Padded, weight: int) -> Loss:
+        """Cross-entropy of one target per sequence, (B, 1)."""
+        logits, wanted = self.answer(readouts), targets.values[:, 0]  # (B, C), (B,)
+        logits = logits.to(_at_least_float(logits.dtype))
+        nats = nn.functional.cross_entropy(logits, wanted, reduction="sum")
+        if not (self.training and self.label_smoothing):
+            return Loss(nats, nats.detach(), weight)
+        smoothing = self.label_smoothing
+        smoothed = nn.functional.cross_entropy(logits, wanted, reduction="sum", label_smoothing=smoothing)
+        return Loss(smoothed, nats.detach(), weight)
+
+    def _pooled(self, readouts: Padded) -> Tensor:
+        """(B, T, R) -> (B, R)"""
+        values, mask = readouts.values, readouts.mask[:, :, None]  # (B, T, R), (B, T, 1)
+        if self.pooling == "max":
+            return values.masked_fill(~mask, -torch.inf).amax(dim=1)
+        if self.pooling == "last":
+            return values[torch.arange(len(values), device=values.device), readouts.lengths - 1]
+        if self.weighing is None:
+            return (values * mask).sum(dim=1) / readouts.lengths[:, None]
+        scores = self.weighing(values).masked_fill(~mask, -torch.inf)  # (B, T, 1)
+        return (values * torch.softmax(scores, dim=1)).sum(dim=1)

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from seqkit.config import ModelConfig
 from seqkit.data.batch import Batch, Padded
 from seqkit.network.blueprint import Blueprint
-from seqkit.network.parts import Part, TokenFrontendPart, TokenHeadPart
+from seqkit.network.parts import ClassHeadPart, FrameFrontendPart, Part, TokenFrontendPart, TokenHeadPart
 from seqkit.nn.attention import Attention
-from seqkit.nn.frontends import Frontend, TokenFrontend
-from seqkit.nn.heads import Head, Loss, TokenHead
+from seqkit.nn.frontends import FrameFrontend, Frontend, TokenFrontend
+from seqkit.nn.heads import ClassHead, Head, Loss, TokenHead
 from seqkit.nn.recurrent import (
     BidirectionalEncoder,
     Bridge,
@@ -167,9 +167,25 @@ def _token_head(part: Part, building: Building) -> Head:
     )
 
 
+def _frame_frontend(part: Part, building: Building) -> Frontend:
+    assert isinstance(part, FrameFrontendPart)
+    return FrameFrontend(part, dropout=building.settings.dropout)
+
+
+def _class_head(part: Part, building: Building) -> Head:
+    assert isinstance(part, ClassHeadPart)
+    return ClassHead(part, dropout=building.settings.dropout, label_smoothing=building.label_smoothing)
+
+
 # What makes the module of a part. A new front-end or head adds a line.
-FRONTENDS: dict[type[Part], Callable[[Part, Building], Frontend]] = {TokenFrontendPart: _token_frontend}
-HEADS: dict[type[Part], Callable[[Part, Building], Head]] = {TokenHeadPart: _token_head}
+FRONTENDS: dict[type[Part], Callable[[Part, Building], Frontend]] = {
+    TokenFrontendPart: _token_frontend,
+    FrameFrontendPart: _frame_frontend,
+}
+HEADS: dict[type[Part], Callable[[Part, Building], Head]] = {
+    TokenHeadPart: _token_head,
+    ClassHeadPart: _class_head,
+}
 
 
 def build_model(

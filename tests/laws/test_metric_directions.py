@@ -9,6 +9,7 @@ import torch
 
 from seqkit.data.corpus import Corpus
 from seqkit.device import set_threads
+from seqkit.kinds import KINDS
 from seqkit.model_directory import load
 from seqkit.scores import METRICS
 from seqkit.training.jobs import build_task
@@ -36,11 +37,12 @@ def measured_twice(directory: Path, corpus: Path) -> tuple[Measured, Measured]:
     return good, measure()
 
 
-@pytest.mark.parametrize("kind", ["translation", "generation"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_spoilt_model_ranks_lower(kind: str, request: pytest.FixtureRequest) -> None:
     directory, corpus = {
         "translation": ("toy_model", "toy_corpus"),
         "generation": ("toy_generator", "toy_text_corpus"),
+        "classification": ("toy_classifier", "toy_table_corpus"),
     }[kind]
     good, bad = measured_twice(request.getfixturevalue(directory), request.getfixturevalue(corpus))
     names = [str(score["metric"]) for score in good.scores]

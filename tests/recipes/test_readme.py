@@ -12,7 +12,7 @@ import pytest
 
 from seqkit.config import preset_layer, resolve
 from seqkit.errors import ExitCode
-from seqkit.kinds import GENERATION, TRANSLATION
+from seqkit.kinds import CLASSIFICATION, GENERATION, TRANSLATION, Kind
 from seqkit.model_directory import load
 from tests.recipes.pages import COMMANDS, FRONT_PAGE, PACKAGE, PAGES, ROOT
 
@@ -62,10 +62,12 @@ def test_the_examples_are_found() -> None:
             "translate",
             "evaluate-model",
             "generate",
+            "classifier",
             "python",
         ),
-        *("train-report", "evaluate", "evaluate-systems", "evaluate-text", "evaluate-card", "cells"),
-        *("python-generator", "python-attention"),
+        *("prepare-table", "train-report", "translate-table", "evaluate", "evaluate-systems"),
+        *("evaluate-text", "evaluate-table", "evaluate-card", "cells"),
+        *("python-generator", "python-classifier", "python-attention"),
     ]
     assert {page for page in PAGES if EXAMPLE.search(page.read_text())} == set(WITH_EXAMPLES)
 
@@ -98,6 +100,16 @@ def test_every_example_runs_in_order(workplace: Path) -> None:
         if name == "evaluate-systems":
             assert "| bleu | beam.de |" in result.stdout
             assert result.stdout.count("  hypothesis ") == 3
+        if name == "classifier":
+            assert result.stdout == "de\n"
+        if name == "translate-table":
+            assert result.stdout.startswith(
+                "text,language,predicted_language,probability_language\na dog,en,en,"
+            )
+            assert re.search(r"\n0\.\d+\ten\n0\.\d+\tde\n$", result.stdout)
+        if name == "evaluate-table":
+            assert re.search(r"^accuracy +100\.00 ", result.stdout, re.MULTILINE)
+            assert "true \\ predicted" in result.stdout
         if name == "evaluate-card":
             assert "# A translator made with seqkit" in result.stdout
         if name == "evaluate-text":
@@ -132,20 +144,31 @@ def test_presets_are_documented_with_their_sizes() -> None:
         )
 
 
-def test_presets_of_generators_are_documented() -> None:
+def documented_presets(before: str) -> dict[str, tuple[float, ...]]:
+    """The first table of presets behind the given words: sizes, dropout and budget."""
     rows = re.findall(
-        r"^\| `(\w+)`(?: \(default\))? \| (\d+) \| (\d+) \| (\d) \| ([\d.]+) \| (\d+) (minutes?|epochs) \|",
-        COMMANDS.read_text(),
+        r"^\| `(\w+)`(?: \(default\))? \| (\d+) \| (\d+) \| (\d) \| ([\d.]+) \| (\d+) (\w+) \|",
+        COMMANDS.read_text().split(before, 1)[1],
         re.MULTILINE,
     )
-    described = {name: tuple(map(float, rest[:-1])) for name, *rest in rows}
-    assert described.keys() == GENERATION.presets.keys()
+    return {name: tuple(map(float, rest[:-1])) for name, *rest in rows[:4]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "layers"),
+    [
+        (GENERATION, "A generator has presets of its own", "decoder_layers"),
+        (CLASSIFICATION, "A classifier's presets", "encoder_layers"),
+    ],
+)
+def test_presets_with_a_budget_are_documented(kind: Kind, before: str, layers: str) -> None:
+    described = documented_presets(before)
+    assert described.keys() == kind.presets.keys()
     for name, values in described.items():
-        config = resolve([preset_layer(name, GENERATION)], GENERATION).config
-        budget = config.training.minutes or config.training.epochs
-        model = config.model
-        expected = (model.embedding_size, model.hidden_size, model.decoder_layers, model.dropout, budget)
-        assert values == expected, name
+        config = resolve([preset_layer(name, kind)], kind).config
+        model, budget = config.model, config.training.minutes or config.training.epochs
+        sizes = (model.embedding_size, model.hidden_size, getattr(model, layers))
+        assert values == (*sizes, model.dropout, budget), name
 
 
 def test_exit_codes_are_documented() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from seqkit import model_directory
+from seqkit.kinds import KINDS
 from seqkit.model_directory.names import FILES
 
 # Opens a model and writes down every file that is opened below the model's folder meanwhile.
@@ -27,6 +28,8 @@ sys.addaudithook(watch)
 import seqkit
 if sys.argv[2] == "translation":
     seqkit.Translator.load(sys.argv[1], threads=1).translate(["ba di"])
+elif sys.argv[2] == "classification":
+    seqkit.Classifier.load(sys.argv[1], threads=1).classify(["ba di"])
 else:
     seqkit.TextGenerator.load(sys.argv[1], threads=1).generate("b", length=5)
 from seqkit.cli import run
@@ -41,12 +44,13 @@ class Bomb:
         return (Path.touch, (Path("exploded"),))  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("kind", ["translation", "generation"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_no_file_beyond_the_closed_list_is_opened(
-    kind: str, toy_model: Path, toy_generator: Path, tmp_path: Path
+    kind: str, toy_model: Path, toy_generator: Path, toy_classifier: Path, tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
-    shutil.copytree(toy_model if kind == "translation" else toy_generator, model)
+    models = {"translation": toy_model, "generation": toy_generator, "classification": toy_classifier}
+    shutil.copytree(models[kind], model)
     bomb = pickle.dumps(Bomb())
     for name in (
         "pytorch_model.bin",

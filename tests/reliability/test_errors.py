@@ -28,7 +28,9 @@ from tests.conftest import (
     silence_logger,
     toy_assignments,
     toy_pairs,
+    toy_rows,
     write_lines,
+    write_table,
 )
 
 LIST = Path(__file__).with_name("errors.txt")
@@ -50,6 +52,8 @@ def scene(
     toy_model: Path,
     toy_text_corpus: Path,
     toy_generator: Path,
+    toy_classifier: Path,
+    toy_series_classifier: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The folder that the commands start in."""
@@ -59,6 +63,8 @@ def scene(
         ("model", toy_model),
         ("text-corpus", toy_text_corpus),
         ("generator", toy_generator),
+        ("classifier", toy_classifier),
+        ("series-classifier", toy_series_classifier),
     ):
         shutil.copytree(original, folder / name)
     pairs = toy_pairs(400)
@@ -70,6 +76,7 @@ def scene(
     write_lines(folder / "blank", ["", " ", ""])
     write_lines(folder / "pairs.tsv", ["\t".join(pair) for pair in pairs])
     write_lines(folder / "three.tsv", ["ba\tdi", "ba\tdi\tfu"])
+    write_table(folder / "t.csv", toy_rows(20))
     (folder / "empty").write_bytes(b"")
     (folder / "utf16").write_bytes("ba di\n".encode("utf-16") * 3)
     (folder / "full").mkdir()

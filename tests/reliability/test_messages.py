@@ -17,12 +17,16 @@ import torch
 from safetensors.numpy import save
 
 from seqkit import TextGenerator, Translator, errors
+from seqkit.data.forms import load_fields
+from seqkit.data.forms.frames import Frames
+from seqkit.data.forms.labels import Labels
 from seqkit.data.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from seqkit.data.tokenizers.subwords import SentencePieceTokenizer
 from seqkit.errors import SeqkitError
 from seqkit.evaluation.protocols import Protocols, open_predictors, score_text
 from seqkit.inspection.cell_relations import relate_cells
 from seqkit.inspection.cells import cell_activations
+from seqkit.kinds import CLASSIFICATION
 from seqkit.metrics.sacre import MetricOptions, bits_per_character, score_translations
 from seqkit.model_directory import load
 from seqkit.network.shortlist import Shortlist
@@ -60,6 +64,12 @@ def of_symbols(**changes: object) -> Tokenizer:
 def shortlist(partners: int, frequent: int = 1, token: int = 0) -> Shortlist:
     made = Shortlist(np.full((9, partners), token, np.int32), np.full(frequent, token, np.int32))
     return Shortlist.from_bytes(made.to_bytes(), 9, 9, "here")
+
+
+def frames(**changes: object) -> Frames:
+    """A description of frames with changes."""
+    value = json.loads(Frames(np.ones(1), np.ones(1), "number").to_bytes())
+    return Frames.from_bytes(json.dumps(value | changes).encode(), "frames.json")
 
 
 IDS = {"pad_id": 0, "unk_id": 1, "bos_id": 2, "eos_id": 3}
@@ -102,6 +112,21 @@ CALLS: dict[str, Callable[[], object]] = {
         shortlist(10)
     ),
     "the shortlist's 'frequent' has an id outside the vocabulary of 9": lambda: shortlist(3, token=9),
+    "labels.json is not a list of labels": lambda: Labels.from_bytes(b"{}", "labels.json"),
+    "labels.json is damaged: its labels are not different texts": lambda: Labels.from_bytes(
+        Labels(["a", "a"]).to_bytes(), "labels.json"
+    ),
+    "a column of classes has 65,537 different labels, more than 65,536": lambda: Labels.fitted(
+        map(str, range(65_537))
+    ),
+    "frames.json does not describe frames": lambda: frames(more=1),
+    "frames.json does not describe frames that this version reads": lambda: frames(version=9),
+    "frames.json is damaged: it has no mean and deviation per number": lambda: frames(mean=[]),
+    "frames.json is damaged: a deviation is not above 0": lambda: frames(deviation=[-2.0]),
+    "frames.json is damaged: its form is unknown": lambda: frames(form="sound"),
+    "these files are not the fields of a classification corpus: none": lambda: load_fields(
+        {}, CLASSIFICATION
+    ),
     "there are no characters to score": lambda: bits_per_character(1.0, 0),
     "no metric is named": lambda: MetricOptions(metrics=()),
     "1 resamples are too few": lambda: MetricOptions(resamples=1),

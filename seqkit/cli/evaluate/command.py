@@ -10,6 +10,7 @@ from seqkit.cli.evaluate.inputs import Translations
 from seqkit.cli.evaluate.novelty import evaluate_novelty
 from seqkit.cli.evaluate.pairs import Pairs, score_pairs
 from seqkit.cli.evaluate.shared import check_format
+from seqkit.cli.evaluate.table import evaluate_table
 from seqkit.cli.evaluate.text import TextScoring, evaluate_text
 from seqkit.cli.evaluate.translations import Measures, evaluate_translations
 from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
@@ -18,11 +19,12 @@ from seqkit.cli.terminal import console
 from seqkit.errors import ConfigError
 
 TRANSLATIONS, TEXT, NOVELTY = "translations", "a generator and a text", "generated text"
-REPORT, PAIRS = "a run's report", "given pairs"
+REPORT, PAIRS, TABLE = "a run's report", "given pairs", "a model and a table"
 # What each option is for; those that are not here serve more than one purpose.
 _PURPOSES = {
     REPORT: ("report",),
     NOVELTY: ("novelty",),
+    TABLE: ("table", "delimiter", "no_header", "confusion"),
     TEXT: (
         *("text", "window", "dynamic", "dynamic_rate", "dynamic_decay", "dynamic_segment"),
         *("ngram", "ngram_order"),
@@ -69,6 +71,10 @@ def evaluate(
     ngram: options.Ngram = None,
     ngram_order: options.NgramOrder = None,
     novelty: options.Novelty = None,
+    table: options.Table = None,
+    delimiter: options.Delimiter = None,
+    no_header: options.NoHeader = False,
+    confusion: options.Confusion = False,
     report: options.Report = None,
     form: options.Format = "text",
     as_json: Json = False,
@@ -101,6 +107,9 @@ def evaluate(
         # a generator: bits per character, compared with an n-gram model
         seqkit evaluate --model model --text test.txt --ngram corpus
 
+        # a classifier, on the rows of a table
+        seqkit evaluate --model model --table test.csv --confusion
+
         # how much of a generator's text is copied
         seqkit generate model | seqkit evaluate --novelty corpus
 
@@ -130,6 +139,21 @@ def evaluate(
         assert novelty is not None  # it was given
         _refuse_more(named, 1, "--novelty takes one text")
         evaluate_novelty(novelty, named[0] if named else "-", form=form, quiet=quiet)
+    elif purpose == TABLE:
+        _refuse_more(named, 0, "--table names what is scored")
+        if not table:
+            raise ConfigError("--table is missing", where="--table", hint="--table FILE")
+        evaluate_table(
+            model,
+            table,
+            delimiter=delimiter,
+            header=not no_header,
+            confusion=confusion,
+            form=form,
+            quiet=quiet,
+            device=device,
+            threads=threads,
+        )
     elif purpose == TEXT:
         _refuse_more(named, 0, "--text names what is scored")
         learning = {"rate": dynamic_rate, "decay": dynamic_decay, "segment": dynamic_segment}

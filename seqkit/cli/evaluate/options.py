@@ -13,6 +13,7 @@ from seqkit.scores import TOKENIZERS
 
 METRIC_PANEL = "Scores of translations"
 TEXT_PANEL = "Scores of a generator"
+TABLE_PANEL = "Scores of a classifier"
 
 Files = Annotated[
     list[str] | None,
@@ -291,6 +292,36 @@ Novelty = Annotated[
         help="Measure how much of FILE is copied from this corpus's training text.",
         rich_help_panel=INPUT_PANEL,
         autocompletion=completion.corpora,
+    ),
+]
+Table = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--table",
+        metavar="FILE",
+        help="Table with the columns of the corpus: score --model on its rows.",
+        rich_help_panel=TABLE_PANEL,
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="CHARACTER",
+        help="What separates the cells of a row. [default: a comma in .csv, a tab in .tsv]",
+        rich_help_panel=TABLE_PANEL,
+    ),
+]
+NoHeader = Annotated[
+    bool,
+    typer.Option("--no-header", help="The first line of the table is a row.", rich_help_panel=TABLE_PANEL),
+]
+Confusion = Annotated[
+    bool,
+    typer.Option(
+        "--confusion",
+        help="Also show how often each class was taken for each other.",
+        rich_help_panel=TABLE_PANEL,
     ),
 ]
 Report = Annotated[

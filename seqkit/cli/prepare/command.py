@@ -7,13 +7,15 @@ import gc
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, cast
 
 import typer
 
-from seqkit.cli.options import INPUT_PANEL, OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
+from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
+from seqkit.cli.prepare import options
 from seqkit.cli.prepare.summary import pair_notes, pair_rows, text_rows
-from seqkit.cli.terminal import completion, console
+from seqkit.cli.prepare.tables import prepare_from_tables, refuse_without_table, table_rows
+from seqkit.cli.terminal import console
 from seqkit.cli.terminal.help import HelpfulCommand
 from seqkit.cli.terminal.output import json_line, write_results
 from seqkit.errors import ConfigError
@@ -23,13 +25,9 @@ if TYPE_CHECKING:
     from seqkit.data.manifest import Documents
     from seqkit.data.prepare.parallel import PrepareReport
     from seqkit.data.prepare.plain import PrepareTextReport
+    from seqkit.data.prepare.table import PrepareTableReport
     from seqkit.data.tokenizers import Normalization, Tokenizer
 
-PAIRS_PANEL = f"{INPUT_PANEL} (parallel text, for a translator)"
-TEXT_PANEL = f"{INPUT_PANEL} (plain text, for a generator)"
-VALIDATION_PANEL = "Validation"
-VOCABULARY_PANEL = "Vocabulary"
-FILTER_PANEL = "Filters (of training pairs)"
 
 _FILE_OPTIONS = frozenset(
     {
@@ -41,260 +39,49 @@ _FILE_OPTIONS = frozenset(
         "--valid-target",
         "--valid-pairs",
         "--valid-text",
+        "--table",
+        "--valid-table",
     }
 )
 
 
 def prepare(
-    corpus: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CORPUS",
-            help="Corpus directory to create.",
-        ),
-    ],
-    source: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Source text, one sentence per line, plain or compressed, or ARCHIVE.zip:MEMBER; - is "
-            "standard input; several may follow.",
-            rich_help_panel=PAIRS_PANEL,
-        ),
-    ] = None,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Target text, aligned line by line with the source.",
-            rich_help_panel=PAIRS_PANEL,
-        ),
-    ] = None,
-    pairs: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Instead of both: one file with source, tab and target on each line; or CSV, JSON Lines, "
-            "TMX, WMT xml.",
-            rich_help_panel=PAIRS_PANEL,
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SOURCE,TARGET",
-            help="Columns of --pairs, by name (the first row, keys of JSON, languages of TMX) or number; A+B "
-            "joins two with a tab. [default: the only two]",
-            rich_help_panel=PAIRS_PANEL,
-        ),
-    ] = None,
-    skip_bad: Annotated[
-        bool,
-        typer.Option(
-            "--skip-bad", help="Skip and count rows that cannot be read.", rich_help_panel=PAIRS_PANEL
-        ),
-    ] = False,
-    mend: Annotated[
-        str | None,
-        typer.Option(
-            metavar="entities,tokens",
-            help="Undo what other tools have left: entities makes characters of HTML entities, tokens "
-            "removes the spaces of a tokenizer.",
-            rich_help_panel=PAIRS_PANEL,
-            autocompletion=completion.one_of("entities|tokens"),
-        ),
-    ] = None,
-    text: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Any text, plain or compressed; - is standard input; several files are concatenated.",
-            rich_help_panel=TEXT_PANEL,
-        ),
-    ] = None,
-    documents: Annotated[
-        str | None,
-        typer.Option(
-            metavar="none|line|blank-line|file",
-            help="How documents are separated, so that the model learns to end them. [default: none]",
-            rich_help_panel=TEXT_PANEL,
-            autocompletion=completion.one_of("none|line|blank-line|file"),
-        ),
-    ] = None,
-    valid_source: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE", help="Source text of the validation set.", rich_help_panel=VALIDATION_PANEL
-        ),
-    ] = None,
-    valid_target: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE", help="Target text of the validation set.", rich_help_panel=VALIDATION_PANEL
-        ),
-    ] = None,
-    valid_pairs: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE", help="Validation set, like --pairs.", rich_help_panel=VALIDATION_PANEL),
-    ] = None,
-    valid_text: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FILE", help="Validation text, like --text.", rich_help_panel=VALIDATION_PANEL),
-    ] = None,
-    valid_size: Annotated[
-        str | None,
-        typer.Option(
-            metavar="N|FRACTION",
-            help="Size of the held-out validation set if no validation files are given: a number or a "
-            "fraction. Of pairs, whose sources never occur in training [default: 1000, at most 5 %]; of "
-            "characters at the end of a text [default: 0.1].",
-            rich_help_panel=VALIDATION_PANEL,
-        ),
-    ] = None,
-    tokenizer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="bpe|unigram|char|byte|word|tags",
-            help="Tokenizer; word takes what is between spaces, tags what is between spaces, punctuation "
-            "and brackets. [default: bpe; char or word if targets are words or symbols; for plain text char]",
-            rich_help_panel=VOCABULARY_PANEL,
-            autocompletion=completion.one_of("bpe|unigram|char|byte|word|tags"),
-        ),
-    ] = None,
-    source_tokenizer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND[,KIND]",
-            help="Tokenizer of the source; char,tags: of its columns, with a TAB between them.",
-            rich_help_panel=VOCABULARY_PANEL,
-            autocompletion=completion.one_of("bpe|unigram|char|byte|word|tags|char,tags"),
-        ),
-    ] = None,
-    target_tokenizer: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND[,KIND]",
-            help="Tokenizer of the target.",
-            rich_help_panel=VOCABULARY_PANEL,
-            autocompletion=completion.one_of("bpe|unigram|char|byte|word|tags"),
-        ),
-    ] = None,
-    tokenizer_from: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="MODEL",
-            help="Use the tokenizers of a translator, so that train --init-from MODEL can go on from it.",
-            rich_help_panel=VOCABULARY_PANEL,
-            autocompletion=completion.models,
-        ),
-    ] = None,
-    symbols: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Symbols that stay whole, one per line, such as <city>.",
-            rich_help_panel=VOCABULARY_PANEL,
-        ),
-    ] = None,
-    vocab_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Maximum vocabulary size (smaller if the text supports fewer pieces). [default: 8000]",
-            rich_help_panel=VOCABULARY_PANEL,
-        ),
-    ] = None,
-    source_vocab_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Maximum size of the source's own vocabulary.", rich_help_panel=VOCABULARY_PANEL
-        ),
-    ] = None,
-    target_vocab_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Maximum size of the target's own vocabulary.", rich_help_panel=VOCABULARY_PANEL
-        ),
-    ] = None,
-    separate_vocabularies: Annotated[
-        bool,
-        typer.Option(
-            "--separate-vocabularies",
-            help="Learn one vocabulary per side instead of a joint one.",
-            rich_help_panel=VOCABULARY_PANEL,
-        ),
-    ] = False,
-    min_count: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Characters that occur fewer than N times are encoded as bytes (plain text). [default: 2]",
-            rich_help_panel=VOCABULARY_PANEL,
-        ),
-    ] = None,
-    normalization: Annotated[
-        str | None,
-        typer.Option(
-            metavar="identity|nfc|nfkc|clean-nfc|clean-nfkc",
-            help="Unicode normalization form; clean- also removes invisible characters without meaning (zero "
-            "width spaces, soft hyphens, controls). For pairs, all but identity collapse runs of spaces."
-            " [default: clean-nfc; for plain text identity]",
-            rich_help_panel=VOCABULARY_PANEL,
-            autocompletion=completion.one_of("identity|nfc|nfkc|clean-nfc|clean-nfkc"),
-        ),
-    ] = None,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Drop pairs with more than N tokens on either side; 0 means 16,384. "
-            "[default: 200 pieces, 1000 characters or bytes]",
-            rich_help_panel=FILTER_PANEL,
-        ),
-    ] = None,
-    max_ratio: Annotated[
-        float | None,
-        typer.Option(
-            metavar="RATIO",
-            help="Drop pairs whose lengths differ by more than this factor; 0: no limit. "
-            "[default: 9; 0 if targets are words or symbols]",
-            rich_help_panel=FILTER_PANEL,
-        ),
-    ] = None,
-    keep_duplicates: Annotated[
-        bool | None,
-        typer.Option(
-            "--keep-duplicates/--drop-duplicates",
-            help="Keep or drop duplicate pairs. [default: keep them if targets are words or symbols]",
-            rich_help_panel=FILTER_PANEL,
-        ),
-    ] = None,
-    keep_identical: Annotated[
-        bool | None,
-        typer.Option(
-            "--keep-identical/--drop-identical",
-            help="Keep or drop pairs whose target equals their source. [default: keep them if targets are "
-            "words or symbols]",
-            rich_help_panel=FILTER_PANEL,
-        ),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N",
-            help="Random seed: selects the held-out pairs and the lines from which vocabularies are learnt.",
-            show_default=True,
-            rich_help_panel=VALIDATION_PANEL,
-        ),
-    ] = 1,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Replace an existing corpus.",
-            rich_help_panel=OUTPUT_PANEL,
-        ),
-    ] = False,
+    corpus: options.Corpus,
+    source: options.Source = None,
+    target: options.Target = None,
+    pairs: options.Pairs = None,
+    columns: options.Columns = None,
+    skip_bad: options.SkipBad = False,
+    mend: options.Mend = None,
+    text: options.Text = None,
+    table: options.Table = None,
+    delimiter: options.Delimiter = None,
+    no_header: options.NoHeader = False,
+    documents: options.Documents = None,
+    valid_source: options.ValidSource = None,
+    valid_target: options.ValidTarget = None,
+    valid_pairs: options.ValidPairs = None,
+    valid_text: options.ValidText = None,
+    valid_table: options.ValidTable = None,
+    split_by: options.SplitBy = None,
+    valid_size: options.ValidSize = None,
+    tokenizer: options.Tokenizer = None,
+    source_tokenizer: options.SourceTokenizer = None,
+    target_tokenizer: options.TargetTokenizer = None,
+    tokenizer_from: options.TokenizerFrom = None,
+    symbols: options.Symbols = None,
+    vocab_size: options.VocabSize = None,
+    source_vocab_size: options.SourceVocabSize = None,
+    target_vocab_size: options.TargetVocabSize = None,
+    separate_vocabularies: options.SeparateVocabularies = False,
+    min_count: options.MinCount = None,
+    normalization: options.Normalization = None,
+    max_tokens: options.MaxTokens = None,
+    max_ratio: options.MaxRatio = None,
+    keep_duplicates: options.KeepDuplicates = None,
+    keep_identical: options.KeepIdentical = None,
+    seed: options.Seed = 1,
+    overwrite: options.Overwrite = False,
     json_lines: Json = False,
     quiet: Quiet = False,
     device: Device = "auto",  # noqa: ARG001 - every command has it; text is prepared on the CPU
@@ -320,6 +107,10 @@ def prepare(
 
         # for a generator: any text
         seqkit prepare corpus --text book.txt
+
+        # for a classifier: a table with a column to read and one to predict
+        seqkit prepare corpus --table reviews.csv \
+            --source text --target stars:class
 
     File options take several files if CORPUS comes first: --text a.txt b.txt
     reads one after the other, and --text *.txt reads all that the shell finds.
@@ -349,7 +140,41 @@ def prepare(
         "--keep-duplicates": keep_duplicates,
         "--keep-identical": keep_identical,
     }
+    for_tables = {
+        "--valid-table": valid_table,
+        "--split-by": split_by,
+        "--delimiter": delimiter,
+        "--no-header": no_header,
+    }
     for_text = {"--valid-text": valid_text, "--documents": documents, "--min-count": min_count}
+    if table:
+        for_files = {**for_pairs, "--text": text, **for_text}
+        for_files |= dict.fromkeys(("--source", "--target", "--skip-bad"))  # tables have these, too
+        _refuse(for_files, "cannot be used with --table", "it is for text files")
+        gc.freeze()
+        table_report = prepare_from_tables(
+            table,
+            source or (),
+            target or (),
+            delimiter=delimiter,
+            header=not no_header,
+            quiet=quiet,
+            directory=corpus,
+            valid_table=tuple(valid_table or ()),
+            valid_size=_number_or_share(valid_size),
+            split_by=split_by,
+            skip_bad=skip_bad,
+            tokenizer=tokenizer,
+            vocabulary_size=vocab_size,
+            normalization=normalization,
+            seed=seed,
+            threads=threads,
+            overwrite=overwrite,
+        )
+        rows = table_rows(table_report)
+        _show(corpus, "classification", table_report, rows, json_lines=json_lines, quiet=quiet)
+        return
+    refuse_without_table(for_tables)
     if text:
         _refuse(for_pairs, "cannot be used with --text", "it is for parallel text")
         from seqkit.data.prepare.plain import PrepareTextOptions, prepare_text
@@ -447,7 +272,7 @@ def _tokenizers_of(model: Path | None) -> tuple[Tokenizer, Tokenizer] | None:
 def _show(
     corpus: Path,
     kind: str,
-    report: PrepareReport | PrepareTextReport,
+    report: PrepareReport | PrepareTextReport | PrepareTableReport,
     rows: Sequence[tuple[str, str]],
     notes: Sequence[str] = (),
     *,

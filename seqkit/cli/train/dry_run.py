@@ -56,7 +56,7 @@ def _rows(found: Rehearsal) -> list[tuple[str, str]]:
         ("parameters", f"{found.parameters:,}"),
         ("training text", f"{found.size:,} {KINDS[found.kind].counted.many}"),
         ("computes", f"{found.precision} on {found.device}, {threads}"),
-        ("speed", f"{found.tokens_per_second:,.0f} target tokens/s"),
+        ("speed", f"{found.tokens_per_second:,.0f} {KINDS[found.kind].predicted}/s"),
         ("budget", f"{found.steps:,} steps, {found.epochs:.1f} epochs"),
         ("time", f"{console.duration(found.seconds)}, {'in all' if found.timed else 'and the validations'}"),
         ("memory", f"{_size(found.peak_memory)} so far"),

@@ -14,6 +14,7 @@ import typer
 
 from seqkit import limits
 from seqkit.cli.options import (
+    INPUT_PANEL,
     MACHINE_PANEL,
     OUTPUT_PANEL,
     SEARCH_PANEL,
@@ -28,7 +29,7 @@ from seqkit.cli.terminal import completion, console
 from seqkit.cli.terminal.interactive import on_terminals
 from seqkit.cli.terminal.output import destination, json_line, one_line
 from seqkit.cli.terminal.spare_words import refuse_text_as_file
-from seqkit.errors import SeqkitError
+from seqkit.errors import ConfigError, SeqkitError
 from seqkit.files import parse_json
 
 if TYPE_CHECKING:
@@ -57,6 +58,26 @@ def translate(
             show_default=False,
         ),
     ] = None,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Instead of FILE, for models of tables: the rows, with the predicted columns, are written.",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = None,
+    delimiter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHARACTER",
+            help="What separates the cells of --table. [default: a comma in .csv, a tab in .tsv]",
+            rich_help_panel=INPUT_PANEL,
+        ),
+    ] = None,
+    no_header: Annotated[
+        bool,
+        typer.Option("--no-header", help="The first line of --table is a row.", rich_help_panel=INPUT_PANEL),
+    ] = False,
     beam_size: Annotated[
         int | None,
         typer.Option(
@@ -182,7 +203,7 @@ def translate(
     ] = None,
     precision: TranslationPrecision = "auto",
     debug: Debug = False,  # noqa: ARG001 - read by the error boundary
-) -> None:
+) -> int | None:
     """Translate text line by line: N lines in, N lines out, in order.
 
     Examples:
@@ -206,6 +227,44 @@ def translate(
     """
     console.show_log(quiet=quiet)
     refuse_text_as_file(model, file)
+    if _is_classifier(model):
+        from seqkit.cli.translate.classes import Request, classify, refuse_search
+        from seqkit.data.tables.rows import TableOptions
+
+        refuse_search(
+            {
+                "--beam-size": beam_size,
+                "--length-penalty": length_penalty,
+                "--coverage-penalty": coverage_penalty,
+                "--min-length": min_length,
+                "--max-length": max_length,
+                "--target-prefix": target_prefix,
+                "--ensemble": ensemble,
+                "--shortlist": shortlist,
+                "--batch-tokens": batch_tokens,
+                "--alignments": alignments,
+                "--workers": workers,
+            }
+        )
+        request = Request(
+            file=file,
+            table=table,
+            reading=TableOptions(delimiter, not no_header),
+            n_best=n_best,
+            scores=scores,
+            json_lines=json_lines,
+            output=output,
+        )
+        return classify(model, request, device=device, threads=threads, precision=precision)
+    for option, given in (("--delimiter", delimiter is not None), ("--no-header", no_header)):
+        if given and table is None:
+            raise ConfigError(f"{option} needs --table", where=option, hint="leave it out: it is for tables")
+    if table is not None:
+        raise ConfigError(
+            f"--table needs a classifier; {model} translates lines",
+            where="--table",
+            hint="give the text as FILE",
+        )
     from dataclasses import replace
 
     from seqkit.inference.translator import Translator
@@ -243,7 +302,7 @@ def translate(
             attention=alignments,
             quiet=quiet,
         )
-        return
+        return None
     file = "-" if file is None else file
     layout = _Layout(json_lines, n_best > 1, scores, alignments)
     console.announce_input(file, "sentences")
@@ -251,6 +310,18 @@ def translate(
     silent = quiet or file == "-" or (output is None and sys.stdout is not None and sys.stdout.isatty())
     with destination(output) as stream, console.progress("lines", quiet=silent) as on_progress:
         _translate_stream(translator, file, target_prefix, options, layout, stream, on_progress)
+    return None
+
+
+def _is_classifier(model: Path) -> bool:
+    """Whether a directory holds one; errors of the directory are told by what loads it."""
+    from seqkit.kinds import CLASSIFICATION
+    from seqkit.model_directory import read_facts
+
+    try:
+        return read_facts(model).kind == CLASSIFICATION.name
+    except SeqkitError:
+        return False
 
 
 @dataclass(frozen=True)

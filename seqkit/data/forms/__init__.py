@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from seqkit.data.field import Field
-from seqkit.data.forms.frames import FRAMES_NAME, Frames
+from seqkit.data.forms.frames import FORMS, FRAMES_NAME, Frames
 from seqkit.data.forms.labels import LABELS_NAME, Labels
 from seqkit.data.tokenizers import (
     CHARACTERS_NAME,
@@ -41,7 +41,7 @@ _READERS: Mapping[str, tuple[Callable[[bytes, str], Field], frozenset[Form]]] = 
         CHARACTERS_NAME: (load_tokenizer, frozenset({"text"})),
         SYMBOLS_NAME: (load_tokenizer, frozenset({"text"})),
         LABELS_NAME: (Labels.from_bytes, frozenset({"class"})),
-        FRAMES_NAME: (Frames.from_bytes, frozenset({"array"})),
+        FRAMES_NAME: (Frames.from_bytes, frozenset(FORMS)),
     }
 )
 # The file of a vocabulary that all fields share, or that is the only field's.

@@ -17,6 +17,8 @@ from seqkit.kinds import Form
 
 FRAMES_NAME = "frames.json"
 
+FORMS: tuple[Form, ...] = ("number", "array")  # that are frames
+
 _FORMAT, _VERSION = "seqkit frames", 1
 _FLAT = 1e-8  # a deviation below it is that of a column that always says the same
 
@@ -25,7 +27,7 @@ class FrameSums:
     """Running count, mean and squared deviation of each number of a frame (Chan et al. 1983)."""
 
     def __init__(self, size: int) -> None:
-        self.count = 0
+        self.count, self.size = 0, size
         self._mean = np.zeros(size)
         self._squares = np.zeros(size)
 
@@ -40,28 +42,28 @@ class FrameSums:
         self._mean += difference * len(frames) / total
         self.count = total
 
-    def frames(self) -> Frames:
+    def frames(self, form: Form = "array") -> Frames:
         """The field of what was taken in."""
         deviation = np.sqrt(self._squares / max(self.count, 1))
-        return Frames(self._mean, np.where(deviation < _FLAT, 1.0, deviation))
+        return Frames(self._mean, np.where(deviation < _FLAT, 1.0, deviation), form)
 
 
 class Frames:
     """Frames of `size` numbers. On disk they are as they were given; a network reads them standardised."""
 
-    form: ClassVar[Form] = "array"
     file_name: ClassVar[str] = FRAMES_NAME
     dtype: ClassVar[np.dtype[Any]] = np.dtype("<f4")
 
-    def __init__(self, mean: NDArray[Any], deviation: NDArray[Any]) -> None:
-        """Of each number of a frame: mean and standard deviation, (F,) each."""
+    def __init__(self, mean: NDArray[Any], deviation: NDArray[Any], form: Form = "array") -> None:
+        """Of each number of a frame: mean and standard deviation, (F,) each; `form` is of the column."""
+        self.form = form
         self.mean, self.deviation = mean.astype(np.float32), deviation.astype(np.float32)
 
     @classmethod
     def from_bytes(cls, content: bytes, name: str) -> Frames:
         """Read back `to_bytes`. Raises ModelError, which names the file, for anything else."""
         value = parse_json(content, name, ModelError)
-        keys = {"format", "version", "mean", "deviation"}
+        keys = {"format", "version", "form", "mean", "deviation"}
         if not isinstance(value, dict) or value.keys() != keys:
             raise ModelError(f"{name} does not describe frames", where=name)
         if (value["format"], value["version"]) != (_FORMAT, _VERSION):
@@ -71,7 +73,9 @@ class Frames:
             raise ModelError(f"{name} is damaged: it has no mean and deviation per number", where=name)
         if min(deviation) <= 0:
             raise ModelError(f"{name} is damaged: a deviation is not above 0", where=name)
-        return cls(np.array(mean), np.array(deviation))
+        if value["form"] not in FORMS:
+            raise ModelError(f"{name} is damaged: its form is unknown", where=name)
+        return cls(np.array(mean), np.array(deviation), value["form"])
 
     @property
     def size(self) -> int:
@@ -100,7 +104,7 @@ class Frames:
 
     def to_bytes(self) -> bytes:
         """The content of the file."""
-        values = {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+        values = {"form": self.form, "mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
         return to_json({"format": _FORMAT, "version": _VERSION, **values})
 
     def check(self, array: RaggedArray) -> str | None:

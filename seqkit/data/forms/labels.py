@@ -18,6 +18,7 @@ from seqkit.kinds import Form
 LABELS_NAME = "labels.json"
 
 _FORMAT, _VERSION = "seqkit labels", 1
+_NAMED = 12  # classes in a message
 
 
 class Labels:
@@ -79,13 +80,18 @@ class Labels:
         """As "9 classes"."""
         return f"{self.size:,} classes"
 
+    @property
+    def _some_names(self) -> str:
+        """The first of the classes, for messages."""
+        return ", ".join(self.names[:_NAMED]) + (" …" if self.size > _NAMED else "")
+
     def encode(self, labels: Sequence[str]) -> NDArray[np.int64]:
         """The ids of labels, (N,). Raises DataError for a label that the training rows do not have."""
         unknown = next((label for label in labels if label not in self._id_of), None)
         if unknown is not None:
             raise DataError(
                 f"there is no class {unknown!r} among the {self.size:,} of the training rows",
-                hint=suggest(unknown, self.names),
+                hint=suggest(unknown, self.names) or f"the classes are {self._some_names}",
             )
         return np.array([self._id_of[label] for label in labels], np.int64)
 

@@ -127,13 +127,13 @@ class PrepareOptions:
                 hint="give one or the other",
             )
         if self.has_validation:
-            _check_size_unused(self.valid_size)
-        _check_standard_input(
+            check_size_unused(self.valid_size)
+        check_standard_input(
             self.source, self.target, self.pairs, self.valid_source, self.valid_target, self.valid_pairs
         )
 
     def _check_tokenizer(self) -> None:
-        _check_known("--normalization", self.normalization, NORMALIZATIONS)
+        check_known("--normalization", self.normalization, NORMALIZATIONS)
         sides = {
             "--tokenizer": (self.tokenizer, "--vocab-size", self.vocabulary_size),
             "--source-tokenizer": (
@@ -149,8 +149,8 @@ class PrepareOptions:
         }
         for name, (kind, size_name, size) in sides.items():
             if kind is not None:
-                _check_tokenizer(kind, size, name, size_name)
-            _check_range(size_name, size, SMALLEST_VOCABULARY, limits.VOCABULARY)
+                check_tokenizer(kind, size, name, size_name)
+            check_range(size_name, size, SMALLEST_VOCABULARY, limits.VOCABULARY)
         if self.tokenizer == "byte" and self.separate_vocabularies:
             raise ConfigError(
                 "--separate-vocabularies cannot be used with --tokenizer byte",
@@ -158,14 +158,14 @@ class PrepareOptions:
             )
 
     def _check_numbers(self) -> None:
-        _check_valid_size(self.valid_size, "pairs")
+        check_valid_size(self.valid_size, "pairs")
         if self.max_ratio is not None and not (self.max_ratio == 0 or 1 <= self.max_ratio < math.inf):
             raise ConfigError(
                 f"--max-ratio {self.max_ratio} is below 1", where="--max-ratio", hint="0 turns it off"
             )
-        _check_range("--max-tokens", self.max_tokens, 0, limits.SENTENCE_TOKENS)
-        _check_range("--seed", self.seed, 0, 2**63 - 1)
-        _check_range("--threads", self.threads, 1, limits.THREADS)
+        check_range("--max-tokens", self.max_tokens, 0, limits.SENTENCE_TOKENS)
+        check_range("--seed", self.seed, 0, 2**63 - 1)
+        check_range("--threads", self.threads, 1, limits.THREADS)
 
 
 @dataclass(frozen=True)
@@ -193,15 +193,15 @@ class PrepareTextOptions:
         if not self.text:
             raise ConfigError("--text is missing", hint="name a file, or - for standard input")
         if self.valid_text:
-            _check_size_unused(self.valid_size)
-        _check_standard_input(self.text, self.valid_text)
-        _check_known("--documents", self.documents, DOCUMENTS)
+            check_size_unused(self.valid_size)
+        check_standard_input(self.text, self.valid_text)
+        check_known("--documents", self.documents, DOCUMENTS)
         self._check_tokenizer()
-        _check_valid_size(self.valid_size, "characters")
-        _check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
-        _check_range("--min-count", self.min_count, 1, 2**63 - 1)
-        _check_range("--seed", self.seed, 0, 2**63 - 1)
-        _check_range("--threads", self.threads, 1, limits.THREADS)
+        check_valid_size(self.valid_size, "characters")
+        check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
+        check_range("--min-count", self.min_count, 1, 2**63 - 1)
+        check_range("--seed", self.seed, 0, 2**63 - 1)
+        check_range("--threads", self.threads, 1, limits.THREADS)
 
     @property
     def needed_count(self) -> int:
@@ -217,9 +217,9 @@ class PrepareTextOptions:
                 where="--tokenizer",
                 hint=f"{', '.join(TEXT_KINDS)}: these keep the spaces and newlines of a text",
             )
-        _check_known("--tokenizer", self.tokenizer, TEXT_KINDS)
-        _check_known("--normalization", self.normalization, NORMALIZATIONS)
-        _check_tokenizer(self.tokenizer, self.vocabulary_size)
+        check_known("--tokenizer", self.tokenizer, TEXT_KINDS)
+        check_known("--normalization", self.normalization, NORMALIZATIONS)
+        check_tokenizer(self.tokenizer, self.vocabulary_size)
         if self.tokenizer != "char" and self.min_count is not None:
             raise ConfigError(
                 f"--min-count cannot be used with --tokenizer {self.tokenizer}",
@@ -232,12 +232,12 @@ class PrepareTextOptions:
             )
 
 
-def _check_standard_input(*inputs: Sequence[str]) -> None:
+def check_standard_input(*inputs: Sequence[str]) -> None:
     if [path for paths in inputs for path in paths].count("-") > 1:
         raise ConfigError("standard input (-) can be read only once", hint="use files for the others")
 
 
-def _check_size_unused(valid_size: int | float | None) -> None:
+def check_size_unused(valid_size: int | float | None) -> None:
     if valid_size is not None:
         raise ConfigError(
             "--valid-size cannot be used with validation files",
@@ -245,12 +245,12 @@ def _check_size_unused(valid_size: int | float | None) -> None:
         )
 
 
-def _check_tokenizer(
+def check_tokenizer(
     kind: TokenizerKind, vocabulary_size: int | None, name: str = "--tokenizer", size: str = "--vocab-size"
 ) -> None:
     columns = columns_of(kind)
     for rule in columns:
-        _check_known(name, rule, KINDS)
+        check_known(name, rule, KINDS)
         if len(columns) > 1 and rule not in COLUMN_KINDS:
             raise ConfigError(
                 f"{name} {kind}: {rule} cannot be one column of several",
@@ -264,13 +264,13 @@ def _check_tokenizer(
         )
 
 
-def _check_known(name: str, value: str, known: Sequence[str]) -> None:
+def check_known(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         hint = suggest(value, known) or "one of " + ", ".join(known)
         raise ConfigError(f"{name} {value} is not known", where=name, hint=hint)
 
 
-def _check_valid_size(size: int | float | None, unit: str) -> None:
+def check_valid_size(size: int | float | None, unit: str) -> None:
     if size is not None and not (size >= 1 if isinstance(size, int) else 0 < size < 1):
         raise ConfigError(
             f"--valid-size {size} is neither a number of {unit} nor a share",
@@ -279,7 +279,7 @@ def _check_valid_size(size: int | float | None, unit: str) -> None:
         )
 
 
-def _check_range(name: str, value: int | None, low: int, high: int) -> None:
+def check_range(name: str, value: int | None, low: int, high: int) -> None:
     if value is not None and not low <= value <= high:
         size = "small" if value < low else "large"
         raise ConfigError(f"{name} {value:,} is too {size}", where=name, hint=f"from {low:,} to {high:,}")

@@ -123,6 +123,23 @@ def read_text(
             account.lines += part.count(b"\n")
 
 
+def read_raw_lines(path: str | Path, *, name: str, longest: int) -> Iterator[bytes]:
+    """The lines of a plain or gzip file with their ends, without a byte order mark.
+
+    Raises DataError for a line of more than `longest` bytes, and what `read_lines` raises.
+    """
+    with _reading(path, name, warn=False) as (stream, account):
+        while line := stream.readline(longest + 1):
+            account.lines += 1
+            if len(line) > longest:
+                raise DataError(
+                    f"line {account.lines:,} of {name} has more than {longest:,} bytes",
+                    where=f"{name}:{account.lines}",
+                    hint="check that it is a table: a row is a line",
+                )
+            yield line.removeprefix(_BYTE_ORDER_MARK) if account.lines == 1 else line
+
+
 @dataclass
 class _Account:
     """How far one file is read, and what was mended in it, for one warning each at its end."""

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 
 from seqkit.config import Config
 from seqkit.data.corpus import Corpus
-from seqkit.kinds import GENERATION, TRANSLATION
-from seqkit.training.jobs import generation, translation
+from seqkit.kinds import CLASSIFICATION, GENERATION, TRANSLATION
+from seqkit.training.jobs import classification, generation, translation
 from seqkit.training.jobs.job import Network, Task
 
 JOBS: Mapping[str, Callable[[Corpus, Config, Network], Task]] = {
     TRANSLATION.name: translation.task,
     GENERATION.name: generation.task,
+    CLASSIFICATION.name: classification.task,
 }
 
 
