@@ -16,7 +16,10 @@ from pathlib import Path
 
 
 class ExitCode(IntEnum):
-    """Process exit codes; 64 and above follow sysexits.h where it has a fitting name."""
+    """Process exit codes; 64 and above follow sysexits.h where it has a fitting name.
+
+    Any other signal that ends a command has its own: 128 and its number.
+    """
 
     OK = 0
     RUN_FAILED = 1  # diverged, or below --fail-under
@@ -27,6 +30,7 @@ class ExitCode(IntEnum):
     CANNOT_CREATE = 73
     IO_ERROR = 74  # disk full, device error
     LOCKED = 75  # another run holds the directory
+    HUNG_UP = 129  # the terminal was closed
     INTERRUPTED = 130
     PIPE_CLOSED = 141
     TERMINATED = 143
@@ -40,7 +44,7 @@ class SeqkitError(Exception):
     `exit_code` belongs to the class.
     """
 
-    exit_code = ExitCode.RUN_FAILED
+    exit_code: int = ExitCode.RUN_FAILED
     usual_hint: str | None = None
 
     def __init__(self, message: str, *, where: str | None = None, hint: str | None = None) -> None:
@@ -74,6 +78,12 @@ class ModelError(SeqkitError):
     usual_hint = "copy the model again from an intact copy, or train it again"
 
 
+def of_model(error: SeqkitError, where: str) -> ModelError:
+    """The error for what went wrong with a file of a model directory, with the hint that is its own."""
+    own = error.hint if error.hint != error.usual_hint else None
+    return ModelError(error.message, where=where, hint=own)
+
+
 class InputMissing(SeqkitError):
     """A file or directory that should be read does not exist or cannot be opened."""
 
@@ -105,7 +115,7 @@ class Interrupted(SeqkitError):
 
     def __init__(self, signal_number: int, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.exit_code = ExitCode(128 + signal_number)
+        self.exit_code = 128 + signal_number
 
 
 _TELLING = 3  # letters that are enough of a name to find it by

@@ -1,7 +1,8 @@
 """Reading and writing files so that a crash, a full disk or a hostile directory can do no harm.
 
-Every file that seqkit writes goes through `write_atomic` or `atomic_writer`: a temporary name beside the
-final one, `sync_file`, rename, `sync_directory`. A reader sees the old file or the new one, never a part.
+Every file of ours goes through `write_atomic` or `atomic_writer`: a temporary name beside the final one,
+`sync_file`, rename, `sync_directory`. A reader sees the old file or the new one, never a part. For files that
+users name there is `output_writer`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import hashlib
 import json
 import math
 import os
+import shlex
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -28,7 +31,10 @@ JSON_LIMIT = 1 << 20  # bytes; a larger JSON or TOML file of ours is damaged or 
 
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that takes its final name only when the block ends without an error."""
+    """A binary file that takes its final name only when the block ends without an error.
+
+    It has the mode of the file that it replaces, and its owner and group where the system lets it.
+    """
     try:
         descriptor, name = tempfile.mkstemp(prefix=TEMPORARY_PREFIX, dir=path.parent)
     except OSError as error:
@@ -38,7 +44,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
         with open(descriptor, "wb") as stream:
             yield stream
             sync_file(stream)
-        temporary.chmod(0o666 & ~current_umask())
+        _take_over(path, temporary)
         temporary.replace(path)
         sync_directory(path.parent)
     except OSError as error:
@@ -46,6 +52,59 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def output_writer(path: Path) -> Iterator[BinaryIO]:
+    """`atomic_writer` for a file that a user names, which may be writable where its folder is not.
+
+    Such a file is overwritten when the block has ended without an error; until then the content is in a
+    temporary file elsewhere.
+    """
+    if _can_be_replaced(path):
+        with atomic_writer(path) as stream:
+            yield stream
+        return
+    try:
+        with tempfile.TemporaryFile() as stream:
+            yield stream
+            stream.seek(0)
+            with open(path, "wb") as target:
+                shutil.copyfileobj(stream, target)
+                sync_file(target)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def _can_be_replaced(path: Path) -> bool:
+    """Whether another file may take a file's place: not in a folder that is not ours, nor over a mount."""
+    effective = os.access in os.supports_effective_ids
+    if not path.exists() or not os.access(path, os.W_OK, effective_ids=effective):
+        return True  # or an error that says why not
+    if not os.access(path.parent, os.W_OK | os.X_OK, effective_ids=effective) or path.is_mount():
+        return False
+    folder = path.parent.stat()
+    sticky = folder.st_mode & stat.S_ISVTX  # as in /tmp
+    return not sticky or os.geteuid() in {0, folder.st_uid, path.stat().st_uid}
+
+
+def _take_over(path: Path, temporary: Path) -> None:
+    """Give a new file the mode and the owner of the one that it replaces, or those of any new file."""
+    try:
+        before = path.lstat()
+    except FileNotFoundError:
+        temporary.chmod(0o666 & ~current_umask())
+        return
+    if not stat.S_ISREG(before.st_mode):  # a link, whose own mode says nothing
+        temporary.chmod(0o666 & ~current_umask())
+        return
+    now = temporary.stat()
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        for owner in (before.st_uid, -1):  # whoever may not give it away may still give it to a group of his
+            with suppress(OSError):
+                os.chown(temporary, owner, before.st_gid)
+                break
+    temporary.chmod(stat.S_IMODE(before.st_mode) & 0o777)
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -126,7 +185,7 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         if path.is_symlink():
-            raise DataError(f"{path.name} is a link, which is refused here", where=str(path)) from error
+            raise link_refused(path, path.parent) from error
         raise input_error(path, error) from error
     try:
         status = os.fstat(descriptor)
@@ -143,6 +202,15 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         raise input_error(path, error) from error
     finally:
         os.close(descriptor)
+
+
+def link_refused(path: Path, directory: Path) -> DataError:
+    """The error for a link in a corpus or a model directory, such as a cache of downloads is made of."""
+    copying = f"cp -rL {shlex.quote(str(directory))} COPY"
+    hint = f"copy the files that the links stand for, then use the copy: {copying}"
+    if not path.exists():
+        hint = f"it leads nowhere: fetch what it stands for (dvc pull, git annex get), then {copying}"
+    return DataError(f"{path.name} is a link, which is refused here", where=str(path), hint=hint)
 
 
 def sha256(content: bytes | memoryview) -> str:

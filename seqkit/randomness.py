@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import signal
 
-_waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+from seqkit.signals import ENDING
+
+_waiting = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 try:
     from numpy.random import Generator, Philox, default_rng
 finally:

@@ -37,6 +37,10 @@ def _metric(name: str, title: str, digits: int, better: Literal["more", "less"],
 BLEU = _metric("bleu", "BLEU", 2, "more")
 CHRF = _metric("chrf", "chrF", 2, "more")
 TER = _metric("ter", "TER", 2, "less")
+EXACT = _metric("exact", "exact match", 2, "more", "exact")
+CER = _metric("cer", "character error rate", 2, "less", "CER")
+WER = _metric("wer", "word error rate", 2, "less", "WER")
+PER = _metric("per", "symbol error rate", 2, "less", "PER")
 BITS_PER_CHARACTER = _metric("bits_per_character", "bits per character", 4, "less", "bits/char")
 NATS_PER_CHARACTER = _metric("nats_per_character", "nats per character", 4, "less", "nats/char")
 PERPLEXITY = _metric("perplexity", "perplexity", 4, "less", "ppl")
@@ -45,9 +49,17 @@ LOSS = _metric("loss", "loss", 4, "less")  # of the validation data: what traini
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         metric.name: metric
-        for metric in (BLEU, CHRF, TER, BITS_PER_CHARACTER, NATS_PER_CHARACTER, PERPLEXITY, LOSS)
+        for metric in (
+            *(BLEU, CHRF, TER, EXACT, CER, WER, PER),
+            *(BITS_PER_CHARACTER, NATS_PER_CHARACTER, PERPLEXITY, LOSS),
+        )
     }
 )
+
+
+# What cuts lines into the words of BLEU and TER; "auto": what suits the script of the references.
+AUTO = "auto"
+TOKENIZERS = ("13a", "zh", "ja-mecab", "ko-mecab", "flores200", "char", "intl", "none")
 
 
 @dataclass(frozen=True)
@@ -74,9 +86,14 @@ class PairedComparison:
 class Score:
     """One score of a whole corpus, and everything that is needed to make it again.
 
-    BLEU, chrF and TER are in percent. `details` holds, for BLEU, `precisions` (percent, n = 1 to 4),
+    Scores of lines are in percent. `details` holds, for BLEU, `precisions` (percent, n = 1 to 4),
     `brevity_penalty`, `length_ratio`, `hypothesis_length` and `reference_length` (tokens); for chrF its
-    orders and beta; for TER `edits` and `reference_length`; for a generator's scores the protocol and counts.
+    orders and beta; for TER and the other error rates `edits` and `reference_length`; for exact match
+    `matches` and `lines`; for a generator's scores the protocol and counts.
+
+    `undefined` says why the references allow no score, and is empty where they do; `score` is 0 then, and
+    means nothing. `note` is what a reader of the score has to know. `line_scores` are those of the lines by
+    themselves, where they were asked for; NaN for a line that has none.
     """
 
     metric: str
@@ -85,3 +102,6 @@ class Score:
     confidence: Confidence | None = None
     paired: PairedComparison | None = None
     details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    undefined: str = ""
+    note: str = ""
+    line_scores: tuple[float, ...] = ()

@@ -27,7 +27,10 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 # What a person has set for terminals is none of the tests'.
-for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "PYTHONWARNINGS", "PYTHONUNBUFFERED"):
+for name in (
+    *("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "PYTHONWARNINGS", "PYTHONUNBUFFERED"),
+    *("CI", "TF_BUILD", "TEAMCITY_VERSION", "JENKINS_URL", "JPY_PARENT_PID", "TTY_INTERACTIVE"),
+):
     os.environ.pop(name, None)
 
 # Set before torch is imported anywhere: one thread is as fast for toys, and exact on busy machines.

@@ -26,6 +26,7 @@ LAYERS = [
     ["config", "device"],
     ["files", "kinds"],
     ["errors", "html", "limits", "printable", "processors", "randomness", "scores", "version"],
+    ["signals"],
 ]
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 # What loads torch when it is imported; everything else does without until a function needs it.

@@ -12,14 +12,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 from typer.core import TyperCommand
 
 from seqkit.cli.terminal import completion, console
-from seqkit.cli.terminal.help import HelpfulCommand, HelpfulGroup
+from seqkit.cli.terminal.help import HelpfulCommand, HelpfulGroup, help_text
 from seqkit.errors import (
     ConfigError,
     ExitCode,
@@ -30,6 +29,7 @@ from seqkit.errors import (
     output_error,
 )
 from seqkit.processors import prepare_environment
+from seqkit.signals import ENDING, SAVING, handled
 from seqkit.version import __version__
 
 _HELP = """Train and use recurrent sequence models: raw text in, text and scores out.
@@ -73,7 +73,7 @@ def application(*names: str) -> typer.Typer:
     app.callback(invoke_without_command=True)(_root)
     for name in names or _LESS_MEMORY:
         command, made_by = _command(name)
-        app.command(cls=made_by)(command)
+        app.command(cls=made_by, help=help_text(command))(command)
     return app
 
 
@@ -143,6 +143,8 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback before a command or after it
     code = run(sys.argv[1:])
+    if sys.argv[1:2] == ["train"]:
+        signal.signal(SAVING, signal.SIG_IGN)  # all is saved; the interpreter takes a moment to end
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
@@ -156,13 +158,14 @@ def run(arguments: Sequence[str]) -> int:
 
     Signals are handled meanwhile; afterwards they do what they did before.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    functions: dict[int, Callable[[int], None]] = dict.fromkeys(ENDING, _end)
+    if arguments[:1] == ["train"]:
+        functions[SAVING] = _nothing_to_save
     try:
-        code = _outcome(arguments)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    except _Terminated:  # when the command was over
-        code = ExitCode.TERMINATED
+        with handled(functions):
+            code = _outcome(arguments)
+    except _Signalled as error:  # before the command, or when it was over
+        code = 128 + error.number
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     return code
@@ -175,9 +178,6 @@ def _outcome(arguments: Sequence[str]) -> int:
     command = typer.main.get_command(application(*named))
     completion.prepare_shells()
     try:
-        # Background jobs of scripts start with SIGINT ignored and SIGTERM has no handler: install both.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, _terminate)
         if debug:
             for line in _machine():
                 console.note(line)
@@ -197,8 +197,8 @@ def _outcome(arguments: Sequence[str]) -> int:
         if isinstance(error.__context__, BrokenPipeError):
             return _die_of_closed_pipe()
         raise
-    except _Terminated:
-        return ExitCode.TERMINATED
+    except _Signalled as error:
+        return 128 + error.number
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
     except OSError as error:
@@ -207,6 +207,8 @@ def _outcome(arguments: Sequence[str]) -> int:
         console.print_error(output_error(error.filename or "standard output", error))
         return ExitCode.IO_ERROR
     except Exception as error:
+        if number := _signal_behind(error):
+            return 128 + number
         if _is_usage_error(error):
             console.print_usage_error(error, _command_of(arguments))
             return ExitCode.USAGE
@@ -237,12 +239,33 @@ def _command_of(arguments: Sequence[str]) -> str:
     return next((word for word in arguments if word in _LESS_MEMORY), "")
 
 
-class _Terminated(BaseException):
-    """SIGTERM arrived in a command that has nothing to save."""
+class _Signalled(BaseException):
+    """A signal arrived in a command that has nothing to save."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
-def _terminate(_signal_number: int, _frame: FrameType | None) -> None:
-    raise _Terminated
+def _end(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise _Signalled(number)
+
+
+def _signal_behind(error: BaseException | None) -> int:
+    """The number of a signal whose exception became another one, as in the body of a class; or 0."""
+    while error is not None:
+        if isinstance(error, _Signalled):
+            return error.number
+        if isinstance(error, KeyboardInterrupt):
+            return signal.SIGINT
+        error = error.__cause__ or error.__context__
+    return 0
+
+
+def _nothing_to_save(_number: int) -> None:
+    """SIGUSR1 came before the first step, or after the last: the command goes on."""
 
 
 def _die_of_closed_pipe() -> int:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from seqkit import limits
 from seqkit.errors import ConfigError
 from seqkit.kinds import KINDS, Kind, Part
-from seqkit.scores import LOSS
+from seqkit.scores import AUTO, LOSS, TOKENIZERS
 
 _RANKING_METRICS = tuple(dict.fromkeys(name for kind in KINDS.values() for name in kind.ranking_metrics))
 
@@ -171,7 +171,17 @@ class TrainingConfig:
         0.999, "decay of the exponential moving average of weights, which is validated; 0: off", low=0, high=1
     )
     average_best: int = _setting(1, "number of best checkpoints whose weights are averaged at the end", low=1)
-    best_metric: str = _setting("bleu", "metric that selects the best checkpoint", choices=_RANKING_METRICS)
+    best_metric: str = _setting(
+        "bleu",
+        "metric that selects the best checkpoint; ties are decided by chrf, then loss",
+        choices=_RANKING_METRICS,
+    )
+    tokenize: str = _setting(
+        AUTO,
+        "tokenizer of BLEU and TER in validations; auto: what suits the script of the references",
+        choices=(AUTO, *TOKENIZERS),
+        part="search",
+    )
     patience: int = _setting(0, "stop after N validations without improvement; 0: never", low=0)
     validate_every: int = _setting(0, "steps between validations; 0: twelve times in the budget", low=0)
     validate_minutes: float = _setting(0.0, "minutes between validations; 0: by steps", low=0)

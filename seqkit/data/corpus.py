@@ -21,7 +21,7 @@ from seqkit.data.manifest import (
 )
 from seqkit.data.ragged import VALUES_SUFFIX, RaggedArray
 from seqkit.data.tokenizers import Tokenizer
-from seqkit.files import read_regular, sha256, sha256_of_file
+from seqkit.files import link_refused, read_regular, sha256, sha256_of_file
 from seqkit.kinds import KINDS, Kind
 
 __all__ = ["Corpus", "Manifest", "Split"]
@@ -122,7 +122,9 @@ class Corpus:
 
 
 def _check_file(path: Path, record: FileRecord, *, verify: bool) -> None:
-    if path.is_symlink() or (path.exists() and not path.is_file()):
+    if path.is_symlink():
+        raise link_refused(path, path.parent)
+    if path.exists() and not path.is_file():
         raise damaged(path, "it is not a regular file")
     if not path.exists():
         raise damaged(path, "it is missing")

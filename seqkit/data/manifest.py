@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 
 from seqkit.data.forms import FIELD_FILES, ROLES, possible_files
 from seqkit.data.ragged import OFFSETS_SUFFIX, VALUES_SUFFIX
-from seqkit.data.tokenizers import Normalization, TokenizerKind
+from seqkit.data.tokenizers import SUBWORDS, Normalization, Tokenizer, TokenizerKind, is_kind
 from seqkit.errors import DataError, InputMissing, nearby
 from seqkit.files import (
     JSON_LIMIT,
@@ -34,6 +34,8 @@ TEXT_VERSION = 1  # of corpora that hold text alone, as version 0.1 wrote them
 MANIFEST_NAME = "corpus.json"
 Documents = Literal["none", "line", "blank-line", "file"]  # what ends one
 DOCUMENTS: tuple[Documents, ...] = typing.get_args(Documents)
+
+SHORT_SOURCE, SHORT_TARGET = 100, 32  # tokens on average: a sentence in characters has more
 
 SPLITS = ("train", "valid")
 ARRAY_FILES = frozenset(
@@ -74,12 +76,38 @@ class ArrayRecord:
 
 
 @dataclass(frozen=True)
+class SideRecord:
+    """How the text of one side was cut."""
+
+    kind: TokenizerKind
+    normalization: Normalization
+
+
+@dataclass(frozen=True)
 class TokenizerRecord:
-    """How the text was cut; `sizes` are of the joint vocabulary, or of the source and the target one."""
+    """How the text was cut; `sizes` are of the joint vocabulary, or of the source and the target one.
+
+    `target` is written only where the target was cut otherwise than the source.
+    """
 
     kind: TokenizerKind
     normalization: Normalization
     sizes: tuple[int, ...]
+    target: SideRecord | None = None
+
+    @classmethod
+    def of(cls, source: Tokenizer, target: Tokenizer) -> TokenizerRecord:
+        """That of two tokenizers; a joint vocabulary is the same object twice."""
+        sizes = (source.size,) if source is target else (source.size, target.size)
+        side = SideRecord(target.kind, target.normalization)
+        same = side == SideRecord(source.kind, source.normalization)
+        return cls(source.kind, source.normalization, sizes, None if same else side)
+
+    @property
+    def sides(self) -> tuple[SideRecord, ...]:
+        """How the text was cut: one record for both sides, or that of the source and that of the target."""
+        source = SideRecord(self.kind, self.normalization)
+        return (source,) if self.target is None else (source, self.target)
 
 
 @dataclass(frozen=True)
@@ -138,10 +166,19 @@ class Manifest:
     text: TextRecord | None = None
     fields: dict[str, FieldRecord] | None = None
 
+    @property
+    def is_short(self) -> bool:
+        """Whether it holds pairs of short sequences: characters, words or symbols, but no sentences."""
+        if self.tokenizer is None or not KINDS[self.kind].has_source:
+            return False
+        if any(side.kind in SUBWORDS for side in self.tokenizer.sides):
+            return False
+        source, target = (self.arrays[f"train.{side}"] for side in ("source", "target"))
+        return source.total <= SHORT_SOURCE * source.count and target.total <= SHORT_TARGET * target.count
+
     def to_bytes(self) -> bytes:
         """The content of the file: what is None is left out."""
-        values = dataclasses.asdict(self)
-        return to_sealed_json({key: value for key, value in values.items() if value is not None})
+        return to_sealed_json(_written(dataclasses.asdict(self)))
 
 
 def damaged(path: Path, reason: str) -> DataError:
@@ -233,6 +270,9 @@ def _check_kind(manifest: Manifest) -> None:
         return
     if manifest.tokenizer is None or any(forms != ("text",) for forms in kind.fields.values()):
         raise ValueError(f"it is not that of a {manifest.kind} corpus")
+    for side in manifest.tokenizer.sides:
+        if not is_kind(side.kind):
+            raise ValueError(f"tokenizer is {side.kind[:40]!r}")
     pairs = "pairs" in kind.parts
     if manifest.fields or (manifest.filters is not None) != pairs or (text is None) != pairs:
         raise ValueError(f"it is not that of a {manifest.kind} corpus")
@@ -245,6 +285,15 @@ def _check_kind(manifest: Manifest) -> None:
         raise ValueError("it has two vocabularies")
     if min(text.train_characters, text.valid_characters) < 1 or text.min_count < 0:
         raise ValueError("it counts no text")
+
+
+def _written(values: dict[str, Any]) -> dict[str, Any]:
+    """A record as it is written: what is None is left out."""
+    return {
+        key: _written(value) if isinstance(value, dict) else value
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def _parse(kind: Any, value: Any, name: str) -> Any:

@@ -74,7 +74,7 @@ def encode_file(path: str, tokenizer: Tokenizer, documents: Documents) -> Encode
 def open_text_corpus(directory: str) -> Corpus:
     """Open a corpus directory; DataError when it holds parallel text."""
     corpus = Corpus.open(directory)
-    if corpus.kind is not GENERATION:
+    if "streams" not in corpus.kind.parts:
         raise DataError(
             f"{directory} is a corpus of {corpus.kind.corpus}",
             where=directory,

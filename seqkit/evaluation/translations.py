@@ -7,19 +7,21 @@ that look plausible and are wrong. The first is an error here, the second a warn
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, Protocol
 
-from seqkit.errors import DataError
-from seqkit.metrics.sacre import CASED, MetricOptions, score_translations
-from seqkit.scores import Score
+from seqkit.evaluation.alignment import check_aligned, count_of_lines
+from seqkit.metrics.measure import References
+from seqkit.metrics.sacre import CASED, MetricOptions, Progress, score_translations
+from seqkit.scores import METRICS, Score
 
 logger = logging.getLogger("seqkit")
 
 _ENOUGH_SENTENCES = 10  # that end in a full stop, before their form is judged
-_ALIKE = 0.1  # mean share of words in common, below which two texts are not compared line by line
+_TER_WORDS = 100  # of a line, from which on TER takes seconds of it
+_COMPATIBLE = 0.05  # of the reference lines have other characters in NFKC, before that is worth a word
 
 
 class Translated(Protocol):
@@ -67,39 +69,46 @@ class Evaluation:
 
 def evaluate_translation(
     hypotheses: Sequence[str],
-    references: Sequence[Sequence[str]],
+    references: References,
     options: MetricOptions | None = None,
     *,
     baseline: Sequence[str] | None = None,
     names: Names | None = None,
+    progress: Progress = lambda _metric, _done, _total: None,
 ) -> Evaluation:
     """Score lines of text against one or more reference sets, one list of lines each.
 
     With `baseline`, the hypotheses of another system, each score has a paired test. Raises DataError that
-    says where texts of different length seem to part. Warns of empty hypotheses and of text that is not in
-    the form that the protocol expects.
+    says where texts of different length seem to part. Warns of empty hypotheses, of text that is not in the
+    form that the protocol expects, and of lines whose TER takes long; says which scores are undefined.
     """
     options = options or MetricOptions()
     names = names or Names()
     for index, reference in enumerate(references):
-        _check_aligned(names.hypotheses, hypotheses, names.reference(index), reference)
+        check_aligned(names.hypotheses, hypotheses, names.reference(index), reference)
     if baseline is not None and references:
-        _check_aligned(names.baseline, baseline, names.reference(0), references[0])
-    scores = score_translations(hypotheses, references, options, baseline=baseline)
+        check_aligned(names.baseline, baseline, names.reference(0), references[0])
+    if "ter" in options.metrics:
+        _warn_of_long_lines([hypotheses, *([] if baseline is None else [baseline])])
+    scores = score_translations(hypotheses, references, options, baseline=baseline, progress=progress)
     _warn_of_empty(names.hypotheses, hypotheses, references)
     _warn_of_form(_named_texts(hypotheses, references, baseline, names), options.protocol)
+    if options.normalization == "nfc":
+        _warn_of_compatibility(names, hypotheses, references)
+    _tell(scores)
     return Evaluation(tuple(scores), tuple(hypotheses))
 
 
 def evaluate_model(
     translator: TranslatorLike,
     source_lines: Sequence[str],
-    references: Sequence[Sequence[str]],
+    references: References,
     options: MetricOptions | None = None,
     *,
     translate_options: Any = None,
     baseline: Sequence[str] | None = None,
     names: Names | None = None,
+    progress: Progress = lambda _metric, _done, _total: None,
 ) -> Evaluation:
     """Translate, then score as `evaluate_translation` does.
 
@@ -108,117 +117,46 @@ def evaluate_model(
     """
     names = names or Names()
     for index, reference in enumerate(references):
-        _check_aligned(names.source, source_lines, names.reference(index), reference)
+        check_aligned(names.source, source_lines, names.reference(index), reference)
     arguments = () if translate_options is None else (translate_options,)
     translations = translator.translate(list(source_lines), *arguments)
     hypotheses = [translation.text for translation in translations]
-    return evaluate_translation(hypotheses, references, options, baseline=baseline, names=names)
-
-
-def _check_aligned(name: str, lines: Sequence[str], other_name: str, other: Sequence[str]) -> None:
-    if len(lines) == len(other):
-        if not lines:
-            raise DataError(f"there is nothing to score: no lines in {name} and {other_name}", where=name)
-        return
-    if not lines or not other:
-        empty, full_name, full = (name, other_name, other) if not lines else (other_name, name, lines)
-        raise DataError(
-            f"there is nothing in {empty}, but {_count(full)} in {full_name}",
-            where=empty,
-            hint="check that the command that writes it succeeded",
-        )
-    raise DataError(
-        f"texts differ in length: {_count(lines)} in {name}, {len(other):,} in {other_name}",
-        **_where_they_part(name, lines, other_name, other),
+    return evaluate_translation(
+        hypotheses, references, options, baseline=baseline, names=names, progress=progress
     )
 
 
-def _count(lines: Sequence[str]) -> str:
-    return f"{len(lines):,} line{'' if len(lines) == 1 else 's'}"
-
-
-def _where_they_part(
-    name: str, lines: Sequence[str], other_name: str, other: Sequence[str]
-) -> dict[str, str]:
-    """`where` and `hint` of the error for two texts of different length."""
-    (short_name, short), (long_name, long) = sorted(
-        ((name, lines), (other_name, other)), key=lambda named: len(named[1])
-    )
-    surplus = long[len(short) :]
-    if not any(line.strip() for line in surplus):
-        extra = "an empty line" if len(surplus) == 1 else f"{len(surplus):,} empty lines"
-        return {
-            "where": f"line {len(short) + 1:,} of {long_name}: it ends with {extra}",
-            "hint": f"remove the end of {long_name}: a last line needs one newline and no more",
-        }
-    hint = (
-        "check that both are complete and from one test set; seqkit translate writes one line per input line"
-    )
-    part = _parting_line(short, long)
-    if part is None:
-        return {"where": f"{short_name} ends after line {len(short):,}", "hint": hint}
-    if part == len(short):
-        return {
-            "where": f"{short_name} ends after line {part:,}; what there is fits {long_name}",
-            "hint": hint,
-        }
-    missing = "a line seems" if len(surplus) == 1 else f"{len(surplus):,} lines seem"
-    return {"where": f"line {part + 1:,} of {short_name}: {missing} to be missing before it", "hint": hint}
-
-
-def _parting_line(short: Sequence[str], long: Sequence[str]) -> int | None:
-    """How many lines of `short` fit `long` as they stand, before the rest fits better further down.
-
-    Fit is the share of words in common. None when the texts have too little in common to tell (a source and
-    a reference are in different languages).
-    """
-    shift = len(long) - len(short)
-    straight = [_overlap(line, long[index]) for index, line in enumerate(short)]
-    shifted = [_overlap(line, long[index + shift]) for index, line in enumerate(short)]
-    gains = accumulate((here - there for here, there in zip(straight, shifted, strict=True)), initial=0.0)
-    # The fit of parting after k lines is sum(straight[:k]) + sum(shifted[k:]).
-    fits = [sum(shifted) + gain for gain in gains]
-    best = max(range(len(fits)), key=fits.__getitem__)
-    return best if fits[best] >= _ALIKE * len(short) else None
-
-
-def _overlap(left: str, right: str) -> float:
-    left_words, right_words = set(left.lower().split()), set(right.lower().split())
-    union = left_words | right_words
-    return len(left_words & right_words) / len(union) if union else 1.0
-
-
-def _warn_of_empty(name: str, hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+def _warn_of_empty(name: str, hypotheses: Sequence[str], references: References) -> None:
     first = references[0]
     empty = [
         number
         for number, (line, reference) in enumerate(zip(hypotheses, first, strict=True), 1)
-        if not line.strip() and reference.strip()
+        if not line.strip() and reference and reference.strip()
     ]
     if empty:
         logger.warning(
             "%s: %s of %s are empty where the reference is not, the first at line %s",
             name,
             f"{len(empty):,}",
-            _count(hypotheses),
+            count_of_lines(hypotheses),
             f"{empty[0]:,}",
         )
 
 
 def _named_texts(
     hypotheses: Sequence[str],
-    references: Sequence[Sequence[str]],
+    references: References,
     baseline: Sequence[str] | None,
     names: Names,
-) -> list[tuple[str, Sequence[str]]]:
-    texts = [(names.hypotheses, hypotheses)]
+) -> list[tuple[str, Sequence[str | None]]]:
+    texts: list[tuple[str, Sequence[str | None]]] = [(names.hypotheses, hypotheses)]
     texts += [(names.reference(index), reference) for index, reference in enumerate(references)]
     if baseline is not None:
         texts.append((names.baseline, baseline))
     return texts
 
 
-def _warn_of_form(texts: Sequence[tuple[str, Sequence[str]]], protocol: str) -> None:
+def _warn_of_form(texts: Sequence[tuple[str, Sequence[str | None]]], protocol: str) -> None:
     """Text in the other protocol's form shifts BLEU by several points and nothing else tells."""
     for name, lines in texts:
         tokenized = _looks_tokenized(lines)
@@ -237,10 +175,55 @@ def _warn_of_form(texts: Sequence[tuple[str, Sequence[str]]], protocol: str) -> 
             )
 
 
-def _looks_tokenized(lines: Sequence[str]) -> bool | None:
+def _looks_tokenized(lines: Sequence[str | None]) -> bool | None:
     """Whether most full stops stand alone; None when there are too few to tell."""
     # Only full stops: French sets a space before ! and ? in plain text too.
-    stops = [line.rstrip() for line in lines if line.rstrip().endswith(".")]
+    stops = [line.rstrip() for line in lines if line and line.rstrip().endswith(".")]
     if len(stops) < _ENOUGH_SENTENCES:
         return None
     return sum(line.endswith(" .") for line in stops) * 2 > len(stops)
+
+
+def _warn_of_long_lines(texts: Sequence[Sequence[str]]) -> None:
+    """TER tries to shift every part of a line: seconds for one of 300 words."""
+    lengths = [len(line.split()) for lines in texts for line in lines]
+    long = sum(length > _TER_WORDS for length in lengths)
+    if long:
+        logger.warning(
+            "TER takes seconds for each long line: %s of more than %s words, the longest of %s",
+            "1 is" if long == 1 else f"{long:,} are",
+            _TER_WORDS,
+            f"{max(lengths):,}",
+        )
+
+
+def _warn_of_compatibility(names: Names, hypotheses: Sequence[str], references: References) -> None:
+    """Outputs of a model whose corpus was prepared with NFKC lack characters that the references have."""
+    lines = [line for line in references[0] if line]
+    if not lines or all(line.isascii() for line in lines):
+        return
+    other = sum(_has_compatibility_characters(line) for line in lines)
+    if other > _COMPATIBLE * len(lines) and not any(map(_has_compatibility_characters, hypotheses)):
+        logger.warning(
+            "%s: %s of %s have characters that NFKC writes otherwise (such as full-width ones), but %s has "
+            "none: if a model with NFKC made it, --normalization nfkc compares both in that form",
+            names.reference(0),
+            f"{other:,}",
+            count_of_lines(lines),
+            names.hypotheses,
+        )
+
+
+def _has_compatibility_characters(line: str) -> bool:
+    composed = line if line.isascii() else unicodedata.normalize("NFC", line)
+    return not line.isascii() and not unicodedata.is_normalized("NFKC", composed)
+
+
+def _tell(scores: Sequence[Score]) -> None:
+    """Which scores are undefined, and what else a reader of them has to know."""
+    for score in scores:
+        title = METRICS[score.metric].title
+        if score.undefined:
+            logger.info("%s is undefined: %s", title, score.undefined)
+        elif score.note:
+            logger.info("%s: %s", title, score.note)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from seqkit.errors import DataError
+from seqkit.metrics.measure import References
 from seqkit.metrics.sacre import MetricOptions, line_scores
 
 
@@ -23,7 +24,7 @@ class Line:
 
 def worst_lines(
     hypotheses: Sequence[str],
-    references: Sequence[Sequence[str]],
+    references: References,
     count: int,
     options: MetricOptions | None = None,
     source: Sequence[str] | None = None,
@@ -45,7 +46,7 @@ def worst_lines(
             number=index + 1,
             score=scores[index],
             hypothesis=hypotheses[index],
-            references=tuple(reference[index] for reference in references),
+            references=tuple(line for lines in references if (line := lines[index]) is not None),
             source=None if source is None else source[index],
         )
         for index in ranked

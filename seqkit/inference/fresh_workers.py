@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from seqkit.errors import output_error
 from seqkit.inference.workers import ended_early, framed, in_main_thread, take_records
+from seqkit.signals import ENDING
 
 _BLOCK = 1 << 16  # bytes asked for in one read
 MODELS = 3  # the descriptor from which a worker reads the models
@@ -131,7 +132,7 @@ class _Worker:
                     (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),  # this process says what is wrong
                     (os.POSIX_SPAWN_DUP2, handed[2], MODELS),
                 ],
-                setsigmask=[signal.SIGINT],  # this process is told, and ends the other
+                setsigmask=ENDING,  # this process is told, and ends the other
             )
         except OSError:
             os.close(self._tasks)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from seqkit.errors import RunFailed
+from seqkit.signals import ENDING
 
 _LENGTH = struct.Struct("<Q")
 _BLOCK = 1 << 16  # bytes asked for in one read
@@ -81,8 +82,8 @@ def _start(work: Work) -> tuple[int, int]:
         return process, reading
     code = 1
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the reader is told, and ends this process
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in ENDING:  # sent to the whole group: the reader is told, and ends this process
+            signal.signal(number, signal.SIG_IGN)
         os.close(reading)
         with open(writing, "wb") as stream:
             for record in work():

@@ -7,7 +7,7 @@ of `seqkit.kinds`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seqkit.kinds.scaling import Scaling
@@ -38,10 +38,14 @@ class Noun:
 
 @dataclass(frozen=True)
 class Preset:
-    """A size of models by name: its settings, and the sizes of the corpora that it suits, from and to."""
+    """A size of models by name: its settings, and the sizes of the corpora that it suits, from and to.
+
+    With `short` it is for pairs of short sequences of characters, words or symbols, and for no others.
+    """
 
     settings: Mapping[str, Any]
     suits: tuple[float, float]
+    short: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,8 @@ class Kind:
     """A kind of model. There is one object of each.
 
     `name` stands in corpus.json and in a model's manifest. Corpora are measured in `counted`. Of the
-    `metrics` of a validation the first is charted, and those `shown` have a column in the table. `samples`
+    `metrics` of a validation the first is charted, and those `shown` have a column in the table. `others` are
+    measured where `training.best_metric` names them, each with the metrics that are told beside it. `samples`
     are what else is shown of one, with the sign before each. `summary` describes the network, with places
     for the family of its cells. `uses` is Markdown.
     """
@@ -70,6 +75,12 @@ class Kind:
     summary: str
     uses: str
     next_command: str  # with a place for the model directory
+    others: Mapping[Metric, tuple[Metric, ...]] = field(default_factory=dict)
+
+    def preset_for(self, *, short: bool) -> str:
+        """The preset of a command that names none, for a corpus of `short` sequences or another."""
+        fitting = [name for name, preset in self.presets.items() if preset.short] if short else []
+        return fitting[0] if fitting else DEFAULT_PRESET
 
     @property
     def has_source(self) -> bool:
@@ -83,9 +94,16 @@ class Kind:
 
     def metric(self, name: str) -> Metric:
         """A metric of its validations, by name."""
-        return next(metric for metric in (*self.metrics, LOSS) if metric.name == name)
+        return next(metric for metric in (*self.metrics, *self.others, LOSS) if metric.name == name)
 
     @property
     def ranking_metrics(self) -> tuple[str, ...]:
         """What `training.best_metric` can be."""
-        return (*(metric.name for metric in self.metrics), LOSS.name)
+        return (*(metric.name for metric in (*self.metrics, *self.others)), LOSS.name)
+
+    def measured(self, best_metric: str) -> tuple[Metric, ...]:
+        """What a validation measures beside the loss, when checkpoints are ranked by `best_metric`."""
+        for metric, beside in self.others.items():
+            if metric.name == best_metric:
+                return (metric, *beside)
+        return self.metrics

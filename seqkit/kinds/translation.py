@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seqkit.kinds.kind import Kind, Noun, Preset
 from seqkit.kinds.scaling import Curve, Scaling, Size
-from seqkit.scores import BLEU, CHRF
+from seqkit.scores import BLEU, CER, CHRF, EXACT, PER, TER, WER
 
 TRANSLATION = Kind(
     name="translation",
@@ -26,6 +26,17 @@ TRANSLATION = Kind(
                 "training.learning_rate": 4e-3,
             },
             suits=(0, 20e3),
+        ),
+        "characters": Preset(
+            {
+                "model.embedding_size": 128,
+                "model.hidden_size": 384,
+                "model.dropout": 0.3,
+                "model.word_dropout": 0.0,
+                "training.batch_tokens": 1024,
+            },
+            suits=(0, 1e15),
+            short=True,
         ),
         "small": Preset({}, suits=(5e3, 300e3)),
         "base": Preset(
@@ -54,6 +65,13 @@ TRANSLATION = Kind(
     },
     metrics=(BLEU, CHRF),
     shown=(BLEU, CHRF),
+    others={
+        EXACT: (CER, CHRF),
+        CER: (EXACT, CHRF),
+        WER: (CER, CHRF),
+        PER: (EXACT, CHRF),
+        TER: (BLEU, CHRF),
+    },
     samples={"source": " ", "translation": "→"},
     # Fitted to 6 runs on Multi30k, within 0.02 nats (recipes/LOG.md, 2026-11-28).
     scaling=Scaling(

@@ -1,32 +1,37 @@
-"""Scores: BLEU, chrF and TER through sacreBLEU, each with the signature that says how it was made.
+"""Scores of lines: BLEU, chrF and TER through sacreBLEU, exact match and error rates through RapidFuzz.
 
-sacreBLEU (Post 2018, "A Call for Clarity in Reporting BLEU Scores") is imported inside the functions, as
-`seqkit --help` must answer at once.
+Each comes with the signature that says how it was made (Post 2018, "A Call for Clarity in Reporting BLEU
+Scores"). Both sides are put in the same Unicode normal form first: what looks the same is the same. sacreBLEU
+and RapidFuzz are imported inside functions, as `seqkit --help` must answer at once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import overload
 
+from seqkit.data.tokenizers.vocabulary import NORMALIZATIONS, Normalization, normalize_lines
 from seqkit.errors import ConfigError, DataError, suggest
-from seqkit.scores import BLEU, CHRF, TER, Confidence, PairedComparison, Score
+from seqkit.metrics import resampling
+from seqkit.metrics.edits import ErrorRate, ExactMatch
+from seqkit.metrics.measure import Counts, Measure, References
+from seqkit.metrics.sacre_measures import Bleu, Chrf, Ter
+from seqkit.metrics.tokenizers import NONE, script_of, suitable_tokenizer
+from seqkit.scores import AUTO, BLEU, CER, CHRF, EXACT, PER, TER, TOKENIZERS, WER, Score
 
-if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-    from sacrebleu.metrics.base import Metric
-
-METRICS = tuple(metric.name for metric in (BLEU, CHRF, TER))
+METRICS = tuple(metric.name for metric in (BLEU, CHRF, TER))  # sacreBLEU's
+ALL_METRICS = (*METRICS, *(metric.name for metric in (EXACT, CER, WER, PER)))
 CASED = "cased"
 LOWERCASED_TOKENIZED = "lowercased-tokenized"
 PROTOCOLS = (CASED, LOWERCASED_TOKENIZED)
 
-LEVEL = 0.95  # of confidence intervals
-SEED = 12345  # of all resampling; sacreBLEU's default, so that its command line gives the same intervals
+LEVEL, SEED = resampling.LEVEL, resampling.SEED
 _CHRF_WORD_ORDER_LIMIT = 6
+
+Progress = Callable[[str, int, int], None]  # hears of a metric, lines done, all lines
 
 
 @dataclass(frozen=True)
@@ -35,24 +40,37 @@ class MetricOptions:
 
     `protocol` is `cased` (plain, detokenised text; BLEU tokenises it with 13a) or `lowercased-tokenized`
     (text that is tokenised already, compared in lower case: sacreBLEU's `-tok none -lc`). TER ignores case
-    under both, which is sacreBLEU's and tercom's default. `chrf_word_order` 2 makes chrF++. `confidence`
-    asks for bootstrap intervals from `resamples` resamples of the test set. Raises ConfigError.
+    under both, which is sacreBLEU's and tercom's default. `tokenize` names the tokenizer of BLEU and TER;
+    "auto" is what suits the script of the references. `normalization` is the Unicode normal form in which
+    both sides are compared. `chrf_word_order` 2 makes chrF++. `confidence` asks for bootstrap intervals from
+    `resamples` resamples of the test set, `line_scores` for the scores of single lines. Raises ConfigError.
     """
 
     metrics: tuple[str, ...] = ("bleu", "chrf")
     protocol: str = CASED
+    tokenize: str = AUTO
+    normalization: Normalization = "nfc"
     chrf_word_order: int = 0
     confidence: bool = False
     resamples: int = 1000
+    line_scores: bool = False
 
     def __post_init__(self) -> None:
         if not self.metrics:
-            raise ConfigError("no metric is named", hint=f"choose among {', '.join(METRICS)}")
+            raise ConfigError("no metric is named", hint=f"choose among {', '.join(ALL_METRICS)}")
         for name in self.metrics:
-            _check_known(name, METRICS, "metric")
+            _check_known(name, ALL_METRICS, "metric")
             if self.metrics.count(name) > 1:
                 raise ConfigError(f"metric {name} is named twice", hint="name it once")
         _check_known(self.protocol, PROTOCOLS, "protocol")
+        _check_known(self.tokenize, (AUTO, *TOKENIZERS), "tokenizer")
+        _check_known(self.normalization, NORMALIZATIONS, "normal form")
+        if self.lowercase and self.tokenize not in {AUTO, NONE}:
+            raise ConfigError(
+                f"protocol {self.protocol} is for text that is tokenised already, so tokenizer "
+                f"{self.tokenize} cannot be used",
+                hint="leave one of them out",
+            )
         if not 0 <= self.chrf_word_order <= _CHRF_WORD_ORDER_LIMIT:
             raise ConfigError(
                 f"a chrF word order of {self.chrf_word_order} is outside 0 to {_CHRF_WORD_ORDER_LIMIT}",
@@ -65,39 +83,71 @@ class MetricOptions:
         if self.resamples < 2:
             raise ConfigError(f"{self.resamples} resamples are too few", hint="1000 is usual")
 
+    @property
+    def lowercase(self) -> bool:
+        """Whether case is ignored."""
+        return self.protocol == LOWERCASED_TOKENIZED
+
+    def tokenizer_for(self, references: References) -> str:
+        """The tokenizer by name, chosen by the script of the references unless one is given."""
+        if self.lowercase:
+            return NONE
+        return suitable_tokenizer(script_of(_present(references))) if self.tokenize == AUTO else self.tokenize
+
 
 def score_translations(
     hypotheses: Sequence[str],
-    references: Sequence[Sequence[str]],
+    references: References,
     options: MetricOptions | None = None,
     *,
     baseline: Sequence[str] | None = None,
+    progress: Progress = lambda _metric, _done, _total: None,
 ) -> list[Score]:
     """Score hypotheses against one or more reference sets, one list of lines each.
 
-    One Score per metric, in the order of `options.metrics`. With the hypotheses of a `baseline` each has a
-    paired test too. Raises DataError when line counts differ or there is nothing to score.
+    A line that has fewer references than others has None in the last sets. One Score per metric, in the
+    order of `options.metrics`. With the hypotheses of a `baseline` each has a paired test too. Raises
+    DataError when line counts differ or there is nothing to score, ConfigError for a tokenizer whose package
+    is missing.
     """
     options = options or MetricOptions()
     _check_lengths(hypotheses, references, baseline)
-    return [_score(name, hypotheses, references, baseline, options) for name in options.metrics]
+    texts = _Texts.of(hypotheses, references, baseline, options.normalization)
+    tokenizer = options.tokenizer_for(references)
+    return [
+        _score(name, texts, build_measure(name, options, tokenizer, references), options, progress)
+        for name in options.metrics
+    ]
 
 
-def line_scores(
-    hypotheses: Sequence[str], references: Sequence[Sequence[str]], options: MetricOptions
-) -> list[float]:
+def build_measure(name: str, options: MetricOptions, tokenizer: str, references: References) -> Measure:
+    """What measures a metric. Raises ConfigError for a tokenizer whose package is missing."""
+    match name:
+        case "bleu":
+            return Bleu(tokenizer, lowercase=options.lowercase)
+        case "chrf":
+            return Chrf(lowercase=options.lowercase, word_order=options.chrf_word_order)
+        case "ter":
+            return Ter(tokenizer)
+        case "exact":
+            return ExactMatch(lowercase=options.lowercase)
+        case _:
+            spaced = script_of(_present(references)).spaced
+            return ErrorRate(name, lowercase=options.lowercase, spaced=spaced)
+
+
+def line_scores(hypotheses: Sequence[str], references: References, options: MetricOptions) -> list[float]:
     """The chrF of every line by itself, in percent."""
     _check_lengths(hypotheses, references, None)
-    metric = _metric("chrf", options)
-    return [
-        float(metric.sentence_score(hypothesis, list(lines)).score)
-        for hypothesis, *lines in zip(hypotheses, *references, strict=True)
-    ]
+    texts = _Texts.of(hypotheses, references, None, options.normalization)
+    measure = Chrf(lowercase=options.lowercase, word_order=options.chrf_word_order)
+    counts = measure.counts(texts.hypotheses, texts.references, lambda _done: None)
+    return [measure.line_score(line) for line in counts]
 
 
 def corpus_bleu(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """Cased, detokenised BLEU (13a) in percent; `references` as in `score_translations`."""
-    return score_translations(hypotheses, references, MetricOptions(metrics=("bleu",)))[0].score
+    return score_translations(hypotheses, references, MetricOptions(("bleu",), tokenize="13a"))[0].score
 
 
 def corpus_chrf(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> float:
@@ -128,16 +178,14 @@ def _check_known(name: str, known: Sequence[str], what: str) -> None:
         )
 
 
-def _check_lengths(
-    hypotheses: Sequence[str], references: Sequence[Sequence[str]], baseline: Sequence[str] | None
-) -> None:
+def _check_lengths(hypotheses: Sequence[str], references: References, baseline: Sequence[str] | None) -> None:
     if references and isinstance(references[0], str):
         raise TypeError("references is a sequence of reference sets, each a sequence of lines")
     if not references:
         raise DataError("there is no reference to score against")
     if not hypotheses:
         raise DataError("there are no hypotheses to score")
-    others = [*references] if baseline is None else [*references, baseline]
+    others: list[Sequence[str | None]] = [*references] if baseline is None else [*references, baseline]
     for lines in others:
         # sacreBLEU would cut the longer one in silence.
         if len(lines) != len(hypotheses):
@@ -146,116 +194,88 @@ def _check_lengths(
             )
 
 
-def _score(
-    name: str,
-    hypotheses: Sequence[str],
-    references: Sequence[Sequence[str]],
-    baseline: Sequence[str] | None,
-    options: MetricOptions,
-) -> Score:
-    metric = _metric(name, options)
-    # A corpus score is a function of per-line counts. They are extracted once (for TER that takes seconds),
-    # and summed for the score and for every resample. sacreBLEU's own resampling copies them a thousand
-    # times at once: gigabytes for a large test set.
-    counts = metric._extract_corpus_statistics(hypotheses, references)
-    result = metric._aggregate_and_compute(counts)
-    signature = metric.get_signature()
+def _present(references: References) -> Iterable[str]:
+    return (line for lines in references for line in lines if line is not None)
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """What is compared, in one normal form; `form` names it where it changed a line."""
+
+    hypotheses: list[str]
+    references: list[list[str | None]]
+    baseline: list[str] | None
+    form: str
+
+    @classmethod
+    def of(
+        cls,
+        hypotheses: Sequence[str],
+        references: References,
+        baseline: Sequence[str] | None,
+        normalization: Normalization,
+    ) -> _Texts:
+        """Put all texts in a normal form."""
+        given = [hypotheses, *references, *([] if baseline is None else [baseline])]
+        changed = not all(_is_normal(line, normalization) for lines in given for line in lines if line)
+        return cls(
+            _normalized(hypotheses, normalization),
+            [_normalized(lines, normalization) for lines in references],
+            None if baseline is None else _normalized(baseline, normalization),
+            normalization if changed else "",
+        )
+
+
+def _is_normal(line: str, normalization: Normalization) -> bool:
+    if normalization == "identity" or line.isascii():
+        return True
+    return unicodedata.is_normalized("NFKC" if normalization == "nfkc" else "NFC", line)
+
+
+@overload
+def _normalized(lines: Sequence[str], normalization: Normalization) -> list[str]: ...
+@overload
+def _normalized(lines: Sequence[str | None], normalization: Normalization) -> list[str | None]: ...
+def _normalized(lines: Sequence[str | None], normalization: Normalization) -> Sequence[str | None]:
+    whole = normalize_lines([line or "" for line in lines], normalization) if lines else []
+    return [None if line is None else text for line, text in zip(lines, whole, strict=True)]
+
+
+def _score(name: str, texts: _Texts, measure: Measure, options: MetricOptions, progress: Progress) -> Score:
+    lines = len(texts.hypotheses)
+
+    def counted(hypotheses: Sequence[str]) -> list[Counts]:
+        return measure.counts(hypotheses, texts.references, lambda done: progress(name, done, lines))
+
+    counts = counted(texts.hypotheses)
+    total = [sum(column) for column in zip(*counts, strict=True)]
+    outcome, undefined, note = measure.outcome(total), measure.undefined(), measure.note(total)
     confidence = paired = None
-    if options.confidence or baseline is not None:
-        signature.update("bs", options.resamples)
-        signature.update("seed", SEED)
-        resampled = _resampled_scores(metric, counts, options.resamples)
+    wanted = options.confidence or texts.baseline is not None
+    if wanted and lines < 2:
+        note = "one line cannot be resampled: there is no interval and no test"
+    resampled = wanted and lines > 1 and not undefined
+    if resampled:
+        scores = resampling.resampled_scores(measure, counts, options.resamples)
         if options.confidence:
-            confidence = _interval(resampled)
-        if baseline is not None:
-            baseline_counts = metric._extract_corpus_statistics(baseline, references)
-            paired = _compare(
-                result.score,
-                resampled,
-                metric._aggregate_and_compute(baseline_counts).score,
-                _resampled_scores(metric, baseline_counts, options.resamples),
+            confidence = resampling.interval(scores)
+        if texts.baseline is not None:
+            others = counted(texts.baseline)
+            paired = resampling.compare(
+                outcome.score,
+                scores,
+                measure.outcome([sum(column) for column in zip(*others, strict=True)]).score,
+                resampling.resampled_scores(measure, others, options.resamples),
             )
-    return Score(name, float(result.score), str(signature), confidence, paired, _details(name, result))
-
-
-def _metric(name: str, options: MetricOptions) -> Metric:
-    from sacrebleu import BLEU, CHRF, TER
-
-    lowercase = options.protocol == LOWERCASED_TOKENIZED
-    if name == "bleu":
-        # force: whether text looks tokenised is judged in `seqkit.evaluation`, in words that say what to do.
-        return BLEU(lowercase=lowercase, tokenize="none" if lowercase else "13a", force=True)
-    if name == "chrf":
-        return CHRF(lowercase=lowercase, word_order=options.chrf_word_order)
-    return TER()
-
-
-def _details(name: str, result: Any) -> Mapping[str, Any]:
-    if name == "bleu":
-        return {
-            "precisions": [float(precision) for precision in result.precisions],
-            "brevity_penalty": float(result.bp),
-            "length_ratio": float(result.ratio),
-            "hypothesis_length": int(result.sys_len),
-            "reference_length": int(result.ref_len),
-        }
-    if name == "chrf":
-        return {
-            "character_order": result.char_order,
-            "word_order": result.word_order,
-            "beta": result.beta,
-        }
-    return {"edits": int(result.num_edits), "reference_length": float(result.ref_length)}
-
-
-def _resampled_scores(
-    metric: Metric, counts: Sequence[Sequence[float]], resamples: int
-) -> NDArray[numpy.float64]:
-    """The scores of `resamples` test sets of the same size, drawn with replacement.
-
-    The seed is fixed, so two systems are resampled alike, which is what makes a comparison paired.
-    """
-    import numpy
-
-    from seqkit.randomness import default_rng
-
-    generator = default_rng(SEED)
-    table = numpy.array(counts, dtype=numpy.float64)  # (lines, counts of the metric)
-    rows = (generator.integers(len(table), size=len(table)) for _ in range(resamples))
-    scores = [metric._compute_score_from_stats(table[chosen].sum(axis=0)).score for chosen in rows]
-    return numpy.array(scores, dtype=numpy.float64)
-
-
-def _interval(resampled: NDArray[numpy.float64]) -> Confidence:
-    import numpy
-
-    ordered = numpy.sort(resampled)
-    outside = int(len(ordered) * (1 - LEVEL) / 2)
-    return Confidence(
-        low=float(ordered[outside]),
-        high=float(ordered[-1 - outside]),
-        mean=float(ordered.mean()),
-        resamples=len(ordered),
-    )
-
-
-def _compare(
-    score: float,
-    resampled: NDArray[numpy.float64],
-    baseline_score: float,
-    baseline_resampled: NDArray[numpy.float64],
-) -> PairedComparison:
-    """Two-sided: how often the resampled difference strays from its mean as far as the real one, or farther.
-
-    sacreBLEU counts only "farther", which calls two identical systems significantly different.
-    """
-    import numpy
-
-    differences = numpy.abs(resampled - baseline_resampled)
-    stray = int(numpy.sum(differences - differences.mean() >= abs(score - baseline_score)))
-    return PairedComparison(
-        baseline_score=float(baseline_score),
-        difference=float(score - baseline_score),
-        p_value=(stray + 1) / (len(differences) + 1),
-        resamples=len(differences),
+    signature = measure.signature(resamples=options.resamples if resampled else 0, seed=SEED, form=texts.form)
+    return Score(
+        name,
+        outcome.score,
+        signature,
+        confidence,
+        paired,
+        outcome.details,
+        undefined,
+        "" if undefined else note,
+        tuple(map(measure.line_score, counts)) if options.line_scores else (),
     )

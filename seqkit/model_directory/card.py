@@ -48,7 +48,7 @@ class ModelCard:
             settings=flatten(loaded.config),
             parameters=sum(array.size for array in loaded.parameters.values()),
             vocabularies=tuple(tokenizer.size for tokenizer in dict.fromkeys(texts)),
-            tokenizer=texts[-1].kind if texts else "",
+            tokenizer=" and ".join(dict.fromkeys(tokenizer.kind for tokenizer in texts)),
             fields={role: field.summary for role, field in fields.items() if field.form != "text"},
             versions=model_directory.read_versions(directory),
             shortlist=_shortlist_size(loaded),
@@ -172,6 +172,8 @@ def _shortlist_size(loaded: LoadedModel) -> int | None:
 
 def _score(score: Mapping[str, Any]) -> str:
     metric, value = METRICS.get(str(score.get("metric"))), score.get("score")
+    if "undefined" in score:
+        return "undefined"
     return metric.text(value) if metric is not None and isinstance(value, float) else str(value)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqkit.data.manifest import DOCUMENTS
-from seqkit.errors import DataError, InputMissing, ModelError, nearby
+from seqkit.errors import DataError, InputMissing, ModelError, nearby, of_model
 from seqkit.files import JSON_LIMIT, parse_sealed_json, read_regular, sha256
 from seqkit.kinds import KINDS, Kind
 from seqkit.model_directory.names import MANIFEST
@@ -59,7 +59,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     try:
         manifest = parse_sealed_json(read_regular(path, limit=JSON_LIMIT), str(path), ModelError)
     except (DataError, InputMissing) as error:
-        raise ModelError(error.message, where=str(path)) from error
+        raise of_model(error, str(path)) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else None
         raise ModelError(

@@ -14,7 +14,7 @@ from seqkit.config import Config, config_from_dict
 from seqkit.data.field import Field
 from seqkit.data.forms import FIELD_FILES, FIELD_LIMIT, load_fields, self_test, tokenizer_of
 from seqkit.data.tokenizers import Tokenizer
-from seqkit.errors import ConfigError, DataError, InputMissing, ModelError
+from seqkit.errors import ConfigError, DataError, InputMissing, ModelError, of_model
 from seqkit.files import parse_json, read_regular
 from seqkit.kinds import KINDS, Kind
 from seqkit.model_directory.manifest import Facts, damaged_facts, entry_of, facts_in, read_manifest
@@ -181,7 +181,7 @@ def _checked_file(directory: Path, name: str, manifest: dict[str, Any]) -> bytes
     except InputMissing as error:
         raise ModelError(f"{name} is missing from the model directory", where=str(path)) from error
     except DataError as error:
-        raise ModelError(error.message, where=str(path)) from error
+        raise of_model(error, str(path)) from error
     entry = entry_of(content)
     known = [manifest[part][name] for part in ("files", "pending") if name in manifest[part]]
     if entry not in known:

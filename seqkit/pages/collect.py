@@ -83,7 +83,7 @@ def statistics(corpus: Corpus) -> Statistics:
     ]
     if manifest.tokenizer is not None:
         facts += [
-            ("tokenizer", f"{manifest.tokenizer.kind}, {manifest.tokenizer.normalization}"),
+            *(("tokenizer", f"{side.kind}, {side.normalization}") for side in manifest.tokenizer.sides),
             ("vocabulary", " + ".join(f"{size:,}" for size in manifest.tokenizer.sizes)),
         ]
     else:

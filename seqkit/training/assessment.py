@@ -40,7 +40,9 @@ def assess(session: Session, state: RunState, clock: Clock, measured: Measured, 
     state.window = Window()
     warnings = health.warnings(row["gradient"], measured.gates, training.clip_norm)
     fitting = [_too_few_steps(state, clock, now), fit.overfitting(last.train_nats, state.ranking.losses)]
-    return Validated(measured, row, improved, warnings + [warning for warning in fitting if warning])
+    undecided = ranking.undecided(state.ranking, measured, training.best_metric)
+    warnings += [warning for warning in (*fitting, undecided) if warning]
+    return Validated(measured, row, improved, warnings, state.ranking.decided_by if improved else "")
 
 
 def assess_mean(
@@ -49,7 +51,7 @@ def assess_mean(
     """Enter the validation of the mean of the weights after several steps."""
     improved = _rank(state, session, measured)
     row = _row(session, state, clock, measured, improved, clock.elapsed)
-    return Validated(measured, {**row, "averaged_steps": steps}, improved, [])
+    return Validated(measured, {**row, "averaged_steps": steps}, improved, [], state.ranking.decided_by)
 
 
 def _rank(state: RunState, session: Session, measured: Measured) -> bool:
@@ -101,4 +103,5 @@ def finished(session: Session, state: RunState, clock: Clock, *, already: bool) 
         kind=session.corpus.kind,
         advice=advice,
         already=already,
+        decided_by=state.ranking.decided_by or session.config.training.best_metric,
     )

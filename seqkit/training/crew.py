@@ -21,12 +21,13 @@ class Votes:
     """What a process has met that all of them must act upon; agreed, it is the maximum of each.
 
     `short_of_memory` is the number of rows of the largest batch of a step that did not fit into memory, or 0;
-    `signal` is the number of a signal that asks the run to end, or 0.
+    `signal` is the number of a signal that asks the run to end, or 0; `save` asks for a checkpoint.
     """
 
     short_of_memory: int = 0
     not_finite: bool = False
     signal: int = 0
+    save: bool = False
 
 
 class Crew(Protocol):

@@ -45,6 +45,7 @@ class Validated:
     row: dict[str, Any]
     best: bool
     warnings: list[str]
+    decided_by: str = ""  # the metric that told it from the best so far
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Finished:
     kind: Kind
     advice: str | None = None  # how model and budget fit the data, in words
     already: bool = False
+    decided_by: str = ""  # the metric that told the best from the others; not `metric` where that could not
 
 
 Event = Started | Progress | Validated | Finished

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from seqkit.errors import DataError, LockedError, output_error
-from seqkit.files import make_directory
+from seqkit.errors import LockedError, output_error
+from seqkit.files import link_refused, make_directory
 
 _LOG = logging.getLogger(__name__)
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}  # some network file systems
@@ -28,7 +28,7 @@ def locked(training: Path) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         if path.is_symlink():  # it would be written to, wherever it points
-            raise DataError("lock is a link, which is refused here", where=str(path)) from error
+            raise link_refused(path, training.parent) from error
         raise output_error(path, error) from error
     with open(descriptor, "r+") as stream:
         try:

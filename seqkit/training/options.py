@@ -16,7 +16,8 @@ class TrainOptions:
     """What to train, on what and where.
 
     `started` is the `time.monotonic()` from which a budget in minutes counts; `signalled` returns the number
-    of a signal that asks the run to end, or 0. `choice` says that the budget chose the size, which `config`
+    of a signal that asks the run to end, or 0; `save_asked` whether a checkpoint has been asked for since its
+    last call, after which the run goes on. `choice` says that the budget chose the size, which `config`
     has already; the run remembers it.
     """
 
@@ -30,3 +31,4 @@ class TrainOptions:
     choice: Choice | None = None
     started: float = field(default_factory=time.monotonic)
     signalled: Callable[[], int] = lambda: 0
+    save_asked: Callable[[], bool] = lambda: False

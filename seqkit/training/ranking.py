@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 
 from seqkit.config import TrainingConfig
-from seqkit.scores import METRICS
+from seqkit.scores import CER, CHRF, LOSS, METRICS
 from seqkit.training import optim
 from seqkit.training.state import Ranking
 from seqkit.training.validation import Measured
+
+# What decides between validations that the chosen metric finds equal, in this order, where it is measured:
+# BLEU is 0 until four words in a row are right, exact match until a whole line is.
+_FALLBACKS = (CER.name, CHRF.name, LOSS.name)
 
 
 def enter(ranking: Ranking, step: int, measured: Measured, training: TrainingConfig) -> bool:
@@ -25,9 +29,57 @@ def enter(ranking: Ranking, step: int, measured: Measured, training: TrainingCon
     waiting = training.optimizer == "nt-asgd" and not ranking.averaging_from
     if waiting and optim.averaging_begins(ranking.losses, training.nonmonotone_validations):
         ranking.averaging_from = step
-    metric = METRICS[training.best_metric]
-    first = not ranking.best or metric.rank(score) < metric.rank(ranking.best[0][0])
-    ranking.stale = 0 if first else ranking.stale + 1
-    ranking.best = sorted([*ranking.best, [score, step]], key=lambda pair: metric.rank(pair[0]))
-    ranking.best = ranking.best[: training.average_best]
-    return first
+    names = chain(measured, training.best_metric)
+    values = [measured.metric(name) for name in names]
+    best = list(zip(ranking.best, _fallbacks(ranking), strict=True))
+    if best:
+        decided_by = _deciding(names, values, [best[0][0][0], *best[0][1]])
+    else:
+        decided_by = training.best_metric
+    ranking.stale = 0 if decided_by else ranking.stale + 1
+    if decided_by:
+        ranking.decided_by = decided_by
+    best = sorted([*best, ([score, step], values[1:])], key=lambda one: _ranks(names, [one[0][0], *one[1]]))
+    best = best[: training.average_best]
+    ranking.best, ranking.fallbacks = [first for first, _ in best], [others for _, others in best]
+    return bool(decided_by)
+
+
+def chain(measured: Measured, best_metric: str) -> list[str]:
+    """The metrics that decide, one where those before it find two validations equal."""
+    names = {str(score["metric"]) for score in measured.scores} | {LOSS.name}
+    return [best_metric, *(name for name in _FALLBACKS if name in names and name != best_metric)]
+
+
+def undecided(ranking: Ranking, measured: Measured, best_metric: str) -> str | None:
+    """What to say of a metric that cannot tell validations apart, by the last of them."""
+    metric = METRICS[best_metric]
+    names = chain(measured, best_metric)
+    reasons = {score["metric"]: score.get("undefined") for score in measured.scores}
+    reason = reasons.get(best_metric)
+    nothing = metric.better == "more" and measured.metric(best_metric) == 0 and len(ranking.losses) > 1
+    if len(names) < 2 or (reason is None and not nothing):
+        return None
+    others = ", then ".join(METRICS[name].title for name in names[1:])
+    said = f"undefined, as {reason}" if reason else f"{metric.text(0.0)} still"
+    return f"{metric.title}: it is {said}: the best checkpoint is chosen by {others}"
+
+
+def _fallbacks(ranking: Ranking) -> list[list[float]]:
+    """Those of the best; nothing for what a version before 0.10 entered."""
+    return [*ranking.fallbacks, *[[] for _ in ranking.best]][: len(ranking.best)]
+
+
+def _ranks(names: list[str], values: list[float]) -> list[float]:
+    """Smaller is better, as tuples compare; what is not known or no number ranks last."""
+    ranks = [METRICS[name].rank(value) for name, value in zip(names, values, strict=False)]
+    ranks = [rank if math.isfinite(rank) else math.inf for rank in ranks]
+    return ranks + [math.inf] * (len(names) - len(ranks))
+
+
+def _deciding(names: list[str], values: list[float], best: list[float]) -> str:
+    """The first metric by which `values` are better than the best; empty where they are not."""
+    for name, rank, other in zip(names, _ranks(names, values), _ranks(names, best), strict=True):
+        if rank != other:
+            return name if rank < other else ""
+    return ""

@@ -101,15 +101,19 @@ class Run:
         for report in session.steps(state.position, self._rate, lambda: self.decision.stop, self.crew):
             session.average(report, state.ranking)
             state.count(report)
-            now = self.decision = self._decide(self._signal())
+            votes = self._votes()
+            now = self.decision = self._decide(votes.signal)
             yield Progress(report, now.progress, now.elapsed, now.remaining, now.validate)
             if now.signal:
                 self._stop(now.signal)
+            if votes.save:  # before a validation: whoever asks may have little time
+                self._save()
+                _LOG.info("saved a checkpoint of step %s", f"{state.position.step:,}")
             if now.validate:
                 yield self._validate_and_save()
-            elif now.save:
+            elif now.save and not votes.save:
                 self._save()
-            if now.validate or now.save:
+            if now.validate or now.save or votes.save:
                 self.decision = self._decide()  # it took its time, and may have used up the patience
         yield from self._end()
 
@@ -157,9 +161,9 @@ class Run:
         """Whether a signal has reached this process."""
         return self.options.signalled() != 0
 
-    def _signal(self) -> int:
-        """The number of a signal that has reached any of the processes, or 0."""
-        return self.crew.agree(Votes(signal=self.options.signalled())).signal
+    def _votes(self) -> Votes:
+        """What signals have asked of any of the processes."""
+        return self.crew.agree(Votes(signal=self.options.signalled(), save=self.options.save_asked()))
 
     def _rate(self, step: int) -> float:
         """The learning rate of a step: by the time of the decision, which is everywhere the same."""
@@ -188,7 +192,7 @@ class Run:
         began = self.clock.elapsed  # behind the pilot: what is kept free for the last validation has none
         measured = self._measure(self._signalled)
         if measured is None:
-            self._stop(self._signal())
+            self._stop(self._votes().signal)
         validated = assess(self.session, state, self.clock, measured, began)
         delivered = self.session.learner.delivered()
         if self.training.average_best > 1 and state.ranking.has(state.position.step):
@@ -201,7 +205,7 @@ class Run:
         last, limit = self.state.validation, self.clock.validation_limit
         size = self.crew.word(lambda: self.session.validation_size(last, limit, self._signalled))
         if size is None:
-            self._stop(self._signal())
+            self._stop(self._votes().signal)
         last.validation_size = size
 
     def _average_best(self) -> Validated:

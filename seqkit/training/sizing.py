@@ -141,7 +141,8 @@ def choose(task: Task, speed: Speed, minutes: float, left: float) -> Choice:
 
 def better_preset(kind: Kind, preset: str, size: int) -> str | None:
     """The next preset that suits a corpus when the one named does not; else None."""
-    fitting = [name for name, each in kind.presets.items() if each.suits[0] <= size <= each.suits[1]]
-    if preset in fitting:
+    sizes = {name: each.suits for name, each in kind.presets.items() if not each.short}
+    fitting = [name for name, suits in sizes.items() if suits[0] <= size <= suits[1]]
+    if preset in fitting or kind.presets[preset].short:
         return None
     return fitting[-1] if size < kind.presets[preset].suits[0] else fitting[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from seqkit import model_directory
 from seqkit.config import Config, config_from_dict, flatten
 from seqkit.data.corpus import Corpus
 from seqkit.data.field import Field
-from seqkit.data.tokenizers import SMALLEST_VOCABULARY
-from seqkit.data.tokenizers.characters import CHARACTERS_NAME, CharacterTokenizer, load_characters
+from seqkit.data.forms import FIELD_LIMIT, field_files, load_fields
+from seqkit.data.tokenizers import unions
 from seqkit.device import resolve_device, set_threads
 from seqkit.errors import ConfigError, DataError, ModelError
 from seqkit.files import JSON_LIMIT, parse_json, read_regular
@@ -124,33 +125,42 @@ def warn_of_other_arithmetic(began: tuple[int, str], goes_on: tuple[int, str]) -
 
 
 def fields_of_run(options: TrainOptions, corpus: Corpus) -> Mapping[str, Field]:
-    """The corpus's fields; for a generator that begins with another one, the union of their vocabularies.
+    """The corpus's fields; for a run that begins with another model, the unions of their vocabularies.
 
-    A continued run finds that union in its own model directory. The corpus's ids mean the same in it.
-    Raises ConfigError where the model needs one vocabulary and the corpus has two.
+    Only characters and symbols can be joined. A continued run finds the unions in its own model directory.
+    The corpus's ids mean the same in them. Raises ConfigError where the model needs one vocabulary and the
+    corpus has two.
     """
-    check_vocabularies(options.config.model, corpus.fields)
-    target = corpus.fields["target"]
-    if not isinstance(target, CharacterTokenizer) or "streams" not in corpus.kind.parts:
-        return corpus.fields
-    path = options.model / CHARACTERS_NAME
-    if not options.restart and path.exists():
-        published = load_characters(read_regular(path, limit=JSON_LIMIT), str(path))
-        if published.kind == target.kind and published.characters.startswith(target.characters):
-            return {"target": published}
-    if options.init_from is not None:
-        other = model_directory.load(options.init_from).fields["target"]
-        if isinstance(other, CharacterTokenizer) and other.kind == target.kind:
-            new = [character for character in other.characters if character not in target.characters]
-            return {"target": CharacterTokenizer(target.characters + "".join(new), target.normalization)}
-    return corpus.fields
+    own = corpus.fields
+    check_vocabularies(options.config.model, own)
+    published = None if options.restart else _published(options.model, corpus)
+    if published is not None:
+        return published
+    if options.init_from is None:
+        return own
+    other = model_directory.load(options.init_from)
+    if other.kind is not corpus.kind or len(set(other.fields.values())) != len(set(own.values())):
+        return own
+    joined = {id(field): unions.union(field, other.fields[role]) for role, field in own.items()}
+    return {role: joined[id(field)] for role, field in own.items()}
+
+
+def _published(directory: Path, corpus: Corpus) -> Mapping[str, Field] | None:
+    """The fields of an earlier run in a directory, where they are the corpus's or unions with these."""
+    names = list(field_files(corpus.fields))
+    if not all((directory / name).exists() for name in names):
+        return None
+    files = {name: read_regular(directory / name, limit=FIELD_LIMIT) for name in names}
+    published = load_fields(files, corpus.kind)
+    same = all(unions.begins_with(published[role], field) for role, field in corpus.fields.items())
+    return published if same else None
 
 
 def initialize_from(network: Network, directory: Path, kind: Kind) -> None:
     """Give a model the weights of another one, whose network must be the same.
 
-    Its vocabulary must be the same, too, but for generators over characters: there every character that the
-    other model knows keeps its row, and those that are new keep their random ones.
+    Its vocabularies must be the same, too, or of characters or symbols: there everything that the other model
+    knows keeps its row, and what is new keeps its random one.
     """
     other = model_directory.load(directory)
     if other.kind is not kind:
@@ -159,39 +169,38 @@ def initialize_from(network: Network, directory: Path, kind: Kind) -> None:
         )
     rows = _rows_of(other, network, directory)
     theirs, mine = weights.parameter_tensors(other.model), weights.parameter_tensors(network.model)
-    per_token = network.model.blueprint.per_token()
     with torch.no_grad():
         for name in sorted(mine.keys() | theirs.keys()):
             if name not in mine or name not in theirs or mine[name].shape[1:] != theirs[name].shape[1:]:
                 raise _other_network(directory, name)
-            if rows is not None and name in per_token:
-                known = rows >= 0
-                mine[name][known] = theirs[name][rows[known]].to(mine[name].device)
+            if name in rows:
+                known = rows[name] >= 0
+                mine[name][known] = theirs[name][rows[name][known]].to(mine[name].device)
             elif mine[name].shape == theirs[name].shape:
                 mine[name].copy_(theirs[name])
             else:
                 raise _other_network(directory, name)
 
 
-def _rows_of(other: LoadedModel, network: Network, directory: Path) -> Tensor | None:
-    """The other model's row for every id of the run, -1 for none; None when the vocabularies are the same."""
-    if all(other.fields[role].fingerprint == field.fingerprint for role, field in network.fields.items()):
-        return None
-    theirs, ours = other.fields["target"], network.fields["target"]
-    if not (
-        isinstance(theirs, CharacterTokenizer)
-        and isinstance(ours, CharacterTokenizer)
-        and theirs.kind == ours.kind
-        and "streams" in other.kind.parts
-    ):
-        raise ConfigError(
-            f"--init-from {directory}: that model has another vocabulary than this corpus",
-            hint="omit --init-from; only character generators accept a model with another vocabulary",
-        )
-    place = {piece: row for row, piece in enumerate(theirs.token_bytes()) if row >= SMALLEST_VOCABULARY}
-    rows = list(range(SMALLEST_VOCABULARY))
-    rows += [place.get(piece, -1) for piece in ours.token_bytes()[SMALLEST_VOCABULARY:]]
-    return torch.tensor(rows)
+def _rows_of(other: LoadedModel, network: Network, directory: Path) -> dict[str, Tensor]:
+    """The other model's row for every id of the run, -1 for none, of each parameter with a row per token.
+
+    ConfigError where the vocabularies are different and cannot be compared.
+    """
+    sides = {role: unions.rows(field, other.fields[role]) for role, field in network.fields.items()}
+    blueprint = network.model.blueprint
+    of_source = () if blueprint.source is None else {each.name for each in blueprint.source.parameters()}
+    found = {}
+    for name in blueprint.per_token():
+        rows = sides["source" if name in of_source else "target"]
+        if rows is None:
+            raise ConfigError(
+                f"--init-from {directory}: that model has another vocabulary than this corpus",
+                hint=f"prepare the corpus with --tokenizer-from {shlex.quote(str(directory))}, or omit "
+                "--init-from; only vocabularies of characters and symbols are joined",
+            )
+        found[name] = torch.tensor(rows)
+    return found
 
 
 def _other_network(directory: Path, name: str) -> ConfigError:

@@ -64,6 +64,8 @@ class Ranking:
     """The best validations, and how all of them went."""
 
     best: list[list[float]] = field(default_factory=list)  # [score, step], best first
+    fallbacks: list[list[float]] = field(default_factory=list)  # of each, what decides where scores tie
+    decided_by: str = ""  # the metric that told the best from the one before
     best_scores: list[dict[str, Any]] = field(default_factory=list)
     tensors_sha256: str = ""  # of the weights that are published
     stale: int = 0  # validations since the best

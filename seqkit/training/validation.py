@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from seqkit.nn.model import SequenceModel
-from seqkit.scores import LOSS
+from seqkit.scores import LOSS, Metric
 
 _CHUNK = 500  # sentences translated between two looks at whether to stop
 _PILOT_SENTENCES = 100
@@ -38,6 +38,12 @@ class Measured:
         if name == LOSS.name:
             return self.loss
         return next((score["score"] for score in self.scores if score["metric"] == name), math.nan)
+
+    def text(self, metric: Metric) -> str:
+        """A score as people read it."""
+        if any(score["metric"] == metric.name and "undefined" in score for score in self.scores):
+            return "undefined"
+        return metric.text(self.metric(metric.name))
 
 
 class Validator(Protocol):

@@ -114,7 +114,7 @@ def test_files_of_a_side_are_one_text(capsys: Capture) -> None:
         "--target",
         "train.de",
     ]
-    assert run(["prepare", "c", *repeated, "--tokenizer", "byte", "--json"]) == 0
+    assert run(["prepare", "c", *repeated, "--tokenizer", "byte", "--drop-duplicates", "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert (summary["lines"], summary["dropped"]["duplicate"]) == (200, 100)
 
@@ -377,7 +377,9 @@ def test_the_command_class_reads_several_files(capsys: Capture) -> None:
     app = typer.Typer()
     app.command(cls=FilesCommand)(prepare)
     arguments = ["c", "--source", "train.en", "train.en", "--target", "train.de", "train.de", "--json"]
-    typer.main.get_command(app).main([*arguments, "--tokenizer", "byte"], standalone_mode=False)
+    typer.main.get_command(app).main(
+        [*arguments, "--tokenizer", "byte", "--drop-duplicates"], standalone_mode=False
+    )
     assert json.loads(capsys.readouterr().out)["lines"] == 200
 
 

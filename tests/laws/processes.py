@@ -13,6 +13,7 @@ from typing import Any
 
 from seqkit.cli import run
 from seqkit.errors import ExitCode
+from seqkit.signals import ENDING
 from tests.conftest import toy_assignments
 from tests.laws.runs import state_of
 
@@ -34,21 +35,20 @@ def process_of(words: Sequence[str], **options: Any) -> Iterator[subprocess.Pope
 
 def start(arguments: list[str], log: Path) -> int:
     """A process that runs a command line; it is forked, so that it needs no time to import."""
-    signals = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # the test's own handlers are none of the child's
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # the test's own handlers are none of the child's
     child = os.fork()
     if child:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         return child
-    code = ExitCode.BUG  # pragma: no cover - from here on it is the child
-    for number in signals:
+    code: int = ExitCode.BUG  # pragma: no cover - from here on it is the child
+    for number in ENDING:
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     try:
         stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(stream, 1)
         os.dup2(stream, 2)
-        code = ExitCode(run(arguments))
+        code = run(arguments)
     finally:
         os._exit(code)
 

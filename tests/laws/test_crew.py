@@ -66,6 +66,7 @@ class Member:
             max(each.short_of_memory for each in everyone),
             any(each.not_finite for each in everyone),
             max(each.signal for each in everyone),
+            any(each.save for each in everyone),
         )
 
     def word(self, speak: Callable[[], Said]) -> Said:
@@ -200,7 +201,7 @@ def test_what_cannot_be_helped_ends_all(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_process_alone_has_the_last_word() -> None:
-    votes, tensor = Votes(3, True, 15), torch.tensor([1.0, 2.0])
+    votes, tensor = Votes(3, True, 15, True), torch.tensor([1.0, 2.0])
     ALONE.sum([tensor])
     assert (ALONE.rank, ALONE.size, tensor.tolist()) == (0, 1, [1.0, 2.0])
     assert ALONE.agree(votes) == votes

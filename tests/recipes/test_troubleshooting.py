@@ -160,6 +160,16 @@ def provoke_nothing_left(bench: Bench) -> Seen:
     return seen
 
 
+def provoke_great_loss(bench: Bench) -> Seen:
+    pairs = toy_pairs(60)
+    words = ["prepare", "c", *bench.texts([*pairs, *pairs]), "--tokenizer", "char"]
+    seen = bench(*words)
+    assert "--keep-duplicates keeps them; --drop-duplicates drops them" in seen.said
+    bench.helps(*words, "--drop-duplicates")
+    bench.helps(*words, "--keep-duplicates", "--overwrite")
+    return seen
+
+
 def provoke_unknown(bench: Bench) -> Seen:
     setting = bench("train", bench.corpus, "m", "--set", "model.hiden_size=8")
     preset = bench("train", bench.corpus, "m", "--preset", "smal")

@@ -126,7 +126,7 @@ def outcome(words: list[str]) -> str:
 
 
 def listing(folder: Path) -> list[tuple[str, int]]:
-    return sorted((str(path), path.stat().st_size) for path in folder.rglob("*"))
+    return sorted((str(path), path.lstat().st_size) for path in folder.rglob("*"))
 
 
 def tried(command: str, scene: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> str:

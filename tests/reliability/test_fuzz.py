@@ -78,6 +78,7 @@ READERS: dict[str, Callable[[bytes, Path], Any]] = {
     ),
     "config": lambda content, _: config_from_dict(parse_json(content, "file"), "file", TRANSLATION),
     "characters": lambda content, _: load_tokenizer(content, "characters.json"),
+    "symbols": lambda content, _: load_tokenizer(content, "symbols.json"),
     "sentencepiece": lambda content, _: load_tokenizer(content, "tokenizer.spm"),
     "tensors": lambda content, _: float_arrays(content, {"a": (2, 2)}, "file"),
     "shortlist": lambda content, _: Shortlist.from_bytes(content, 10, 10, "file"),

@@ -9,11 +9,13 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import typer
 
 from seqkit import cli
+from seqkit.cli.terminal.help import help_text
 from seqkit.errors import ExitCode
 from tests.reliability.pseudo_terminal import everything_sent_to
 
@@ -177,3 +179,18 @@ def test_no_command_shows_the_help() -> None:
     )
     assert (done.returncode, done.stderr) == (ExitCode.OK, b"")
     assert done.stdout.decode() == plain("", 80)
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=called)
+def test_without_docstrings_help_is_the_same(words: list[str]) -> None:
+    """PYTHONOPTIMIZE=2 drops docstrings, which hold the texts of the commands."""
+    assert shown(words, 100, terminal=False, PYTHONOPTIMIZE="2") == (0, plain(" ".join(words), 100))
+
+
+def test_without_source_there_are_still_options() -> None:
+    def command() -> None: ...
+
+    assert help_text(command) == ""
+    space: dict[str, Callable[[], None]] = {}
+    exec("def nowhere() -> None: pass", space)
+    assert help_text(space["nowhere"]) == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import torch
 from safetensors.numpy import save
 
 from seqkit import TextGenerator, Translator, errors
-from seqkit.data.tokenizers import load_tokenizer, train_tokenizer
+from seqkit.data.tokenizers import Tokenizer, load_tokenizer, train_tokenizer
 from seqkit.data.tokenizers.subwords import SentencePieceTokenizer
 from seqkit.errors import SeqkitError
 from seqkit.evaluation.protocols import Protocols, open_predictors, score_text
@@ -47,6 +48,15 @@ def subwords(*, of_texts: bool = False) -> SentencePieceTokenizer:
     return tokenizer
 
 
+def symbols() -> Tokenizer:
+    return train_tokenizer("word", WORDS, 280)
+
+
+def of_symbols(**changes: object) -> Tokenizer:
+    content = json.dumps(json.loads(symbols().to_bytes()) | changes)
+    return load_tokenizer(content.encode(), "symbols.json")
+
+
 def shortlist(partners: int, frequent: int = 1, token: int = 0) -> Shortlist:
     made = Shortlist(np.full((9, partners), token, np.int32), np.full(frequent, token, np.int32))
     return Shortlist.from_bytes(made.to_bytes(), 9, 9, "here")
@@ -59,6 +69,17 @@ CALLS: dict[str, Callable[[], object]] = {
         "char", WORDS, 10
     ),
     "there is no text to learn a vocabulary from": lambda: train_tokenizer("bpe", [], 300),
+    "--tokenizer word cuts lines, not whole texts": lambda: symbols().encode_text("a"),
+    "subword sampling needs a bpe or unigram tokenizer; this one is word": lambda: symbols().encode_sampled(
+        ["ba"], 0.1, 1
+    ),
+    "symbols.json is not a vocabulary of symbols of this version of seqkit": lambda: of_symbols(version=2),
+    "symbols.json lacks its kind or its normalization": lambda: of_symbols(kind="bpe"),
+    "symbols.json lacks its entries, or has an invalid one": lambda: of_symbols(entries=[["word", ""]]),
+    "symbols.json has an entry twice": lambda: of_symbols(entries=[["word", "a"]] * 2),
+    "symbols.json has 67,108,865 bytes, more than a vocabulary can have": lambda: load_tokenizer(
+        bytes((1 << 26) + 1), "symbols.json"
+    ),
     "words.txt is not a tokenizer that seqkit knows": lambda: load_tokenizer(b"", "words.txt"),
     "tokenizer.spm has other special pieces than seqkit's": lambda: SentencePieceTokenizer(
         sentencepiece_model(vocab_size=17)

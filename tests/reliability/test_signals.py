@@ -20,7 +20,14 @@ from tests.laws.runs import assert_same
 
 WITHIN = 60.0  # seconds from a signal to the end, on a machine that does much else
 STEPS = "60"
-CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
+CODES = {
+    signal.SIGINT: ExitCode.INTERRUPTED,
+    signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HUNG_UP,
+}
+# What else a batch system or a limit may send: 128 and its number. SIGQUIT, which a shell ignores for what it
+# starts in the background, and so for these tests, is not among them.
+OTHERS = [signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM]
 
 
 def arguments(corpus: Path, model: Path, *more: str) -> list[str]:
@@ -119,11 +126,7 @@ def test_behind_scripts(toy_corpus: Path, tmp_path: Path, behind: str) -> None:
         environment = {name: value for name, value in environment.items() if name in keep}
         prefix, number = ["bash", "-c", 'exec "$@" 2>&-', "bash"], signal.SIGTERM
     with started(toy_corpus, model, *prefix, environment=environment) as process:
-        deadline = time.monotonic() + 120
-        while not (model / "weights.safetensors").exists():
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        published(process, model)
         process.send_signal(number)
         _, err = process.communicate(timeout=WITHIN)
     expected = 124 if behind == "timeout" and process.returncode == 124 else CODES[number]
@@ -132,6 +135,66 @@ def test_behind_scripts(toy_corpus: Path, tmp_path: Path, behind: str) -> None:
     if behind != "cron":
         assert re.search(r"seqkit: stopped after step [\d,]+; everything is saved", err)
     assert list((model / "training").glob("checkpoint-*"))
+
+
+def published(process: subprocess.Popen[str], model: Path) -> None:
+    """Wait until a run has published its first weights."""
+    deadline = time.monotonic() + 120
+    while not (model / "weights.safetensors").exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", OTHERS, ids=lambda number: number.name)
+def test_whatever_a_batch_system_sends_is_saved(
+    toy_corpus: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Sent again and again, as SIGXCPU is each second of CPU time: only a person has had enough."""
+    with started(toy_corpus, tmp_path / "model") as process:
+        published(process, tmp_path / "model")
+        for _ in range(3):
+            process.send_signal(number)
+            time.sleep(0.02)
+        _, err = process.communicate(timeout=WITHIN)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+    assert err.count(f"{number.name}: saving a checkpoint") == 1
+    assert re.search(r"seqkit: stopped after step [\d,]+; everything is saved", err)
+    assert list((tmp_path / "model/training").glob("checkpoint-*"))
+
+
+def test_sigusr1_saves_and_goes_on_to_the_same_bits(toy_corpus: Path, tmp_path: Path) -> None:
+    """Before the first step, between steps, behind the last; no checkpoint is due by itself."""
+    whole, saved, log = tmp_path / "whole", tmp_path / "saved", tmp_path / "log"
+    steps = command(toy_corpus, whole, "--steps", "80", training__checkpoint_every=1000)
+    assert wait(start(steps, log), 120) == 0
+    run = [str(saved) if word == str(whole) else word for word in steps]
+    with process_of([sys.executable, "-m", "seqkit", *run], stderr=subprocess.PIPE) as process:
+        at_work(process)  # it loads
+        asked = 0
+        while process.poll() is None:
+            process.send_signal(signal.SIGUSR1)
+            asked += 1
+            time.sleep(0.1)
+        _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert asked > 3
+    assert "SIGUSR1: saving a checkpoint; training goes on" in err
+    assert re.search(r"saved a checkpoint of step \d+", err)
+    assert_same(whole, saved)
+
+
+def test_what_nohup_ignores_stays_ignored(toy_corpus: Path, tmp_path: Path) -> None:
+    with started(toy_corpus, tmp_path / "model", "nohup") as process:
+        published(process, tmp_path / "model")
+        process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=WITHIN)
+    assert process.returncode == ExitCode.TERMINATED
+    assert "SIGHUP" not in err
 
 
 def at_work(process: subprocess.Popen[str]) -> None:
@@ -144,14 +207,24 @@ def at_work(process: subprocess.Popen[str]) -> None:
     time.sleep(1)
 
 
-@pytest.mark.parametrize("name", ["translate", "evaluate", "prepare"])
-def test_other_commands_end_soon_and_leave_nothing_half(toy_model: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        *[(name, signal.SIGTERM) for name in ("translate", "workers", "evaluate", "prepare")],
+        *[("workers", number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, *OTHERS)],
+        *[("prepare", number) for number in (signal.SIGHUP, signal.SIGUSR1)],
+    ],
+)
+def test_other_commands_end_soon_and_leave_nothing_half(
+    toy_model: Path, tmp_path: Path, name: str, number: int
+) -> None:
     """An output that is not whole does not appear."""
     text = tmp_path / "text"
     text.write_bytes(b"".join(b"ba di fu go ke lo mi %d\n" % number for number in range(100_000)) * 30)
     output = tmp_path / "out"
     words = {
         "translate": ["translate", str(toy_model), str(text), "--output", str(output), "--threads", "1"],
+        "workers": ["translate", str(toy_model), str(text), "--output", str(output), "--workers", "2"],
         "evaluate": ["evaluate", "--model", str(toy_model), "--source", str(text), "--reference", str(text)],
         "prepare": [
             *("prepare", str(output), "--source", str(text), "--target", str(text)),
@@ -159,11 +232,11 @@ def test_other_commands_end_soon_and_leave_nothing_half(toy_model: Path, tmp_pat
         ],
     }[name]
     run = [sys.executable, "-m", "seqkit", *words]
-    with process_of(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with process_of(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
         at_work(process)
-        process.send_signal(signal.SIGTERM)
+        os.killpg(process.pid, number)  # to its workers, too, as a batch system and a terminal do
         out, err = process.communicate(timeout=WITHIN)
-    assert process.returncode == ExitCode.TERMINATED, err
+    assert process.returncode == 128 + number, err
     assert out == ""
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["text"]
@@ -194,3 +267,24 @@ except Ended:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("ended True True\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_while_a_class_is_made_is_not_lost(number: int) -> None:
+    """Python makes another exception of one that is raised in there."""
+    program = """
+import os, signal, sys
+from seqkit import cli
+from seqkit.cli.evaluate import command
+class Noted:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), int(sys.argv[1]))
+def loads(*words, **options):
+    class Late:
+        field = Noted()
+command.evaluate_translations = loads
+sys.exit(cli.run(["evaluate", "--reference", sys.argv[2], sys.argv[2]]))
+"""
+    run = [sys.executable, "-c", program, str(int(number)), __file__]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 import tty
 from pathlib import Path
 
@@ -211,3 +214,92 @@ def test_models_from_elsewhere(toy_model: Path, tmp_path: Path) -> None:
         finished = on_terminal("translate", model, stdin=b"ba\n")
         assert finished.code == 65, (change, finished.err)
         assert_harmless(finished, "seqkit: error: ")
+
+
+PLAIN = {
+    "dumb": {"TERM": "dumb"},
+    "unknown": {"TERM": "unknown"},
+    "no name": {"TERM": ""},
+    "no description": {"TERM": "no-such-terminal"},
+    "a notebook": {"TERM": "xterm-color"},
+    "a notebook, by its kernel": {"TERM": "xterm-256color", "JPY_PARENT_PID": "7"},
+    "continuous integration": {"TERM": "xterm-256color", "CI": "true"},
+    "no size": {"TERM": "xterm-256color", "COLUMNS": ""},
+    "by wish": {"TERM": "xterm-256color", "TTY_INTERACTIVE": "0"},
+}
+
+
+def training_on_terminal(
+    corpus: Path, model: Path, environment: dict[str, str], *before: str
+) -> tuple[str, float]:
+    """What a terminal with this environment is sent by a short run, and the seconds that it took."""
+    ours, theirs = pty.openpty()
+    began = time.monotonic()
+    words = ["train", corpus, model, "--steps", "150", "--threads", "1"]
+    process = subprocess.Popen(
+        [
+            *before,
+            *(sys.executable, "-m", "seqkit", *map(str, words)),
+            *toy_assignments(training__validate_every=75, training__checkpoint_every=1000),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "COLUMNS": "100", **environment},
+    )
+    os.close(theirs)
+    seen = everything_sent_to(ours).decode()
+    assert process.wait(10) == 0, seen
+    return seen, time.monotonic() - began
+
+
+@pytest.mark.parametrize("environment", PLAIN.values(), ids=PLAIN)
+def test_without_a_moving_cursor_there_are_plain_lines(
+    toy_corpus: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A line for the start, for each validation and every half minute, and a summary; nothing drawn over."""
+    seen, seconds = training_on_terminal(toy_corpus, tmp_path / "model", environment)
+    assert "\x1b[1A" not in seen
+    assert "\x1b[2K" not in seen
+    assert len(seen.split("\n")) < 20 + seconds / 30
+    assert re.search(r"validation step=75 .* valid_nats=", seen)
+
+
+def test_a_recorded_terminal_gets_plain_lines(toy_corpus: Path, tmp_path: Path) -> None:
+    """`script` records a terminal that nobody watches: it has no size."""
+    if shutil.which("script") is None:
+        pytest.skip("there is no script command here")
+    words = [
+        sys.executable,
+        "-m",
+        "seqkit",
+        "train",
+        str(toy_corpus),
+        str(tmp_path / "model"),
+        "--steps",
+        "30",
+    ]
+    words += ["--threads", "1", *toy_assignments(training__validate_every=10)]
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    log = tmp_path / "log"
+    subprocess.run(
+        ["script", "--quiet", "--return", "--command", shlex.join(words), str(log)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**environment, "TERM": "xterm-256color"},
+        check=True,
+        timeout=90,
+    )
+    recorded = log.read_text()
+    assert "validation step=10" in recorded
+    assert "\x1b[1A" not in recorded
+
+
+def test_with_one_there_is_a_live_area(toy_corpus: Path, tmp_path: Path) -> None:
+    """The counterpart: on these the plain lines would say less."""
+    for number, environment in enumerate(
+        ({"TERM": "xterm-256color"}, {"TERM": "xterm-color", "TTY_INTERACTIVE": "1"}, {"TERM": "xterm-new"})
+    ):
+        seen, _ = training_on_terminal(toy_corpus, tmp_path / f"model{number}", environment)
+        assert "\x1b[1A" in seen, environment
+        assert "validation step=" not in seen

@@ -7,6 +7,8 @@ import json
 import math
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from seqkit import files
 from seqkit.errors import DataError, ExitCode, InputMissing, ModelError, OutputError, StorageError
 from seqkit.files import (
     atomic_writer,
+    output_writer,
     parse_json,
     read_regular,
     remove_temporaries,
@@ -52,6 +55,76 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o444, 0o755])
+def test_the_mode_of_what_is_replaced_stays(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    path.chmod(mode)
+    for writer in (atomic_writer, output_writer):
+        with writer(path) as stream:
+            stream.write(b"new")
+        assert path.stat().st_mode & 0o777 == mode
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_the_owner_of_what_is_replaced_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch(0o600)
+    os.chown(path, 65534, 65533)
+    write_atomic(path, b"new")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (65534, 65533, 0o600)
+
+
+IN_A_FOLDER_OF_OTHERS = """
+import os, sys
+from pathlib import Path
+from seqkit.files import output_writer
+path = Path(sys.argv[1])
+if os.geteuid() == 0:
+    os.seteuid(65534)
+try:
+    with output_writer(path) as stream:
+        stream.write(b"half")
+        raise RuntimeError
+except RuntimeError:
+    print(path.read_bytes())
+with output_writer(path) as stream:
+    stream.write(b"new")
+"""
+
+
+@pytest.mark.parametrize("sticky", [False, True])
+def test_a_writable_file_in_an_unwritable_folder(tmp_path: Path, sticky: bool) -> None:
+    """It is overwritten, and only once all is there; others cannot be replaced in a sticky folder."""
+    if sticky and os.geteuid() != 0:
+        pytest.skip("only root may give files away")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = folder / "file"
+    path.write_bytes(b"the old content")
+    path.chmod(0o666)
+    folder.chmod(0o1777 if sticky else 0o555)
+    each = tmp_path
+    while os.geteuid() == 0 and each != each.parent:
+        each.chmod(each.stat().st_mode | 0o111)  # of the test's own folders: others may pass
+        each = each.parent
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", IN_A_FOLDER_OF_OTHERS, str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        folder.chmod(0o755)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "b'the old content'\n", "")
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o666
+    assert names(folder) == {"file"}
 
 
 @pytest.mark.parametrize("error", [ValueError("ours"), KeyboardInterrupt(), DataError("text")])

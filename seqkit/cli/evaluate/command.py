@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
+from seqkit.cli.evaluate import options
 from seqkit.cli.evaluate.card import show_card
+from seqkit.cli.evaluate.inputs import Translations
 from seqkit.cli.evaluate.novelty import evaluate_novelty
+from seqkit.cli.evaluate.pairs import Pairs, score_pairs
 from seqkit.cli.evaluate.shared import check_format
 from seqkit.cli.evaluate.text import TextScoring, evaluate_text
-from seqkit.cli.evaluate.translations import Measures, Translations, evaluate_translations
-from seqkit.cli.options import (
-    INPUT_PANEL,
-    MACHINE_PANEL,
-    OUTPUT_PANEL,
-    SEARCH_PANEL,
-    Debug,
-    Device,
-    Json,
-    Quiet,
-    Threads,
-)
+from seqkit.cli.evaluate.translations import Measures, evaluate_translations
+from seqkit.cli.options import Debug, Device, Json, Quiet, Threads
 from seqkit.cli.report import report_of_record
-from seqkit.cli.terminal import completion, console
+from seqkit.cli.terminal import console
 from seqkit.errors import ConfigError
 
-METRIC_PANEL = "Scores of translations"
-TEXT_PANEL = "Scores of a generator"
-
 TRANSLATIONS, TEXT, NOVELTY = "translations", "a generator and a text", "generated text"
-REPORT = "a run's report"
+REPORT, PAIRS = "a run's report", "given pairs"
 # What each option is for; those that are not here serve more than one purpose.
 _PURPOSES = {
     REPORT: ("report",),
@@ -40,261 +27,50 @@ _PURPOSES = {
         *("text", "window", "dynamic", "dynamic_rate", "dynamic_decay", "dynamic_segment"),
         *("ngram", "ngram_order"),
     ),
+    PAIRS: ("pairs",),
     TRANSLATIONS: (
-        *("reference", "source", "beam_size", "batch_tokens", "length_penalty", "shortlist", "metric"),
-        *("protocol", "chrf_word_order", "confidence", "baseline", "fail_under", "show_worst"),
+        *("reference", "tab_references", "source", "beam_size", "batch_tokens", "length_penalty"),
+        *("shortlist", "metric", "protocol", "tokenize", "normalization", "chrf_word_order", "confidence"),
+        *("baseline", "fail_under", "show_worst", "per_line"),
     ),
 }
+# Options that another purpose shares with translations.
+_SHARED = {REPORT: ("source",), PAIRS: ("reference", "source", "batch_tokens")}
 
 
 def evaluate(
     context: typer.Context,
-    files: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[FILE]...",
-            help="Translations to score, one file per system; with several, each is compared with the first. "
-            "With --novelty: generated text. Standard input if omitted or -.",
-            show_default=False,
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="MODEL",
-            help="Model to evaluate: translates --source or scores --text; alone, prints its model card. "
-            "--report also accepts a metrics.jsonl.",
-            show_default=False,
-            rich_help_panel=INPUT_PANEL,
-            autocompletion=completion.models,
-        ),
-    ] = None,
-    reference: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--reference",
-            metavar="FILE",
-            help="Reference translations; repeat for several references.",
-            rich_help_panel=INPUT_PANEL,
-        ),
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--source",
-            metavar="FILE",
-            help="Source text for --model to translate; also shown by --show-worst.",
-            rich_help_panel=INPUT_PANEL,
-        ),
-    ] = None,
-    beam_size: Annotated[
-        int | None,
-        typer.Option(
-            "--beam-size",
-            min=1,
-            help="Beam size (hypotheses per sentence). [default: the model's, 5]",
-            rich_help_panel=SEARCH_PANEL,
-            metavar="N",
-        ),
-    ] = None,
-    batch_tokens: Annotated[
-        int | None,
-        typer.Option(
-            "--batch-tokens",
-            min=1,
-            help="Source tokens per batch. [default: the model's, 1024]",
-            rich_help_panel=MACHINE_PANEL,
-            metavar="N",
-        ),
-    ] = None,
-    length_penalty: Annotated[
-        float | None,
-        typer.Option(
-            "--length-penalty",
-            help="Exponent of the length normalisation. [default: the model's, 1]",
-            rich_help_panel=SEARCH_PANEL,
-            metavar="EXPONENT",
-        ),
-    ] = None,
-    shortlist: Annotated[
-        bool,
-        typer.Option(
-            "--shortlist",
-            help="Translate with the model's lexical shortlist: faster, slightly lower quality.",
-            rich_help_panel=SEARCH_PANEL,
-        ),
-    ] = False,
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            metavar="NAMES",
-            help="Metrics, separated by commas: bleu,chrf,ter. [default: all]",
-            rich_help_panel=METRIC_PANEL,
-            autocompletion=completion.several_of("bleu,chrf,ter"),
-        ),
-    ] = None,
-    protocol: Annotated[
-        str,
-        typer.Option(
-            "--protocol",
-            metavar="NAME",
-            help="cased: plain text, tokenised with 13a for BLEU. lowercased-tokenized: text that is "
-            "tokenised already, compared in lower case (-tok none -lc).",
-            rich_help_panel=METRIC_PANEL,
-            autocompletion=completion.one_of("cased|lowercased-tokenized"),
-        ),
-    ] = "cased",
-    chrf_word_order: Annotated[
-        int,
-        typer.Option(
-            "--chrf-word-order",
-            help="Word order of chrF; 2 gives chrF++.",
-            rich_help_panel=METRIC_PANEL,
-            metavar="N",
-        ),
-    ] = 0,
-    confidence: Annotated[
-        bool,
-        typer.Option(
-            "--confidence",
-            help="Add a 95% bootstrap confidence interval to each score.",
-            rich_help_panel=METRIC_PANEL,
-        ),
-    ] = False,
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            "--baseline",
-            metavar="FILE",
-            help="Baseline translations to compare with in a paired bootstrap test.",
-            rich_help_panel=INPUT_PANEL,
-        ),
-    ] = None,
-    fail_under: Annotated[
-        float | None,
-        typer.Option(
-            "--fail-under",
-            metavar="BLEU",
-            help="Exit with code 1 below this BLEU.",
-            rich_help_panel=METRIC_PANEL,
-        ),
-    ] = None,
-    show_worst: Annotated[
-        int,
-        typer.Option(
-            "--show-worst",
-            metavar="N",
-            min=0,
-            help="Show the N lines with the lowest chrF beside their references, with differences in colour.",
-            rich_help_panel=METRIC_PANEL,
-        ),
-    ] = 0,
-    text: Annotated[
-        str | None,
-        typer.Option(
-            "--text",
-            metavar="FILE",
-            help="Text to score with a generator, plain or gzip; - is standard input.",
-            rich_help_panel=INPUT_PANEL,
-        ),
-    ] = None,
-    window: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--window",
-            metavar="N",
-            min=1,
-            help="Also score independent windows of N tokens, each from a zero state; repeat for more.",
-            rich_help_panel=TEXT_PANEL,
-        ),
-    ] = None,
-    dynamic: Annotated[
-        bool,
-        typer.Option(
-            "--dynamic",
-            help="Also score with dynamic evaluation: the weights are updated on the text scored so far.",
-            rich_help_panel=TEXT_PANEL,
-        ),
-    ] = False,
-    dynamic_rate: Annotated[
-        float | None,
-        typer.Option(
-            "--dynamic-rate",
-            metavar="RATE",
-            help="Learning rate of dynamic evaluation. [default: 0.0007]",
-            rich_help_panel=TEXT_PANEL,
-        ),
-    ] = None,
-    dynamic_decay: Annotated[
-        float | None,
-        typer.Option(
-            "--dynamic-decay",
-            metavar="SHARE",
-            help="Decay towards the trained weights at each update. [default: 0.001]",
-            rich_help_panel=TEXT_PANEL,
-        ),
-    ] = None,
-    dynamic_segment: Annotated[
-        int | None,
-        typer.Option(
-            "--dynamic-segment",
-            metavar="N",
-            help="Tokens per update. [default: 20]",
-            rich_help_panel=TEXT_PANEL,
-        ),
-    ] = None,
-    ngram: Annotated[
-        str | None,
-        typer.Option(
-            "--ngram",
-            metavar="CORPUS",
-            help="Also score an n-gram model of this corpus's training text, for comparison.",
-            rich_help_panel=TEXT_PANEL,
-            autocompletion=completion.corpora,
-        ),
-    ] = None,
-    ngram_order: Annotated[
-        int | None,
-        typer.Option(
-            "--ngram-order",
-            metavar="N",
-            min=1,
-            max=32,
-            help="Order of the n-gram model. [default: 5]",
-            rich_help_panel=TEXT_PANEL,
-        ),
-    ] = None,
-    novelty: Annotated[
-        str | None,
-        typer.Option(
-            "--novelty",
-            metavar="CORPUS",
-            help="Measure how much of FILE is copied from this corpus's training text.",
-            rich_help_panel=INPUT_PANEL,
-            autocompletion=completion.corpora,
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write an HTML report of the run that trained --model: curves, samples, settings, attention "
-            "(with --source).",
-            rich_help_panel=OUTPUT_PANEL,
-        ),
-    ] = None,
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            metavar="NAME",
-            help="Output format: text, json (same as --json), markdown, or latex for a paper.",
-            rich_help_panel=OUTPUT_PANEL,
-            autocompletion=completion.one_of("text|json|markdown|latex"),
-        ),
-    ] = "text",
+    files: options.Files = None,
+    model: options.Model = None,
+    reference: options.Reference = None,
+    tab_references: options.TabReferences = False,
+    source: options.Source = None,
+    beam_size: options.BeamSize = None,
+    batch_tokens: options.BatchTokens = None,
+    length_penalty: options.LengthPenalty = None,
+    shortlist: options.Shortlist = False,
+    metric: options.Metric = None,
+    protocol: options.Protocol = "cased",
+    tokenize: options.Tokenize = "auto",
+    normalization: options.Normalization = None,
+    chrf_word_order: options.ChrfWordOrder = 0,
+    confidence: options.Confidence = False,
+    baseline: options.Baseline = None,
+    fail_under: options.FailUnder = None,
+    show_worst: options.ShowWorst = 0,
+    per_line: options.PerLine = None,
+    pairs: options.ScorePairs = False,  # noqa: ARG001 - read as the purpose
+    text: options.Text = None,
+    window: options.Window = None,
+    dynamic: options.Dynamic = False,
+    dynamic_rate: options.DynamicRate = None,
+    dynamic_decay: options.DynamicDecay = None,
+    dynamic_segment: options.DynamicSegment = None,
+    ngram: options.Ngram = None,
+    ngram_order: options.NgramOrder = None,
+    novelty: options.Novelty = None,
+    report: options.Report = None,
+    form: options.Format = "text",
     as_json: Json = False,
     quiet: Quiet = False,
     device: Device = "auto",
@@ -304,7 +80,7 @@ def evaluate(
     r"""Score translations, a generator, or the novelty of its text.
 
     Examples:
-        # translations: BLEU, chrF and TER
+        # translations: BLEU and chrF
         seqkit evaluate --reference test.de test.out
         seqkit translate model test.en | seqkit evaluate --reference test.de
 
@@ -312,8 +88,15 @@ def evaluate(
         seqkit evaluate --model model --source test.en --reference test.de \
             --confidence --fail-under 30
 
+        # single words, or their pronunciations; a table of scores per line
+        seqkit evaluate --reference ref out --metric exact,per --per-line lines.tsv
+
         # compare two systems: each is tested against the first
         seqkit evaluate --reference test.de old.de new.de --format markdown
+
+        # the log-probability of given translations, to filter a corpus
+        seqkit evaluate --model model --source in.en --reference in.de \
+            --score-pairs
 
         # a generator: bits per character, compared with an n-gram model
         seqkit evaluate --model model --text test.txt --ngram corpus
@@ -337,6 +120,10 @@ def evaluate(
         if model is None:
             raise ConfigError("--report needs a --model", hint="a model directory, or its metrics.jsonl")
         report_of_record(model, report, source, form=form, quiet=quiet, device=device, threads=threads)
+    elif purpose == PAIRS:
+        _refuse_more(named, 0, "--score-pairs scores the lines of --reference")
+        given = Pairs(model, source, tuple(reference or ()), batch_tokens)
+        score_pairs(given, form=form, quiet=quiet, device=device, threads=threads)
     elif purpose == NOVELTY:
         if model is not None:
             raise ConfigError("--novelty compares texts and needs no --model", hint="leave --model out")
@@ -365,10 +152,13 @@ def evaluate(
             baseline,
             shortlist=shortlist,
             shows_lines=show_worst > 0,
+            tab_references=tab_references,
         )
         measures = Measures(
             metric=tuple(metric or ()),
             protocol=protocol,
+            tokenize=tokenize,
+            normalization=normalization,
             chrf_word_order=chrf_word_order,
             confidence=confidence,
             fail_under=fail_under,
@@ -378,8 +168,12 @@ def evaluate(
                 "length_penalty": length_penalty,
             },
             show_worst=show_worst,
+            per_line=per_line,
         )
         evaluate_translations(texts, measures, form=form, quiet=quiet, device=device, threads=threads)
+
+
+_OPTIONS = {"pairs": "--score-pairs"}  # whose names are not their parameters'
 
 
 def _refuse_more(files: tuple[str, ...], most: int, reason: str) -> None:
@@ -392,11 +186,13 @@ def _purpose(context: typer.Context) -> str | None:
     sources = {name: context.get_parameter_source(name) for name in context.params}
     given = {name for name, origin in sources.items() if origin and origin.name == "COMMANDLINE"}
     used = [
-        (purpose, "--" + name.replace("_", "-"))
+        (purpose, _OPTIONS.get(name, "--" + name.replace("_", "-")))
         for purpose, names in _PURPOSES.items()
         for name in names
-        if name in given and not (name == "source" and "report" in given)
+        if name in given
     ]
+    shared = _SHARED.get(used[0][0], ()) if used else ()
+    used = used[:1] + [one for one in used[1:] if one[1].removeprefix("--").replace("-", "_") not in shared]
     for purpose, option in used:
         if purpose != used[0][0]:
             raise ConfigError(

@@ -3,160 +3,125 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
+import re
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
+from seqkit.cli.evaluate.inputs import Texts, Translations, read
+from seqkit.cli.evaluate.scores_table import cells, headings, results, summary, write_line_scores
 from seqkit.cli.evaluate.shared import json_lines, table
 from seqkit.cli.evaluate.worst import show_worst, worst_results
 from seqkit.cli.terminal import console
 from seqkit.cli.terminal.output import write_results
 from seqkit.errors import ConfigError, RunFailed
-from seqkit.scores import METRICS
 
 if TYPE_CHECKING:
-    from seqkit.evaluation.translations import Evaluation, Names
+    from seqkit.data.tokenizers import Normalization
+    from seqkit.evaluation.translations import Evaluation
     from seqkit.evaluation.worst import Line
     from seqkit.inference.translation import TranslateOptions, Translation
     from seqkit.inference.translator import Translator
-    from seqkit.metrics.sacre import MetricOptions
+    from seqkit.metrics.measure import References
+    from seqkit.metrics.sacre import MetricOptions, Progress
     from seqkit.scores import Score
 
-_SIGNIFICANT = 0.05  # a smaller p is marked
-
-
-@dataclass(frozen=True)
-class Translations:
-    """Where everything that is scored comes from. Raises ConfigError for what cannot be combined."""
-
-    hypotheses: tuple[str, ...]
-    references: tuple[str, ...]
-    model: str | None
-    source: str | None
-    baseline: str | None
-    shortlist: bool = False
-    shows_lines: bool = False  # a source is of use without a model, too
-
-    def __post_init__(self) -> None:
-        if not self.references:
-            raise ConfigError(
-                "evaluate needs --reference FILE for translations, or --text FILE for a generator",
-                hint="seqkit evaluate --help",
-            )
-        if self.model is None and self.source is not None and not self.shows_lines:
-            raise ConfigError(
-                "--source has no effect without --model",
-                hint="add --model MODEL, or leave --source out to score text (--show-worst shows it)",
-            )
-        if self.model is None and self.shortlist:
-            raise ConfigError(
-                "--shortlist has no effect without --model",
-                hint="leave --shortlist out",
-            )
-        if self.model is not None and self.source is None:
-            raise ConfigError(
-                "--model needs --source FILE, the text to translate, beside --reference",
-                hint="a generator is evaluated by --text FILE",
-            )
-        if self.model is not None and self.hypotheses:
-            raise ConfigError(
-                f"--model makes its own hypotheses, so {self.hypotheses[0]} cannot be scored in the same run",
-                hint=f"to compare the two: --baseline {self.hypotheses[0]}",
-            )
-        if self.inputs.count("-") > 1:
-            raise ConfigError(
-                "standard input can be read only once, but two texts come from it",
-                where="standard input",
-                hint="name a file for all but one (no file means the hypotheses come from standard input)",
-            )
-
-    @property
-    def inputs(self) -> list[str]:
-        made = () if self.model is not None else self.hypotheses or ("-",)
-        others = [path for path in (self.source, self.baseline) if path is not None]
-        return [*made, *self.references, *others]
-
-    @property
-    def hypotheses_name(self) -> str:
-        from seqkit.data.text.reading import input_name
-
-        if self.model is not None:
-            return f"what {self.model} makes"
-        return input_name(self.hypotheses[0] if self.hypotheses else "-")
-
-    def names(self, hypotheses: str | None = None) -> Names:
-        """What errors call the texts, the hypotheses of one system among them."""
-        from seqkit.data.text.reading import input_name
-        from seqkit.evaluation.translations import Names
-
-        return Names(
-            hypotheses=hypotheses or self.hypotheses_name,
-            references=tuple(input_name(reference) for reference in self.references),
-            baseline=input_name(self.baseline or ""),
-            source=input_name(self.source or ""),
-        )
+_DEFAULT_TOKENIZER = "13a"
+_LOG = logging.getLogger("seqkit")
 
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured of the translations; None is a model's own setting of the search."""
+    """What is measured of the translations.
+
+    Without a `metric` the references decide, as they do for `tokenize` "auto"; without a `normalization` the
+    model. None in `search` is a model's own setting.
+    """
 
     metric: tuple[str, ...]
     protocol: str
+    tokenize: str
+    normalization: str | None
     chrf_word_order: int
     confidence: bool
     fail_under: float | None
     search: dict[str, Any]
     show_worst: int = 0
+    per_line: Path | None = None
 
     def metric_options(self) -> MetricOptions:
         """The options of the metrics, checked. Raises ConfigError."""
-        from seqkit.metrics.sacre import METRICS, MetricOptions
+        from seqkit.metrics.sacre import MetricOptions
 
-        names = [name.strip() for part in self.metric for name in part.split(",")] or METRICS
+        names = [name.strip() for part in self.metric for name in part.split(",")] or ["bleu", "chrf"]
         options = MetricOptions(
             metrics=tuple(name.lower() for name in names),
             protocol=self.protocol,
+            tokenize=self.tokenize,
+            normalization=cast("Normalization", self.normalization or "nfc"),
             chrf_word_order=self.chrf_word_order,
             confidence=self.confidence,
+            line_scores=self.per_line is not None,
         )
         _check_fail_under(self.fail_under, options)
         return options
 
+    def suited(self, options: MetricOptions, references: References) -> MetricOptions:
+        """The options with what the references decide."""
+        from seqkit.evaluation.suitability import suitable_metrics
+
+        metrics = options.metrics if self.metric else suitable_metrics(references)
+        options = dataclasses.replace(options, metrics=metrics)
+        if options.lowercase or not {"bleu", "ter"} & {*metrics}:
+            return options
+        tokenizer = options.tokenizer_for(references)
+        if tokenizer != options.tokenize and tokenizer != _DEFAULT_TOKENIZER:
+            _LOG.info("tokenizer %s, by the script of the references (--tokenize names another)", tokenizer)
+        return dataclasses.replace(options, tokenize=tokenizer)
+
 
 def evaluate_translations(
-    texts: Translations, measures: Measures, *, form: str, quiet: bool, device: str, threads: int | None
+    inputs: Translations, measures: Measures, *, form: str, quiet: bool, device: str, threads: int | None
 ) -> None:
     """Score, print, and fail below `--fail-under`."""
-    _check_search(measures.search, texts.model)
+    _check_search(measures.search, inputs.model)
     options = measures.metric_options()
-    if len(texts.hypotheses) > 1:
-        _evaluate_systems(texts, measures, options, form=form, quiet=quiet)
+    if len(inputs.hypotheses) > 1:
+        _evaluate_systems(inputs, measures, options, form=form, quiet=quiet)
         return
-    read = _Read.of(texts)
-    if texts.model is None:
-        evaluation = _score_text(texts, read, options)
+    texts = Texts.of(inputs)
+    if inputs.model is None:
+        options = measures.suited(options, texts.references)
+        evaluation = _score_text(inputs, texts, options, quiet=quiet)
     else:
-        evaluation = _score_model(
-            texts, read, options, measures.search, device=device, threads=threads, quiet=quiet
-        )
-    worst = _worst_lines(evaluation, read, options, measures.show_worst)
+        translator = _load(inputs, device=device, threads=threads)
+        if measures.normalization is None and translator.target_tokenizer.normalization == "nfkc":
+            options = dataclasses.replace(options, normalization="nfkc")
+        options = measures.suited(options, texts.references)
+        evaluation = _score_model(inputs, texts, options, translator, measures.search, quiet=quiet)
+    worst = _worst_lines(evaluation, texts, options, measures.show_worst)
     if form == "json":
-        write_results(json_lines([*_results(evaluation, options), *worst_results(worst)]))
+        write_results(json_lines([*results(evaluation, options), *worst_results(worst)]))
     else:
-        rows = [_headings(evaluation.scores[0]), *(_cells(score) for score in evaluation.scores)]
+        columns = headings(evaluation.scores)
+        rows = [columns, *(cells(score, columns) for score in evaluation.scores)]
         write_results(table(rows, form))
         if worst:
             show_worst(worst)
+    if measures.per_line is not None:
+        write_line_scores(measures.per_line, [(inputs.hypotheses_name, evaluation)])
     if not quiet and form != "json":
-        console.note(_summary(evaluation, len(texts.references), options))
+        console.note(summary(evaluation, len(texts.references), options))
     if measures.fail_under is not None:
-        _fail_below(evaluation.score("bleu"), measures.fail_under, texts.hypotheses_name)
+        _fail_below(evaluation.score("bleu"), measures.fail_under, inputs.hypotheses_name)
 
 
 def _evaluate_systems(
-    texts: Translations, measures: Measures, options: MetricOptions, *, form: str, quiet: bool
+    inputs: Translations, measures: Measures, options: MetricOptions, *, form: str, quiet: bool
 ) -> None:
     """Several systems in one table, each tested against the baseline, or else against the first of them."""
     from seqkit.data.text.reading import input_name
@@ -165,41 +130,66 @@ def _evaluate_systems(
     if measures.fail_under is not None or measures.show_worst:
         option = "--show-worst" if measures.show_worst else "--fail-under"
         raise ConfigError(
-            f"{option} takes one system, but there are {len(texts.hypotheses)}",
+            f"{option} takes one system, but there are {len(inputs.hypotheses)}",
             where=option,
             hint="name one file of translations",
         )
-    references, baseline = _read_references(texts)
+    _warn_of_references_as_systems(inputs)
+    texts = Texts.of(inputs)
+    options, baseline = measures.suited(options, texts.references), texts.baseline
     found: list[tuple[str, Evaluation]] = []
-    for path in texts.hypotheses:
-        lines, name = _read(path), input_name(path)
-        evaluation = evaluate_translation(
-            lines, references, options, baseline=baseline, names=texts.names(name)
-        )
+    for path in inputs.hypotheses:
+        lines, name = read(path), input_name(path)
+        with _progress(quiet=quiet) as progress:
+            evaluation = evaluate_translation(
+                lines,
+                texts.references,
+                options,
+                baseline=baseline,
+                names=texts.names(inputs, name),
+                progress=progress,
+            )
         found.append((name, evaluation))
         baseline = lines if baseline is None else baseline
+    if measures.per_line is not None:
+        write_line_scores(measures.per_line, found)
     if form == "json":
-        objects = ({"system": name, **line} for name, one in found for line in _results(one, options))
+        objects = ({"system": name, **line} for name, one in found for line in results(one, options))
         write_results(json_lines(objects))
         return
-    heading, *_ = sorted((_headings(one.scores[0]) for _, one in found), key=len, reverse=True)
-    rows = [[heading[0], "system", *heading[1:]]]
+    columns = headings([score for _, one in found for score in one.scores])
+    rows = [[columns[0], "system", *columns[1:]]]
     for place in range(len(options.metrics)):
         for name, one in found:
-            first, *cells, signature = _cells(one.scores[place])
-            blank = [""] * (len(heading) - len(cells) - 2)
-            rows.append([first, name, *cells, *blank, signature])
+            first, *others = cells(one.scores[place], columns)
+            rows.append([first, name, *others])
     write_results(table(rows, form))
     if not quiet:
-        console.note(_summary(found[-1][1], len(texts.references), options))
+        systems = f"{len(found)} systems, {summary(found[-1][1], len(texts.references), options)}"
+        console.note(systems)
 
 
-def _worst_lines(evaluation: Evaluation, read: _Read, options: MetricOptions, count: int) -> list[Line]:
+def _warn_of_references_as_systems(inputs: Translations) -> None:
+    """`--reference r1 r2 out` names one reference: the option takes one file, and r2 is a system."""
+    alike = {re.sub(r"\d+", "", path) for path in inputs.references}
+    for path in inputs.hypotheses[:-1]:
+        if re.sub(r"\d+", "", path) in alike:
+            _LOG.warning(
+                "%s is scored as a system, though its name is like that of a reference; a second reference "
+                "has an option of its own: --reference %s --reference %s",
+                path,
+                inputs.references[0],
+                path,
+            )
+            return
+
+
+def _worst_lines(evaluation: Evaluation, texts: Texts, options: MetricOptions, count: int) -> list[Line]:
     from seqkit.evaluation.worst import worst_lines
 
     if not count:
         return []
-    return worst_lines(evaluation.hypotheses, read.references, count, options, read.source)
+    return worst_lines(evaluation.hypotheses, texts.references, count, options, texts.source)
 
 
 def _check_search(search: dict[str, Any], model: str | None) -> None:
@@ -224,77 +214,71 @@ def _check_fail_under(fail_under: float | None, options: MetricOptions) -> None:
         )
 
 
-def _read(path: str) -> list[str]:
-    from seqkit.data.text.reading import read_lines
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Progress]:
+    """How far TER is, once it begins; all other metrics are done at once."""
+    with ExitStack() as opened:
+        shown: list[console.ProgressCallback] = []
 
-    console.announce_input(path)
-    return list(read_lines(path))
+        def update(metric: str, done: int, total: int) -> None:
+            if metric == "ter":
+                if not shown:
+                    shown.append(opened.enter_context(console.progress("lines", quiet=quiet)))
+                shown[0](metric, done, total)
 
-
-def _read_references(texts: Translations) -> tuple[list[list[str]], list[str] | None]:
-    """References and baseline: read first, so that a missing file is known before a pipe is read."""
-    references = [_read(reference) for reference in texts.references]
-    return references, _read(texts.baseline) if texts.baseline is not None else None
-
-
-@dataclass(frozen=True)
-class _Read:
-    """The lines of what one system is scored with; hypotheses are empty where a model makes them."""
-
-    references: list[list[str]]
-    baseline: list[str] | None
-    hypotheses: list[str]
-    source: list[str] | None
-
-    @classmethod
-    def of(cls, texts: Translations) -> _Read:
-        """Read all that is named."""
-        references, baseline = _read_references(texts)
-        source = None if texts.source is None else _read(texts.source)
-        hypotheses = [] if texts.model is not None else _read((texts.hypotheses or ("-",))[0])
-        return cls(references, baseline, hypotheses, source)
+        yield update
 
 
-def _score_text(texts: Translations, read: _Read, options: MetricOptions) -> Evaluation:
+def _score_text(inputs: Translations, texts: Texts, options: MetricOptions, *, quiet: bool) -> Evaluation:
     from seqkit.evaluation.translations import evaluate_translation
 
-    return evaluate_translation(
-        read.hypotheses, read.references, options, baseline=read.baseline, names=texts.names()
-    )
+    with _progress(quiet=quiet) as progress:
+        return evaluate_translation(
+            texts.hypotheses,
+            texts.references,
+            options,
+            baseline=texts.baseline,
+            names=texts.names(inputs),
+            progress=progress,
+        )
+
+
+def _load(inputs: Translations, *, device: str, threads: int | None) -> Translator:
+    assert inputs.model is not None
+
+    from seqkit.inference.translator import Translator  # after the files: a missing one is reported at once
+
+    return Translator.load(inputs.model, device=device, threads=threads, shortlist=inputs.shortlist)
 
 
 def _score_model(
-    texts: Translations,
-    read: _Read,
+    inputs: Translations,
+    texts: Texts,
     options: MetricOptions,
+    translator: Translator,
     search: dict[str, Any],
     *,
-    device: str,
-    threads: int | None,
     quiet: bool,
 ) -> Evaluation:
     from seqkit.evaluation.translations import evaluate_model
 
-    assert texts.model is not None
-    assert read.source is not None
-
-    from seqkit.inference.translator import Translator  # after the files: a missing one is reported at once
-
-    translator = Translator.load(texts.model, device=device, threads=threads, shortlist=texts.shortlist)
+    assert texts.source is not None
     # The model's own decoding settings hold unless an option says otherwise.
     chosen = {name: value for name, value in search.items() if value is not None}
     translate_options = dataclasses.replace(translator.options, **chosen)
     if not quiet:
-        console.note(f"translating {len(read.source):,} lines with {texts.model}")
-    return evaluate_model(
-        _Watched(translator, quiet),
-        read.source,
-        read.references,
-        options,
-        translate_options=translate_options,
-        baseline=read.baseline,
-        names=texts.names(),
-    )
+        console.note(f"translating {len(texts.source):,} lines with {inputs.model}")
+    with _progress(quiet=quiet) as progress:
+        return evaluate_model(
+            _Watched(translator, quiet),
+            texts.source,
+            texts.references,
+            options,
+            translate_options=translate_options,
+            baseline=texts.baseline,
+            names=texts.names(inputs),
+            progress=progress,
+        )
 
 
 @dataclass(frozen=True)
@@ -312,58 +296,13 @@ class _Watched:
             )
 
 
-def _results(evaluation: Evaluation, options: MetricOptions) -> Iterator[dict[str, Any]]:
-    """One object per metric."""
-    from seqkit.metrics.sacre import LEVEL
-
-    for score in evaluation.scores:
-        yield {
-            "metric": score.metric,
-            "score": score.score,
-            "signature": score.signature,
-            "confidence": score.confidence and {"level": LEVEL, **dataclasses.asdict(score.confidence)},
-            "paired": score.paired and dataclasses.asdict(score.paired),
-            "protocol": options.protocol,
-            "lines": len(evaluation.hypotheses),
-            "details": dict(score.details),
-        }
-
-
-def _headings(score: Score) -> list[str]:
-    interval = ["95% interval"] if score.confidence else []
-    paired = ["baseline", "difference", "p"] if score.paired else []
-    return ["metric", "score", *interval, *paired, "signature"]
-
-
-def _cells(score: Score) -> list[str]:
-    metric = METRICS[score.metric]
-    cells = [score.metric, metric.text(score.score)]
-    if score.confidence:
-        cells.append(f"{metric.text(score.confidence.low)}-{metric.text(score.confidence.high)}")
-    if score.paired:
-        cells += [
-            metric.text(score.paired.baseline_score),
-            f"{score.paired.difference:+.{metric.digits}f}",
-            f"{score.paired.p_value:.4f}{'*' if score.paired.p_value < _SIGNIFICANT else ''}",
-        ]
-    return [*cells, score.signature]
-
-
-def _summary(evaluation: Evaluation, references: int, options: MetricOptions) -> str:
-    lines = len(evaluation.hypotheses)
-    parts = [
-        f"{lines:,} line{'' if lines == 1 else 's'}",
-        f"{references} reference{'' if references == 1 else 's'}",
-        f"protocol {options.protocol}",
-    ]
-    if less := [METRICS[name].title for name in options.metrics if METRICS[name].better == "less"]:
-        parts.append(f"of {', '.join(less)}, less is better")
-    if any(score.paired for score in evaluation.scores):
-        parts.append(f"* p < {_SIGNIFICANT} (paired bootstrap)")
-    return ", ".join(parts)
-
-
 def _fail_below(bleu: Score, fail_under: float, name: str) -> None:
+    if bleu.undefined:
+        raise RunFailed(
+            f"BLEU is undefined, so it cannot be compared with --fail-under: {bleu.undefined}",
+            hint="leave --fail-under out, and read exact match, cer or chrf of the --json output",
+            where=name,
+        )
     if bleu.score < fail_under:
         raise RunFailed(
             f"BLEU {bleu.score:.4f} is below --fail-under {fail_under:g}",

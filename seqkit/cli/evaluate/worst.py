@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from seqkit.cli.terminal import console
 from seqkit.cli.terminal.output import draw, write_results
-from seqkit.evaluation.worst import differences
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -73,6 +72,8 @@ def _show_on_terminal(lines: Sequence[Line]) -> None:
 def _marked(text: str, other: str | None, name: str) -> Text:
     """A text with the words in colour that the other one lacks."""
     from rich.text import Text
+
+    from seqkit.evaluation.worst import differences
 
     if other is None:
         return Text(console.printable(text))

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from seqkit.cli.options import INPUT_PANEL, OUTPUT_PANEL, Debug, Device, Json, Quiet, Threads
-from seqkit.cli.prepare.summary import pair_rows, text_rows
+from seqkit.cli.prepare.summary import pair_notes, pair_rows, text_rows
 from seqkit.cli.terminal import completion, console
 from seqkit.cli.terminal.help import HelpfulCommand
 from seqkit.cli.terminal.output import json_line, write_results
 from seqkit.errors import ConfigError
+from seqkit.kinds import TRANSLATION
 
 if TYPE_CHECKING:
     from seqkit.data.manifest import Documents
     from seqkit.data.prepare.parallel import PrepareReport
     from seqkit.data.prepare.plain import PrepareTextReport
-    from seqkit.data.tokenizers import Normalization, TokenizerKind
+    from seqkit.data.tokenizers import Normalization, Tokenizer
 
 PAIRS_PANEL = f"{INPUT_PANEL} (parallel text, for a translator)"
 TEXT_PANEL = f"{INPUT_PANEL} (plain text, for a generator)"
@@ -153,10 +154,46 @@ def prepare(
     tokenizer: Annotated[
         str | None,
         typer.Option(
-            metavar="bpe|unigram|char|byte",
-            help="Tokenizer. [default: bpe; for plain text char]",
+            metavar="bpe|unigram|char|byte|word|tags",
+            help="Tokenizer; word takes what is between spaces, tags what is between spaces, punctuation "
+            "and brackets. [default: bpe; char or word if targets are words or symbols; for plain text char]",
             rich_help_panel=VOCABULARY_PANEL,
-            autocompletion=completion.one_of("bpe|unigram|char|byte"),
+            autocompletion=completion.one_of("bpe|unigram|char|byte|word|tags"),
+        ),
+    ] = None,
+    source_tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND[,KIND]",
+            help="Tokenizer of the source; char,tags: of its columns, with a TAB between them.",
+            rich_help_panel=VOCABULARY_PANEL,
+            autocompletion=completion.one_of("bpe|unigram|char|byte|word|tags|char,tags"),
+        ),
+    ] = None,
+    target_tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND[,KIND]",
+            help="Tokenizer of the target.",
+            rich_help_panel=VOCABULARY_PANEL,
+            autocompletion=completion.one_of("bpe|unigram|char|byte|word|tags"),
+        ),
+    ] = None,
+    tokenizer_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Use the tokenizers of a translator, so that train --init-from MODEL can go on from it.",
+            rich_help_panel=VOCABULARY_PANEL,
+            autocompletion=completion.models,
+        ),
+    ] = None,
+    symbols: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Symbols that stay whole, one per line, such as <city>.",
+            rich_help_panel=VOCABULARY_PANEL,
         ),
     ] = None,
     vocab_size: Annotated[
@@ -165,6 +202,18 @@ def prepare(
             metavar="N",
             help="Maximum vocabulary size (smaller if the text supports fewer pieces). [default: 8000]",
             rich_help_panel=VOCABULARY_PANEL,
+        ),
+    ] = None,
+    source_vocab_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Maximum size of the source's own vocabulary.", rich_help_panel=VOCABULARY_PANEL
+        ),
+    ] = None,
+    target_vocab_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Maximum size of the target's own vocabulary.", rich_help_panel=VOCABULARY_PANEL
         ),
     ] = None,
     separate_vocabularies: Annotated[
@@ -207,22 +256,28 @@ def prepare(
         float | None,
         typer.Option(
             metavar="RATIO",
-            help="Drop pairs whose lengths differ by more than this factor; 0: no limit. [default: 9]",
+            help="Drop pairs whose lengths differ by more than this factor; 0: no limit. "
+            "[default: 9; 0 if targets are words or symbols]",
             rich_help_panel=FILTER_PANEL,
         ),
     ] = None,
     keep_duplicates: Annotated[
-        bool,
-        typer.Option("--keep-duplicates", help="Keep duplicate pairs.", rich_help_panel=FILTER_PANEL),
-    ] = False,
-    keep_identical: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--keep-identical",
-            help="Keep pairs whose target equals their source.",
+            "--keep-duplicates/--drop-duplicates",
+            help="Keep or drop duplicate pairs. [default: keep them if targets are words or symbols]",
             rich_help_panel=FILTER_PANEL,
         ),
-    ] = False,
+    ] = None,
+    keep_identical: Annotated[
+        bool | None,
+        typer.Option(
+            "--keep-identical/--drop-identical",
+            help="Keep or drop pairs whose target equals their source. [default: keep them if targets are "
+            "words or symbols]",
+            rich_help_panel=FILTER_PANEL,
+        ),
+    ] = None,
     seed: Annotated[
         int,
         typer.Option(
@@ -260,6 +315,9 @@ def prepare(
         seqkit prepare corpus --pairs pairs.tsv --valid-size 2000
         gzip -dc pairs.tsv.gz | seqkit prepare corpus --pairs - --tokenizer unigram
 
+        # lemma, TAB and tags to an inflected form: characters beside whole tags
+        seqkit prepare corpus --source train.src --target train.trg --source-tokenizer char,tags
+
         # for a generator: any text
         seqkit prepare corpus --text book.txt
 
@@ -280,6 +338,12 @@ def prepare(
         "--valid-target": valid_target,
         "--valid-pairs": valid_pairs,
         "--separate-vocabularies": separate_vocabularies,
+        "--source-tokenizer": source_tokenizer,
+        "--target-tokenizer": target_tokenizer,
+        "--source-vocab-size": source_vocab_size,
+        "--target-vocab-size": target_vocab_size,
+        "--tokenizer-from": tokenizer_from,
+        "--symbols": symbols,
         "--max-tokens": max_tokens,
         "--max-ratio": max_ratio,
         "--keep-duplicates": keep_duplicates,
@@ -296,7 +360,7 @@ def prepare(
             valid_text=tuple(valid_text or ()),
             valid_size=_number_or_share(valid_size),
             documents=cast("Documents", documents or "none"),
-            tokenizer=cast("TokenizerKind", tokenizer or "char"),
+            tokenizer=tokenizer or "char",
             vocabulary_size=vocab_size,
             min_count=min_count,
             normalization=cast("Normalization", normalization or "identity"),
@@ -310,7 +374,19 @@ def prepare(
         _show(corpus, "generation", text_report, text_rows(text_report), json_lines=json_lines, quiet=quiet)
         return
     _refuse(for_text, "needs --text", "it is for plain text")
-    from seqkit.data.prepare.options import DEFAULT_MAX_RATIO
+    if tokenizer_from is not None:
+        learnt = {
+            "--tokenizer": tokenizer,
+            "--source-tokenizer": source_tokenizer,
+            "--target-tokenizer": target_tokenizer,
+            "--vocab-size": vocab_size,
+            "--source-vocab-size": source_vocab_size,
+            "--target-vocab-size": target_vocab_size,
+            "--separate-vocabularies": separate_vocabularies,
+            "--normalization": normalization,
+            "--symbols": symbols,
+        }
+        _refuse(learnt, "cannot be used with --tokenizer-from", "the model's vocabulary is used as it is")
     from seqkit.data.prepare.parallel import PrepareOptions, prepare_parallel
 
     options = PrepareOptions(
@@ -325,12 +401,18 @@ def prepare(
         valid_target=tuple(valid_target or ()),
         valid_pairs=tuple(valid_pairs or ()),
         valid_size=_number_or_share(valid_size),
-        tokenizer=cast("TokenizerKind", tokenizer or "bpe"),
+        tokenizer=tokenizer,
+        source_tokenizer=source_tokenizer,
+        target_tokenizer=target_tokenizer,
+        source_vocabulary_size=source_vocab_size,
+        target_vocabulary_size=target_vocab_size,
+        symbols=symbols,
+        tokenizers=_tokenizers_of(tokenizer_from),
         vocabulary_size=vocab_size,
         separate_vocabularies=separate_vocabularies,
         normalization=cast("Normalization", normalization or "clean-nfc"),
         max_tokens=max_tokens,
-        max_ratio=DEFAULT_MAX_RATIO if max_ratio is None else max_ratio,
+        max_ratio=max_ratio,
         keep_duplicates=keep_duplicates,
         keep_identical=keep_identical,
         seed=seed,
@@ -340,7 +422,8 @@ def prepare(
     gc.freeze()  # what was imported stays: collections need not walk through it again and again
     with console.progress("lines", quiet=quiet) as update:
         report = prepare_parallel(options, update)
-    _show(corpus, "translation", report, pair_rows(report), json_lines=json_lines, quiet=quiet)
+    rows, notes = pair_rows(report), pair_notes(report)
+    _show(corpus, "translation", report, rows, notes, json_lines=json_lines, quiet=quiet)
 
 
 def _refuse(options: Mapping[str, object], reason: str, hint: str) -> None:
@@ -350,11 +433,23 @@ def _refuse(options: Mapping[str, object], reason: str, hint: str) -> None:
             raise ConfigError(f"{name} {reason}", where=name, hint=f"leave it out: {hint}")
 
 
+def _tokenizers_of(model: Path | None) -> tuple[Tokenizer, Tokenizer] | None:
+    """Those of a translator, source and target."""
+    if model is None:
+        return None
+    from seqkit import model_directory
+
+    model_directory.read_facts_of(model, TRANSLATION)
+    loaded = model_directory.load(model)
+    return loaded.source_tokenizer, loaded.target_tokenizer
+
+
 def _show(
     corpus: Path,
     kind: str,
     report: PrepareReport | PrepareTextReport,
     rows: Sequence[tuple[str, str]],
+    notes: Sequence[str] = (),
     *,
     json_lines: bool,
     quiet: bool,
@@ -365,6 +460,8 @@ def _show(
         write_results(json_line(summary) + "\n")
     if not quiet:
         console.table(f"corpus {corpus}", rows)
+        for note in notes:
+            console.note(note)
         console.note(f"next: seqkit train {shlex.quote(str(corpus))} MODEL")
 
 

@@ -19,6 +19,8 @@ def pair_rows(report: PrepareReport) -> list[tuple[str, str]]:
         for reason, count in report.dropped.items()
         if count
     ]
+    if report.targets != "text":
+        rows.append(("targets", report.targets))
     if report.bad_rows:
         rows.append(("bad rows skipped", f"{report.bad_rows:,}"))
     if report.mended:
@@ -35,6 +37,13 @@ def pair_rows(report: PrepareReport) -> list[tuple[str, str]]:
         ("unknown", f"{report.unknown_rate:.2%}; byte fallback {report.byte_rate:.2%}"),
         ("time", f"{console.duration(report.seconds)} ({report.lines_per_second:,.0f} pairs/s)"),
     ]
+
+
+def pair_notes(report: PrepareReport) -> list[str]:
+    """What was decided because of the targets, in a sentence."""
+    if not report.decided:
+        return []
+    return [f"because targets are {report.targets}: {', '.join(report.decided)}; options override each"]
 
 
 def text_rows(report: PrepareTextReport) -> list[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """Everything that goes to standard error: notes, warnings, errors, progress, tables.
 
-On a terminal there is one calm live line and colour; elsewhere plain timestamped lines. Text that came
-from a user is never read as markup, and control characters in it are shown, not sent to the terminal.
+On a terminal there is one calm live line and colour; elsewhere, and on a terminal whose cursor does not move,
+plain timestamped lines. Text that came from a user is never read as markup, and control characters in it are
+shown, not sent to the terminal.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from seqkit.cli.terminal import cursor
 from seqkit.errors import Interrupted, SeqkitError, suggest
 from seqkit.printable import printable as printable
 from seqkit.printable import printable_text as printable_text
@@ -22,7 +24,7 @@ from seqkit.printable import printable_text as printable_text
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-PLAIN_PROGRESS_SECONDS = 10.0  # between two progress lines where standard error is no terminal
+PLAIN_PROGRESS_SECONDS = 10.0  # between two progress lines where none can be redrawn
 
 
 def terminal() -> Console:
@@ -37,6 +39,11 @@ def is_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
+def can_redraw() -> bool:
+    """Whether standard error is a terminal on which a live area can be drawn over; others get plain lines."""
+    return is_terminal() and cursor.moves(sys.stderr.fileno())
+
+
 _live: Console | None = None  # of the area that is being redrawn at the bottom of the terminal
 
 
@@ -44,7 +51,7 @@ _live: Console | None = None  # of the area that is being redrawn at the bottom 
 def live_area(renderable: RenderableType) -> Iterator[Console]:
     """Redraw something at the bottom of the terminal four times per second; messages meanwhile go above it.
 
-    It vanishes at the end. Only where `is_terminal()`. Yields the console for permanent lines.
+    It vanishes at the end. Only where `can_redraw()`. Yields the console for permanent lines.
     """
     global _live
     from rich.live import Live
@@ -187,10 +194,10 @@ ProgressCallback = Callable[[str, int, int | None], None]
 
 @contextmanager
 def progress(unit: str, *, quiet: bool) -> Iterator[ProgressCallback]:
-    """Yield `update(stage, done, total)`: a live bar on a terminal, a line every ten seconds elsewhere."""
+    """Yield `update(stage, done, total)`: a live bar, or lines where none can be redrawn."""
     if quiet:
         yield lambda _stage, _done, _total: None
-    elif is_terminal():
+    elif can_redraw():
         with _live_progress(unit) as update:
             yield update
     else:

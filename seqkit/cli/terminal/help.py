@@ -6,12 +6,13 @@ the line "Examples:", is shown as it stands, so that it can be copied; everythin
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from inspect import cleandoc
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -64,11 +65,28 @@ class HelpfulGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def help_text(command: Callable[..., Any]) -> str:
+    """A command's docstring; Python drops it with PYTHONOPTIMIZE=2, and then it is read from the source.
+
+    Empty where there is no source either.
+    """
+    if command.__doc__ is not None:
+        return command.__doc__
+    try:
+        tree = ast.parse(inspect.getsource(command))
+    except (OSError, SyntaxError):
+        return ""
+    function = tree.body[0]
+    return ast.get_docstring(function) or "" if isinstance(function, ast.FunctionDef) else ""
+
+
 def page(command: HelpfulCommand | HelpfulGroup, context: typer.Context) -> str:
     """The help of a command, as wide as the terminal allows; examples are never broken."""
     width = min(max(shutil.get_terminal_size().columns, NARROWEST), WIDEST)
     summary, examples, prose = _divided(command.help or "")
-    parts = [_paragraph(_usage(command, context), width, indent=7), _paragraph(summary, width)]
+    parts = [_paragraph(_usage(command, context), width, indent=7)]
+    if summary:
+        parts.append(_paragraph(summary, width))
     if examples:
         parts.append(f"{_heading('Examples')}\n{textwrap.indent(examples, '  ')}")
     parts += [_paragraph(text, width) for text in prose]
@@ -83,7 +101,7 @@ def page(command: HelpfulCommand | HelpfulGroup, context: typer.Context) -> str:
 
 def _divided(text: str) -> tuple[str, str, list[str]]:
     """The first paragraph, the examples and all other paragraphs."""
-    first, *others = cleandoc(text).replace("\nExamples:\n", "\n").split("\n\n")
+    first, *others = inspect.cleandoc(text).replace("\nExamples:\n", "\n").split("\n\n")
     examples = "\n\n".join(part for part in others if part.startswith(" "))
     return " ".join(first.split()), textwrap.dedent(examples), [part for part in others if part[0] != " "]
 
@@ -147,7 +165,7 @@ def _paragraph(text: str, width: int, indent: int = 0) -> str:
 
 
 def _wrapped(text: str, width: int, indent: int = 0) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+    return textwrap.wrap(text, width, subsequent_indent=" " * indent, break_on_hyphens=False) or [""]
 
 
 def _heading(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from seqkit.cli.terminal import console
 from seqkit.cli.terminal.output import write_results
 from seqkit.errors import ConfigError, SeqkitError, suggest
+from seqkit.scores import METRICS
 
 if TYPE_CHECKING:
     from seqkit.kinds import Kind
@@ -94,9 +95,9 @@ def greet(kind: Kind, vocabulary: int, facts: Facts) -> None:
     parts = [str(kind.model), f"vocabulary of {vocabulary:,}"]
     if facts.step:
         parts.append(f"step {facts.step:,}")
-    metric = kind.metrics[0]
-    for score in facts.scores:
-        if score.get("metric") == metric.name and isinstance(score.get("score"), float):
+    for score in facts.scores[:1]:  # the first is the one that was charted
+        metric = METRICS.get(str(score.get("metric")))
+        if metric is not None and isinstance(score.get("score"), float) and "undefined" not in score:
             parts.append(f"valid {metric.title} {metric.text(score['score'])}")
     console.note(", ".join(parts))
     console.note(":help lists the commands, Ctrl-D exits")

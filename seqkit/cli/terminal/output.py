@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from seqkit.cli.terminal import console
 from seqkit.errors import OutputError, output_error
-from seqkit.files import atomic_writer
+from seqkit.files import output_writer
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -102,7 +102,7 @@ def destination(output: Path | None, *, markup: bool = False) -> Iterator[Binary
         with _opened(output, output) as stream:
             yield stream
     else:
-        with atomic_writer(Path(os.path.realpath(output))) as stream:
+        with output_writer(Path(os.path.realpath(output))) as stream:
             yield stream
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +17,9 @@ from seqkit.cli.report import REPORT, report_of_run
 from seqkit.cli.terminal import completion, console
 from seqkit.cli.terminal.output import json_line, write_results
 from seqkit.cli.train.dry_run import rehearse_training, words_of_choice
-from seqkit.cli.train.settings import Settings
+from seqkit.cli.train.ranking import suited
+from seqkit.cli.train.settings import Settings, Traits
+from seqkit.cli.train.signals import Signals
 from seqkit.errors import ConfigError
 from seqkit.kinds import DEFAULT_PRESET, KINDS, TRANSLATION, Kind
 from seqkit.training.options import TrainOptions
@@ -206,9 +204,12 @@ def train(
         "training.precision": precision,
         "training.on_nonfinite": on_nonfinite,
     }
-    kind = _kind_of(corpus)
-    settings = Settings.of_command(kind, preset, config, assignments or [], named)
+    kind, traits = _corpus_of(corpus)
+    settings = Settings.of_command(kind, preset, config, assignments or [], named, traits)
     resolved = settings.resolved()
+    if settings.for_short and not (quiet or print_config):
+        console.note(f"preset {settings.default_preset}, for pairs of short sequences; --preset overrides it")
+    settings, ranking = suited(settings, corpus, None if restart else model)
     if print_config:
         write_results("".join(f"{line}\n" for line in settings.lines(as_json=json_lines)))
         return
@@ -221,7 +222,8 @@ def train(
     from seqkit.training.run import train_model
 
     finished: Finished | None = None
-    with _signals() as signalled:
+    signals = Signals()
+    with signals.listening():
         options = TrainOptions(
             corpus=corpus,
             model=model,
@@ -231,15 +233,17 @@ def train(
             restart=restart,
             init_from=init_from,
             started=_STARTED,
-            signalled=lambda: signalled[0],
+            signalled=lambda: signals.ending,
+            save_asked=signals.take_save,
         )
         choice = _chosen(settings, options, quiet=quiet)
         resolved = settings.resolved(choice)
         options = replace(options, config=resolved.config, choice=choice)
         if dry_run:
-            rehearse_training(options, preset or DEFAULT_PRESET, as_json=json_lines, quiet=quiet)
+            rehearse_training(options, preset or settings.default_preset, as_json=json_lines, quiet=quiet)
             return
-        with TrainingDisplay(kind, choice, quiet=quiet) as display:
+        metrics = kind.measured(resolved.config.training.best_metric)
+        with TrainingDisplay(kind, choice, metrics, ranking, quiet=quiet) as display:
             for event in train_model(options):
                 display.show(event)
                 if isinstance(event, Finished):
@@ -253,50 +257,36 @@ def train(
         _print_summary(model, finished, display.course())
 
 
-def _kind_of(corpus: Path | None) -> Kind:
-    """What the corpus is for; translation while none is there, so that wrong settings are found first."""
+def _corpus_of(corpus: Path | None) -> tuple[Kind, Traits]:
+    """What the corpus is for and what it asks of the settings.
+
+    Translation while none is there, so that wrong settings are found first.
+    """
     if corpus is None or not corpus.is_dir():
-        return TRANSLATION
+        return TRANSLATION, Traits()
     from seqkit.data.manifest import read_manifest
 
-    return KINDS[read_manifest(corpus).kind]
+    manifest = read_manifest(corpus)
+    vocabularies = 1 if manifest.tokenizer is None else len(manifest.tokenizer.sizes)
+    return KINDS[manifest.kind], Traits(manifest.is_short, vocabularies)
 
 
 def _chosen(settings: Settings, options: TrainOptions, *, quiet: bool) -> Choice | None:
     """The size that the budget chose, now or when the run began; None where something else settles it."""
     if options.init_from is not None or not settings.by_minutes:
         return None
+    if settings.for_short:
+        return None  # one preset is for all pairs of short sequences
     if settings.size_by_hand is not None:
         if not quiet:
             console.note(
                 f"{settings.size_by_hand} is set, so no size is chosen for the budget; other settings are "
-                f"from preset {DEFAULT_PRESET}"
+                f"from preset {settings.default_preset}"
             )
         return None
     from seqkit.training.choosing import size_for
 
     return size_for(options, settings.config)
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Yield a cell that holds the number of the signal that arrived, or 0. A second signal ends at once."""
-    cell = [0]
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        if cell[0]:
-            os._exit(128 + number)
-        cell[0] = number
-        console.note(
-            f"{signal.Signals(number).name}: saving a checkpoint; press Ctrl-C again to quit without saving"
-        )
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield cell
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _summary(model: Path, finished: Finished) -> dict[str, object]:
@@ -308,6 +298,7 @@ def _summary(model: Path, finished: Finished) -> dict[str, object]:
         "best_step": finished.best_step,
         "best_metric": finished.metric,
         "best_score": round(finished.score, 4),
+        "best_decided_by": finished.decided_by,
         "scores": list(finished.scores),
         "seconds": round(finished.seconds, 1),
         "reason": finished.reason,
@@ -323,7 +314,7 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
                 "steps",
                 f"{finished.step:,} ({finished.epoch:.1f} epochs) in {console.duration(finished.seconds)}",
             ),
-            ("best", f"step {finished.best_step:,}, by {finished.metric}"),
+            ("best", f"step {finished.best_step:,}, by {_decision(finished)}"),
             *_score_rows(finished),
             *course,
             ("model", str(model)),
@@ -336,6 +327,13 @@ def _print_summary(model: Path, finished: Finished, course: Sequence[tuple[str, 
     console.note(f"next: {finished.kind.next_command.format(model=shlex.quote(str(model)))}")
 
 
+def _decision(finished: Finished) -> str:
+    """The metric by which the best checkpoint is the best, and which one decided where it could not."""
+    if finished.decided_by == finished.metric:
+        return finished.metric
+    return f"{finished.metric}, then {finished.decided_by}"
+
+
 def _score_rows(finished: Finished) -> Iterator[tuple[str, str]]:
     """The scores with their signatures; one that several share stands once, below them."""
     for signature, group in groupby(finished.scores, key=lambda score: str(score["signature"])):
@@ -343,6 +341,7 @@ def _score_rows(finished: Finished) -> Iterator[tuple[str, str]]:
         for score in scores:
             metric = finished.kind.metric(str(score["metric"]))
             alone = f"  ({signature})" if len(scores) == 1 else ""
-            yield f"valid {metric.title}", metric.text(float(score["score"])) + alone
+            value = "undefined" if "undefined" in score else metric.text(float(score["score"]))
+            yield f"valid {metric.title}", value + alone
         if len(scores) > 1:
             yield "signature", signature

@@ -20,9 +20,10 @@ from seqkit.training.events import Event, Finished, Progress, Started, Validated
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from seqkit.evaluation.suitability import Suitable
     from seqkit.training.sizing import Choice
 
-LOG_SECONDS = 30.0  # between two lines where standard error is no terminal
+LOG_SECONDS = 30.0  # between two lines where none can be redrawn
 TELLING_SECONDS, TELLING_STEPS = 3.0, 5  # after the first step: how long it will all take is known
 _BEST_MARK = 8  # columns
 _SCORE_WIDTH = 6  # columns, at least
@@ -64,21 +65,33 @@ def _column(metric: Metric, rank: int) -> _Column:
     return _Column(
         metric.short,
         max(len(metric.short), _SCORE_WIDTH),
-        lambda event: metric.text(event.measured.metric(metric.name)),
+        lambda event: event.measured.text(metric),
         min(rank, 3),
     )
 
 
 class TrainingDisplay:
-    """A live area and a permanent row per validation on a terminal; `key=value` lines elsewhere."""
+    """A live area and a row per validation where lines can be redrawn; `key=value` lines elsewhere."""
 
-    def __init__(self, kind: Kind, choice: Choice | None = None, *, quiet: bool) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        choice: Choice | None = None,
+        metrics: Sequence[Metric] = (),
+        ranking: Suitable | None = None,
+        *,
+        quiet: bool,
+    ) -> None:
+        """`metrics` are those of a validation, the charted one first; without any the kind's usual ones."""
         self.kind = kind
+        self.metrics = metrics or kind.metrics
+        shown = [metric for metric in self.metrics if metrics or metric in kind.shown]
         self.choice = choice  # of the size, by the budget
+        self.ranking = ranking  # by what checkpoints are ranked, where the data decided
         self.quiet = quiet
-        self.possible = [*_FIRST, *map(_column, kind.shown, range(1, 1 + len(kind.shown))), *_LAST]
+        self.possible = [*_FIRST, *map(_column, shown, range(1, 1 + len(shown))), *_LAST]
         self.columns: list[_Column] = []  # that stand in the last header
-        self.charted = kind.metrics[0]
+        self.charted = self.metrics[0]
         self.panel = TrainingPanel(self.charted.short, kind.samples)
         self.terminal: Console | None = None
         self._open = ExitStack()
@@ -89,7 +102,7 @@ class TrainingDisplay:
         self._told = False  # how long it will take
 
     def __enter__(self) -> Self:
-        if not self.quiet and console.is_terminal():
+        if not self.quiet and console.can_redraw():
             self.terminal = self._open.enter_context(console.live_area(self.panel))
         return self
 
@@ -141,6 +154,8 @@ class TrainingDisplay:
                 threads=event.threads,
                 chosen_size=self.choice and self.choice.size,
                 chosen_for=self.choice and self.choice.reason,
+                ranked_by=self.ranking and self.ranking.metric,
+                ranked_so_because=self.ranking and self.ranking.reason,
                 continued_after_step=event.step or None,
             )
             return
@@ -154,6 +169,9 @@ class TrainingDisplay:
             f"{event.kind.counted.many}, "
             f"{event.precision} on {event.device}, {event.threads} thread{'' if event.threads == 1 else 's'}"
         )
+        if self.ranking is not None:
+            title = self.kind.metric(self.ranking.metric).title
+            console.row(f"checkpoints are ranked by {title}: {self.ranking.reason}")
         self._print_header()
 
     def _progress(self, event: Progress) -> None:
@@ -225,7 +243,7 @@ class TrainingDisplay:
                 train_nats=f"{_number(row['train_nats']):.4f}",
                 valid_nats=f"{measured.loss:.4f}",
                 perplexity=f"{_number(row['valid_perplexity']):.3f}",
-                **{each.name: each.text(measured.metric(each.name)) for each in self.kind.metrics},
+                **{each.name: measured.text(each) for each in self.metrics},
                 gradient_norm=f"{row['gradient']['norm']:.3f}",
                 clipped=f"{row['gradient']['clipped_share']:.2f}",
                 tokens_per_second=f"{timing['target_tokens_per_second']:.0f}",
@@ -235,8 +253,15 @@ class TrainingDisplay:
             return
         self._print_header()
         values = " ".join(f"{column.value(event):>{column.width}}" for column in self.columns)
-        console.row(values + ("  ★ best" if event.best else ""))
+        console.row(values + (f"  ★ best{self._decision(event)}" if event.best else ""))
         self.panel.take_samples(measured.samples)
+
+    def _decision(self, event: Validated) -> str:
+        """Which metric told the best from the one before, where the charted one could not."""
+        by = event.decided_by
+        if by in {"", self.charted.name} or not self.panel.best:
+            return ""
+        return f" by {self.kind.metric(by).short}"
 
     def _warn(self, warnings: Sequence[str]) -> None:
         """Say what has begun to be wrong: what goes on from the validation before was said there."""

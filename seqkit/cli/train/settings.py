@@ -26,12 +26,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """Of a corpus: whether its sequences are short, and how many vocabularies it has."""
+
+    short: bool = False
+    vocabularies: int = 1
+
+
+@dataclass(frozen=True)
 class Settings:
-    """Settings of a command line: `preset` is None where it names none, `layers` are what stands over it."""
+    """Settings of a command line: `preset` is None where it names none, `layers` are what stands over it.
+
+    `suited` are settings that the data decided, between the two.
+    """
 
     kind: Kind
     preset: str | None
     layers: tuple[Layer, ...]
+    corpus: Traits = Traits()
+    suited: Layer | None = None
 
     @classmethod
     def of_command(
@@ -41,6 +54,7 @@ class Settings:
         file: Path | None,
         assignments: Iterable[str],
         named: Mapping[str, object],
+        corpus: Traits = Traits(),
     ) -> Settings:
         """A TOML file, `--set` and named options, later over earlier; what is None was not given."""
         layers = [] if file is None else [file_layer(file)]
@@ -48,17 +62,36 @@ class Settings:
         layers.append(
             Layer("command line", {key: value for key, value in named.items() if value is not None})
         )
-        return cls(kind, preset, tuple(layers))
+        return cls(kind, preset, tuple(layers), corpus)
+
+    @property
+    def default_preset(self) -> str:
+        """The preset where the command names none and the budget chooses no size."""
+        return self.kind.preset_for(short=self.corpus.short)
+
+    @property
+    def for_short(self) -> bool:
+        """Whether the corpus has short sequences, and no preset is named in place of the one for them."""
+        return self.preset is None and self.default_preset != DEFAULT_PRESET
 
     def resolved(self, choice: Choice | None = None) -> Resolved:
         """The whole configuration, with the size that was chosen or else the preset's."""
         if choice is not None:
-            return resolve([Layer(f"size {choice.size}", choice.values), *self.layers], self.kind)
-        return resolve([preset_layer(self.preset or DEFAULT_PRESET, self.kind), *self.layers], self.kind)
+            return self._over(Layer(f"size {choice.size}", choice.values))
+        return self._over(preset_layer(self.preset or self.default_preset, self.kind))
 
     def config(self, values: Mapping[str, Any]) -> Config:
         """The configuration with these settings of a size under those of the command."""
-        return resolve([Layer("size", values), *self.layers], self.kind).config
+        return self._over(Layer("size", values)).config
+
+    def _over(self, size: Layer) -> Resolved:
+        """The configuration with the settings of a size, what the corpus needs, and the command's."""
+        needed = []
+        if self.corpus.vocabularies == 2 and resolve([size], self.kind).config.model.tied_embeddings == "all":
+            needed.append(Layer("two vocabularies", {"model.tied_embeddings": "target"}))
+        if self.suited is not None:
+            needed.append(self.suited)
+        return resolve([size, *needed, *self.layers], self.kind)
 
     @property
     def size_by_hand(self) -> str | None:
@@ -77,7 +110,7 @@ class Settings:
     @property
     def size_is_open(self) -> bool:
         """Whether the budget is to choose the size."""
-        return self.by_minutes and self.size_by_hand is None
+        return self.by_minutes and self.size_by_hand is None and not self.for_short
 
     def lines(self, *, as_json: bool) -> list[str]:
         """Every setting, its value and its origin, a line each."""
@@ -97,4 +130,4 @@ class Settings:
         keys = {key for size in sizes for key in settings_of(size, self.kind, tokens=0.0, epochs=0.0)}
         origin = f"preset {DEFAULT_PRESET} for now: chosen at the start, for the budget"
         layer = Layer(origin, {key: values[key] for key in sorted(keys)})
-        return resolve([layer, *self.layers], self.kind)
+        return self._over(layer)

@@ -9,7 +9,13 @@ from typing import Any
 from seqkit.data.field import Field
 from seqkit.data.forms.frames import FRAMES_NAME, Frames
 from seqkit.data.forms.labels import LABELS_NAME, Labels
-from seqkit.data.tokenizers import CHARACTERS_NAME, SENTENCEPIECE_SUFFIX, Tokenizer, load_tokenizer
+from seqkit.data.tokenizers import (
+    CHARACTERS_NAME,
+    SENTENCEPIECE_SUFFIX,
+    SYMBOLS_NAME,
+    Tokenizer,
+    load_tokenizer,
+)
 from seqkit.errors import ModelError
 from seqkit.kinds import Form, Kind
 
@@ -33,12 +39,17 @@ _READERS: Mapping[str, tuple[Callable[[bytes, str], Field], frozenset[Form]]] = 
     {
         SENTENCEPIECE_SUFFIX: (load_tokenizer, frozenset({"text"})),
         CHARACTERS_NAME: (load_tokenizer, frozenset({"text"})),
+        SYMBOLS_NAME: (load_tokenizer, frozenset({"text"})),
         LABELS_NAME: (Labels.from_bytes, frozenset({"class"})),
         FRAMES_NAME: (Frames.from_bytes, frozenset({"array"})),
     }
 )
 # The file of a vocabulary that all fields share, or that is the only field's.
-_JOINT = {SENTENCEPIECE_SUFFIX: "tokenizer.spm", CHARACTERS_NAME: CHARACTERS_NAME}
+_JOINT = {
+    SENTENCEPIECE_SUFFIX: "tokenizer.spm",
+    CHARACTERS_NAME: CHARACTERS_NAME,
+    SYMBOLS_NAME: SYMBOLS_NAME,
+}
 
 
 def _file_of(role: str, ending: str) -> str:
@@ -79,6 +90,8 @@ def load_fields(files: Mapping[str, bytes], kind: Kind) -> dict[str, Field]:
                     fields[role] = read(files[name], name)
         if set(field_files(fields) if fields else ()) != set(files):
             fields = {}
+    if "streams" in kind.parts and SYMBOLS_NAME in files:  # a text that is read on and on is cut whole
+        fields = {}
     if fields.keys() != kind.fields.keys() or any(
         field.form not in kind.fields[role] for role, field in fields.items()
     ):

@@ -97,10 +97,7 @@ def write_training(
         held_out = _chosen(batch, fates == Fate.VALID)
         valid.append(held_out, encoder.encode(held_out))
         progress("encoding", start, found.lines)
-    counts = np.bincount(found.fates, minlength=len(Fate))
-    for fate in (Fate.EMPTY, Fate.IDENTICAL, Fate.DUPLICATE, Fate.HELD_OUT):
-        dropped[fate.name.lower()] = int(counts[fate])
-    return dict(dropped)
+    return {**dropped, **found.dropped}
 
 
 def write_validation(text: ParallelText, encoder: Encoder, valid: PairWriter) -> int:

@@ -11,16 +11,27 @@ from typing import get_args
 from seqkit import limits
 from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import (
+    COLUMN_KINDS,
     KINDS,
     NORMALIZATIONS,
     SMALLEST_VOCABULARY,
+    TEXT_KINDS,
     Normalization,
+    Tokenizer,
     TokenizerKind,
+    columns_of,
 )
 from seqkit.errors import ConfigError, suggest
 
 DEFAULT_VOCABULARY = 8000
-DEFAULT_MAX_TOKENS: dict[TokenizerKind, int] = {"bpe": 200, "unigram": 200, "char": 1000, "byte": 1000}
+DEFAULT_MAX_TOKENS: dict[TokenizerKind, int] = {
+    "bpe": 200,
+    "unigram": 200,
+    "char": 1000,
+    "byte": 1000,
+    "word": 200,
+    "tags": 200,
+}
 DEFAULT_MAX_RATIO = 9.0
 DEFAULT_VALID_SHARE = 0.1  # of a plain text
 DEFAULT_MIN_COUNT = 2
@@ -31,8 +42,10 @@ DOCUMENTS: tuple[Documents, ...] = get_args(Documents)
 class PrepareOptions:
     """Everything that `prepare` is told about parallel text; ConfigError for what cannot be meant.
 
-    `vocabulary_size` and `max_tokens` of None are the tokenizer's default, `valid_size` is a number (int) or
-    a share (float) of pairs to hold out; 0 turns a filter off.
+    What is None is left to the tokenizers (`vocabulary_size`, `max_tokens`) or to what the targets are
+    (`tokenizer`, `max_ratio`, `keep_duplicates`, `keep_identical`: see `targets.plan`). `valid_size` is a
+    number (int) or a share (float) of pairs to hold out; 0 turns a filter off. `symbols` is a file of pieces
+    that stay whole. `tokenizers` are those of another corpus or model, source and target, to be used again.
     """
 
     directory: Path
@@ -46,14 +59,20 @@ class PrepareOptions:
     skip_bad: bool = False
     mend: str | None = None
     valid_size: int | float | None = None
-    tokenizer: TokenizerKind = "bpe"
+    tokenizer: TokenizerKind | None = None
+    source_tokenizer: TokenizerKind | None = None
+    target_tokenizer: TokenizerKind | None = None
     vocabulary_size: int | None = None
+    source_vocabulary_size: int | None = None
+    target_vocabulary_size: int | None = None
+    symbols: str | None = None
+    tokenizers: tuple[Tokenizer, Tokenizer] | None = None
     separate_vocabularies: bool = False
     normalization: Normalization = "clean-nfc"
     max_tokens: int | None = None
-    max_ratio: float = DEFAULT_MAX_RATIO
-    keep_duplicates: bool = False
-    keep_identical: bool = False
+    max_ratio: float | None = None
+    keep_duplicates: bool | None = None
+    keep_identical: bool | None = None
     seed: int = 1
     threads: int | None = None
     overwrite: bool = False
@@ -69,11 +88,19 @@ class PrepareOptions:
         return bool(self.valid_source or self.valid_pairs)
 
     @property
-    def token_limit(self) -> int:
-        """The largest number of tokens of a side."""
-        if self.max_tokens is None:
-            return DEFAULT_MAX_TOKENS[self.tokenizer]
-        return self.max_tokens or limits.SENTENCE_TOKENS
+    def is_joint(self) -> bool:
+        """Whether one vocabulary may serve both sides."""
+        if self.tokenizers is not None:
+            return self.tokenizers[0] is self.tokenizers[1]
+        by_side = (
+            self.source_tokenizer,
+            self.target_tokenizer,
+            self.source_vocabulary_size,
+            self.target_vocabulary_size,
+        )
+        if self.source_tokenizer == self.target_tokenizer == "byte":
+            return True
+        return not self.separate_vocabularies and all(value is None for value in by_side)
 
     def _check_inputs(self) -> None:
         if self.pairs and (self.source or self.target):
@@ -106,7 +133,24 @@ class PrepareOptions:
         )
 
     def _check_tokenizer(self) -> None:
-        _check_tokenizer(self.tokenizer, self.normalization, self.vocabulary_size)
+        _check_known("--normalization", self.normalization, NORMALIZATIONS)
+        sides = {
+            "--tokenizer": (self.tokenizer, "--vocab-size", self.vocabulary_size),
+            "--source-tokenizer": (
+                self.source_tokenizer,
+                "--source-vocab-size",
+                self.source_vocabulary_size,
+            ),
+            "--target-tokenizer": (
+                self.target_tokenizer,
+                "--target-vocab-size",
+                self.target_vocabulary_size,
+            ),
+        }
+        for name, (kind, size_name, size) in sides.items():
+            if kind is not None:
+                _check_tokenizer(kind, size, name, size_name)
+            _check_range(size_name, size, SMALLEST_VOCABULARY, limits.VOCABULARY)
         if self.tokenizer == "byte" and self.separate_vocabularies:
             raise ConfigError(
                 "--separate-vocabularies cannot be used with --tokenizer byte",
@@ -115,11 +159,10 @@ class PrepareOptions:
 
     def _check_numbers(self) -> None:
         _check_valid_size(self.valid_size, "pairs")
-        if not (self.max_ratio == 0 or 1 <= self.max_ratio < math.inf):
+        if self.max_ratio is not None and not (self.max_ratio == 0 or 1 <= self.max_ratio < math.inf):
             raise ConfigError(
                 f"--max-ratio {self.max_ratio} is below 1", where="--max-ratio", hint="0 turns it off"
             )
-        _check_range("--vocab-size", self.vocabulary_size, SMALLEST_VOCABULARY, limits.VOCABULARY)
         _check_range("--max-tokens", self.max_tokens, 0, limits.SENTENCE_TOKENS)
         _check_range("--seed", self.seed, 0, 2**63 - 1)
         _check_range("--threads", self.threads, 1, limits.THREADS)
@@ -168,7 +211,15 @@ class PrepareTextOptions:
         return DEFAULT_MIN_COUNT if self.min_count is None else self.min_count
 
     def _check_tokenizer(self) -> None:
-        _check_tokenizer(self.tokenizer, self.normalization, self.vocabulary_size)
+        if self.tokenizer in KINDS and self.tokenizer not in TEXT_KINDS:
+            raise ConfigError(
+                f"--tokenizer {self.tokenizer} cannot be used with --text",
+                where="--tokenizer",
+                hint=f"{', '.join(TEXT_KINDS)}: these keep the spaces and newlines of a text",
+            )
+        _check_known("--tokenizer", self.tokenizer, TEXT_KINDS)
+        _check_known("--normalization", self.normalization, NORMALIZATIONS)
+        _check_tokenizer(self.tokenizer, self.vocabulary_size)
         if self.tokenizer != "char" and self.min_count is not None:
             raise ConfigError(
                 f"--min-count cannot be used with --tokenizer {self.tokenizer}",
@@ -194,12 +245,21 @@ def _check_size_unused(valid_size: int | float | None) -> None:
         )
 
 
-def _check_tokenizer(kind: str, normalization: str, vocabulary_size: int | None) -> None:
-    _check_known("--tokenizer", kind, KINDS)
-    _check_known("--normalization", normalization, NORMALIZATIONS)
+def _check_tokenizer(
+    kind: TokenizerKind, vocabulary_size: int | None, name: str = "--tokenizer", size: str = "--vocab-size"
+) -> None:
+    columns = columns_of(kind)
+    for rule in columns:
+        _check_known(name, rule, KINDS)
+        if len(columns) > 1 and rule not in COLUMN_KINDS:
+            raise ConfigError(
+                f"{name} {kind}: {rule} cannot be one column of several",
+                where=name,
+                hint=f"{', '.join(COLUMN_KINDS)}, one for each column that a TAB ends",
+            )
     if kind == "byte" and vocabulary_size not in {None, SMALLEST_VOCABULARY}:
         raise ConfigError(
-            f"--vocab-size {vocabulary_size} cannot be used with --tokenizer byte",
+            f"{size} {vocabulary_size} cannot be used with {name} byte",
             hint=f"leave it out: a byte vocabulary has {SMALLEST_VOCABULARY} ids",
         )
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from seqkit.data.forms import ROLES
 from seqkit.data.manifest import SPLITS, FilterRecord, Manifest, fingerprint
+from seqkit.data.prepare.dropped import refuse_great_losses
 from seqkit.data.prepare.encode import (
     Encoder,
     LengthFilter,
@@ -28,19 +29,26 @@ from seqkit.data.prepare.encode import (
 from seqkit.data.prepare.keys import KEY_TYPE
 from seqkit.data.prepare.options import DEFAULT_VOCABULARY, PrepareOptions
 from seqkit.data.prepare.scan import Progress, Scan, ScanOptions, scan, source_keys
+from seqkit.data.prepare.targets import Plan, Targets, plan
 from seqkit.data.prepare.writer import CorpusWriter, Counts
 from seqkit.data.ragged import WrittenArray
 from seqkit.data.store import create_corpus
 from seqkit.data.text.mending import faults_of, mender, notice
 from seqkit.data.text.pairs import Changed, ParallelText, Tabular, open_text
-from seqkit.data.tokenizers import Tokenizer, clean_lines, cleans, train_tokenizer
+from seqkit.data.text.sources import text_files
+from seqkit.data.tokenizers import (
+    Tokenizer,
+    TokenizerKind,
+    clean_lines,
+    cleans,
+    symbols_in,
+    train_tokenizer,
+)
 from seqkit.errors import DataError
 from seqkit.kinds import TRANSLATION
 from seqkit.processors import thread_count
 
 __all__ = ["PrepareOptions", "PrepareReport", "prepare_parallel"]
-
-_MANY_DROPPED = 0.5  # a share of unequal pairs that speaks of misaligned files
 
 logger = logging.getLogger("seqkit")
 
@@ -64,6 +72,8 @@ class PrepareReport:
     unknown_rate: float
     byte_rate: float  # encoded as bytes
     shared_sources: int  # training pairs whose source is in the validation files too
+    targets: Targets
+    decided: tuple[str, ...]  # what the targets decided, in words
     fingerprint: str
     seconds: float
     lines_per_second: float
@@ -85,30 +95,34 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
         if options.has_validation:
             inputs = options.valid_source, options.valid_target, options.valid_pairs
             valid_text = _Opened(inputs, scratch, options).text
-        found = _scan(text, valid_text, options, scratch, on_progress)
+        settled = plan(text, options)
+        found = _scan(text, valid_text, options, settled, scratch, on_progress)
         notice(
             (side, [pair[place] for pair in found.sample]) for place, side in enumerate(("source", "target"))
         )
+        refuse_great_losses(found.dropped, found.lines, options, settled)
         on_progress("learning the vocabulary", 0, None)
-        encoder = _train_tokenizers(found.sample, options)
+        encoder = _tokenizers(found.sample, options, settled, scratch)
         fields = {"source": encoder.source, "target": encoder.target}
         with CorpusWriter(folder, TRANSLATION, fields) as corpus:
             train, valid = (PairWriter(corpus, split, encoder) for split in SPLITS)
-            lengths = LengthFilter(options.token_limit, options.max_ratio)
+            lengths = LengthFilter(settled.max_tokens, settled.max_ratio)
             dropped = write_training(text, found, encoder, lengths, train, valid, on_progress)
             if valid_text is not None:
                 _warn_of_empty(write_validation(valid_text, encoder, valid))
             arrays = corpus.finish()
         shutil.rmtree(scratch)
         _check_result(arrays, dropped, found)
+        lost = {reason: dropped[reason] for reason in ("too_long", "length_ratio")}
+        refuse_great_losses(lost, found.lines, options, settled)
         manifest = corpus.describe(
             Counts(found.lines, arrays["train.target"].count, dropped),
             seed=options.seed,
             filters=FilterRecord(
-                options.token_limit, options.max_ratio, options.keep_duplicates, options.keep_identical
+                settled.max_tokens, settled.max_ratio, settled.keep_duplicates, settled.keep_identical
             ),
         )
-    return _report(manifest, train, found, opened.counts, time.monotonic() - started)
+    return _report(manifest, train, found, settled, opened.counts, time.monotonic() - started)
 
 
 class _Opened:
@@ -138,6 +152,7 @@ def _scan(
     text: ParallelText,
     valid_text: ParallelText | None,
     options: PrepareOptions,
+    settled: Plan,
     scratch: Path,
     on_progress: Progress,
 ) -> Scan:
@@ -147,24 +162,43 @@ def _scan(
         keys = np.concatenate([keys, *(source_keys(sources, options.seed) for sources, _ in blocks)])
     scan_options = ScanOptions(
         seed=options.seed,
-        keep_duplicates=options.keep_duplicates,
-        keep_identical=options.keep_identical,
+        keep_duplicates=settled.keep_duplicates,
+        keep_identical=settled.keep_identical,
         cut_valid=valid_text is None,
         valid_size=options.valid_size,
     )
     return scan(text, scan_options, keys, scratch, on_progress)
 
 
-def _train_tokenizers(sample: list[tuple[str, str]], options: PrepareOptions) -> Encoder:
-    def learn(lines: Iterable[str]) -> Tokenizer:
-        size = options.vocabulary_size or DEFAULT_VOCABULARY
-        return train_tokenizer(options.tokenizer, lines, size, options.normalization, options.seed)
-
+def _tokenizers(
+    sample: list[tuple[str, str]], options: PrepareOptions, settled: Plan, scratch: Path
+) -> Encoder:
+    """Those that were given, or what the sample teaches."""
     threads = thread_count(options.threads)
-    if options.separate_vocabularies:
-        return Encoder(learn(source for source, _ in sample), learn(target for _, target in sample), threads)
-    joint = learn(chain.from_iterable(sample))
-    return Encoder(joint, joint, threads)
+    if options.tokenizers is not None:
+        return Encoder(*options.tokenizers, threads)
+    symbols = _symbols(options, scratch)
+
+    def learn(kind: TokenizerKind, lines: Iterable[str], size: int | None) -> Tokenizer:
+        size = size or options.vocabulary_size or DEFAULT_VOCABULARY
+        return train_tokenizer(kind, lines, size, options.normalization, options.seed, symbols=symbols)
+
+    source, target = settled.tokenizers
+    if settled.joint:
+        joint = learn(source, chain.from_iterable(sample), None)
+        return Encoder(joint, joint, threads)
+    return Encoder(
+        learn(source, (pair[0] for pair in sample), options.source_vocabulary_size),
+        learn(target, (pair[1] for pair in sample), options.target_vocabulary_size),
+        threads,
+    )
+
+
+def _symbols(options: PrepareOptions, scratch: Path) -> tuple[str, ...]:
+    if options.symbols is None:
+        return ()
+    (file,) = text_files((options.symbols,), scratch)
+    return symbols_in(file.lines(warn=True), options.normalization, options.symbols)
 
 
 def _warn_of_empty(count: int) -> None:
@@ -186,12 +220,6 @@ def _check_result(arrays: dict[str, WrittenArray], dropped: dict[str, int], foun
             "no validation pair is left: each has an empty side",
             hint="check the validation files, or raise --valid-size",
         )
-    if dropped["length_ratio"] > _MANY_DROPPED * found.lines:
-        logger.warning(
-            "%s of %s pairs have sides of very different length: are the files aligned line by line?",
-            f"{dropped['length_ratio']:,}",
-            f"{found.lines:,}",
-        )
     if found.shared_sources:
         logger.warning(
             "%s a source that is also in the validation files; validation scores will be too high",
@@ -202,7 +230,7 @@ def _check_result(arrays: dict[str, WrittenArray], dropped: dict[str, int], foun
 
 
 def _report(
-    manifest: Manifest, train: PairWriter, found: Scan, counts: dict[str, int], seconds: float
+    manifest: Manifest, train: PairWriter, found: Scan, settled: Plan, counts: dict[str, int], seconds: float
 ) -> PrepareReport:
     source_tokens, target_tokens = (manifest.arrays[f"train.{role}"].total for role in ROLES)
     assert manifest.tokenizer is not None  # this is a corpus of text
@@ -220,6 +248,8 @@ def _report(
         unknown_rate=train.unknown / (source_tokens + target_tokens),
         byte_rate=train.bytes / (source_tokens + target_tokens),
         shared_sources=found.shared_sources,
+        targets=settled.targets,
+        decided=settled.decided,
         fingerprint=fingerprint(manifest.files),
         seconds=seconds,
         lines_per_second=manifest.lines / max(seconds, 1e-9),

@@ -66,6 +66,13 @@ class Scan:
     sample: list[tuple[str, str]]
     shared_sources: int  # training pairs whose source is in the validation files too
 
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many pairs are dropped, by reason, as far as the first pass can tell."""
+        counts = np.bincount(self.fates, minlength=len(Fate))
+        reasons = (Fate.EMPTY, Fate.IDENTICAL, Fate.DUPLICATE, Fate.HELD_OUT)
+        return {fate.name.lower(): int(counts[fate]) for fate in reasons}
+
 
 def source_keys(sources: Iterable[str], seed: int) -> Keys:
     """The keys of sources, outer whitespace aside; with the seed they decide what is held out. (N,)"""

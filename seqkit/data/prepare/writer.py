@@ -133,9 +133,8 @@ class CorpusWriter:
 
 
 def _tokenizer_record(fields: Mapping[str, Field]) -> TokenizerRecord:
-    tokenizers: list[Tokenizer] = list(dict.fromkeys(fields.values()))  # type: ignore[arg-type]
-    sizes = tuple(tokenizer.size for tokenizer in tokenizers)
-    return TokenizerRecord(tokenizers[0].kind, tokenizers[0].normalization, sizes)
+    tokenizers: list[Tokenizer] = list(fields.values())  # type: ignore[arg-type]
+    return TokenizerRecord.of(tokenizers[0], tokenizers[-1])
 
 
 def _write(path: Path, content: bytes) -> WrittenFile:

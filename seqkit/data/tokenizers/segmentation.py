@@ -11,8 +11,10 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 
@@ -35,11 +37,19 @@ Segment = Callable[[Sequence[str], float, random.Random], list[str]]
 class SubwordSampler:
     """Draws segmentations from a vocabulary."""
 
-    def __init__(self, segment: Segment, ids: Mapping[str, int], byte_ids: Sequence[int]) -> None:
-        """`ids` are of all pieces but bytes and specials, `byte_ids` of the 256 bytes."""
+    def __init__(
+        self,
+        segment: Segment,
+        ids: Mapping[str, int],
+        byte_ids: Sequence[int],
+        symbols: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """`ids` are of all pieces that were learnt, `byte_ids` of the 256 bytes, `symbols` stay whole."""
         self._segment = segment
         self._ids = ids
         self._byte_ids = byte_ids
+        self._symbols = symbols
+        self._symbol = pattern_of(symbols)
         self._cached_variant = lru_cache(_CACHED_VARIANTS)(self._variant)
 
     def encode(self, texts: Sequence[str], strength: float, seed: int) -> list[Ids]:
@@ -57,8 +67,16 @@ class SubwordSampler:
 
     def _variant(self, word: str, strength: float, variant: int) -> tuple[int, ...]:
         generator = random.Random(f"{variant} {word}")
-        pieces = self._segment(symbols_of(word), strength, generator)
-        return tuple(token for piece in pieces for token in self._ids_of(piece))
+        tokens: list[int] = []
+        for place, part in enumerate(self._symbol.split(word)):
+            if place % 2:
+                tokens.append(self._symbols[part])
+                continue
+            characters = symbols_of(part)[bool(place) :]  # the mark of the space is before the first part
+            if characters:
+                pieces = self._segment(characters, strength, generator)
+                tokens += [token for piece in pieces for token in self._ids_of(piece)]
+        return tuple(tokens)
 
     def _ids_of(self, piece: str) -> Sequence[int]:
         token = self._ids.get(piece, UNKNOWN)
@@ -66,6 +84,12 @@ class SubwordSampler:
             return (token,)
         character = SPACE_MARK if piece == _LITERAL_MARK else piece
         return [self._byte_ids[byte] for byte in character.encode()]
+
+
+def pattern_of(symbols: Iterable[str]) -> re.Pattern[str]:
+    """Splits a text at the symbols, the longest first: what is between them and the symbols take turns."""
+    ranked = sorted(symbols, key=lambda symbol: (-len(symbol), symbol))
+    return re.compile("(" + "|".join(map(re.escape, ranked)) + ")" if ranked else "((?!))")
 
 
 def symbols_of(word: str) -> list[str]:

@@ -23,12 +23,12 @@ from seqkit.data.tokenizers.segmentation import SPACE_MARK, SubwordSampler, drop
 from seqkit.data.tokenizers.vocabulary import (
     BYTES,
     END,
-    KINDS,
     NORMALIZATIONS,
     PAD,
     SMALLEST_VOCABULARY,
     SPECIALS,
     START,
+    SUBWORDS,
     UNKNOWN,
     Ids,
     IdSequence,
@@ -53,6 +53,7 @@ SENTENCEPIECE_LIMIT = 64 << 20  # bytes of a model file
 _PLACEHOLDER = "\ufdd0"
 # SentencePiece skips training lines with TAB or U+2585, which it uses as marks of its own.
 _UNTRAINABLE = re.compile("[\t\u2581\u2585\ufdd0-\ufdef]")
+_BYTE_NAME = re.compile("<0x[0-9A-F]{2}>")
 TRAINED_CHARACTERS = 1000  # of one line: SentencePiece skips lines of more than 4,192 bytes
 _ENCODED_CHARACTERS = 10_000  # of a whole text that are segmented together
 _CHARACTER_COVERAGE = 0.9999  # the rarest characters are encoded as bytes
@@ -63,7 +64,7 @@ _QUIET = 3  # log level: errors only, and those are exceptions too
 # with a string such as "bpe/nfc", or "bpe/nfc/text" if learnt for whole texts.
 _SETTINGS: dict[bytes, tuple[TokenizerKind, Normalization, bool]] = {
     b"\xc2\x3e" + bytes([len(name)]) + name.encode(): (kind, form, of_texts)
-    for kind in KINDS[:2]
+    for kind in SUBWORDS
     for form in NORMALIZATIONS
     for of_texts in (False, True)
     for name in [f"{kind}/{form}" + "/text" * of_texts]
@@ -182,11 +183,14 @@ class SentencePieceTokenizer(TextField):
 
     @cached_property
     def _sampler(self) -> SubwordSampler:
-        plain = [token for token in range(END + 1, self.size) if not self._is_byte[token]]
+        # SentencePiece puts the symbols that stay whole before the bytes, and what it learns behind them.
+        first_byte = int(self._byte_ids.min())
+        symbols = {str(self._processor.id_to_piece(token)): token for token in range(END + 1, first_byte)}
+        plain = [token for token in range(first_byte, self.size) if not self._is_byte[token]]
         ids = {str(self._processor.id_to_piece(token)): token for token in plain}
         scores = {piece: float(self._processor.get_score(token)) for piece, token in ids.items()}
         segment = dropout_merges(scores) if self.kind == "bpe" else sample_lattice(scores)
-        return SubwordSampler(segment, ids, self._byte_ids.tolist())
+        return SubwordSampler(segment, ids, self._byte_ids.tolist(), symbols)
 
     @cached_property
     def _text_processor(self) -> SentencePieceProcessor:
@@ -230,17 +234,24 @@ def train_subwords(
     normalization: Normalization,
     *,
     of_texts: bool = False,
+    symbols: Sequence[str] = (),
 ) -> SentencePieceTokenizer:
     """Learn a vocabulary of at most `size` pieces: fewer, with a note, when the text supports no more.
 
     With `of_texts` it is for whole texts: the lines keep their outer spaces, runs of spaces can be pieces,
-    and a line is not taken to begin with a space. The same lines give the same bytes. Raises ConfigError when
-    `size` cannot hold the characters of the text, and DataError when there is no text.
+    and a line is not taken to begin with a space. `symbols` are pieces that stay whole. The same lines give
+    the same bytes. Raises ConfigError when `size` cannot hold the characters of the text or when a symbol has
+    a name that the vocabulary needs, and DataError when there is no text.
     """
+    _refuse_names(symbols)
     from sentencepiece import SentencePieceTrainer, set_min_log_level
 
     set_min_log_level(_QUIET)
     output = io.BytesIO()
+
+    whole: dict[str, Any] = {**_WHOLE_TEXTS} if of_texts else {}
+    if symbols:
+        whole["user_defined_symbols"] = list(symbols)
 
     def train(sentences: Iterator[str]) -> None:
         SentencePieceTrainer.train(
@@ -259,7 +270,7 @@ def train_subwords(
             eos_id=END,
             num_threads=1,  # another number gives other bytes
             minloglevel=_QUIET,
-            **(_WHOLE_TEXTS if of_texts else {}),
+            **whole,
         )
 
     if error := _interruptible(train, _trainable(lines, normalization, of_texts)):
@@ -270,6 +281,17 @@ def train_subwords(
     if tokenizer.size < size:
         logger.info("vocabulary: the text supports %s pieces, not %s", f"{tokenizer.size:,}", f"{size:,}")
     return tokenizer
+
+
+def _refuse_names(symbols: Sequence[str]) -> None:
+    """ConfigError for a symbol that SentencePiece writes for something else."""
+    for symbol in symbols:
+        if symbol in SPECIALS or _BYTE_NAME.fullmatch(symbol) or _UNTRAINABLE.search(symbol):
+            raise ConfigError(
+                f"{symbol} cannot be a symbol beside subwords: it has a meaning of its own there",
+                where="--symbols",
+                hint="write it in another way, or --tokenizer char",
+            )
 
 
 class _Stopped(Exception):
@@ -331,12 +353,17 @@ def bounded_parts(line: str, size: int) -> list[str]:
     return [*parts, line[start:]]
 
 
+_FEW = 1000  # characters and bytes, of an alphabet; several thousand pieces are more than enough beside them
+
+
 def _training_error(error: Exception, size: int) -> Exception:
     if needed := re.search(r"smaller than required_chars\. \d+ vs (\d+)", str(error)):
+        least = int(needed[1])
+        better = f"{-(-2 * least // 1000) * 1000:,}" if least > _FEW else "several thousand"
         return ConfigError(
-            f"a vocabulary of {size:,} is too small: the characters and bytes alone are {int(needed[1]):,}",
+            f"a vocabulary of {size:,} is too small: the characters and bytes alone are {least:,}",
             where="--vocab-size",
-            hint=f"at least {int(needed[1]):,}, better several thousand; or --tokenizer byte",
+            hint=f"at least {least:,}, better {better}; or --tokenizer byte",
         )
     if "sentences_.empty()" in str(error):
         return DataError("there is no text to learn a vocabulary from", hint="check the input files")

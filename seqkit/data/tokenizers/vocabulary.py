@@ -21,10 +21,14 @@ SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
 BYTES = 256
 SMALLEST_VOCABULARY = len(SPECIALS) + BYTES
 
-TokenizerKind = Literal["bpe", "unigram", "char", "byte"]
+# One of KINDS; or COLUMN_KINDS with commas between them, one for each column of a line: "char,tags".
+TokenizerKind = str
 # How text is brought to one form: left alone, or in a Unicode normal form, with or without `cleaning.clean`.
 Normalization = Literal["identity", "nfc", "nfkc", "clean-nfc", "clean-nfkc"]
-KINDS: tuple[TokenizerKind, ...] = get_args(TokenizerKind)
+KINDS: tuple[TokenizerKind, ...] = ("bpe", "unigram", "char", "byte", "word", "tags")
+SUBWORDS: tuple[TokenizerKind, ...] = KINDS[:2]
+TEXT_KINDS: tuple[TokenizerKind, ...] = KINDS[:4]  # that keep the spaces and newlines of a whole text
+COLUMN_KINDS: tuple[TokenizerKind, ...] = ("char", "word", "tags")  # that can be beside each other
 NORMALIZATIONS: tuple[Normalization, ...] = get_args(Normalization)
 _UNICODE_FORM: dict[Normalization, Literal["NFC", "NFKC"]] = {
     "nfc": "NFC",
@@ -43,7 +47,7 @@ class Tokenizer(Field, Protocol):
     """Lines or whole texts to ids and back. Ids are (T,), int32, without START and END.
 
     It is the field of a column of text; its size is the number of ids, specials included, and its file's name
-    ends in ".spm" or "characters.json".
+    ends in ".spm", "characters.json" or "symbols.json".
     """
 
     kind: TokenizerKind
@@ -124,6 +128,18 @@ class TextField(ABC):
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Python's stand-ins for bytes that are no UTF-8, U+DC80 to U+DCFF (PEP 383), are not among these.
 _FOREIGN_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def columns_of(kind: TokenizerKind) -> tuple[TokenizerKind, ...]:
+    """How the columns of a line are cut, which TAB ends: one rule stands for all of them."""
+    return tuple(kind.split(","))
+
+
+def is_kind(kind: object) -> bool:
+    """Whether there is a tokenizer of this kind."""
+    if not isinstance(kind, str):
+        return False
+    return kind in KINDS or ("," in kind and set(columns_of(kind)) <= set(COLUMN_KINDS))
 
 
 def newline_id(tokenizer: Tokenizer) -> int:

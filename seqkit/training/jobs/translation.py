@@ -1,9 +1,11 @@
-"""Training a translator: pairs in batches by length; loss, BLEU and chrF of the validation split."""
+"""Training a translator: pairs in batches by length; loss and scores of the validation split."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -11,6 +13,7 @@ from seqkit.config import Config
 from seqkit.data.batch import Batch
 from seqkit.data.batching import PairBatches, validation_batches
 from seqkit.data.corpus import Corpus
+from seqkit.data.tokenizers import Tokenizer
 from seqkit.device import autocast
 from seqkit.inference.translator import TranslateOptions, Translator
 from seqkit.kinds import TRANSLATION
@@ -18,6 +21,7 @@ from seqkit.metrics import sacre as metrics
 from seqkit.model_directory import Facts
 from seqkit.nn.model import SequenceModel
 from seqkit.nn.modes import evaluating
+from seqkit.scores import Score
 from seqkit.training.health import saturation
 from seqkit.training.jobs.job import Network, Task
 from seqkit.training.validation import Measured, Stopped
@@ -46,7 +50,7 @@ def task(corpus: Corpus, config: Config, network: Network) -> Task:
 
 
 class TranslationValidator:
-    """Loss, BLEU and chrF of a translator."""
+    """Loss and scores of a translator: BLEU and chrF, or what its checkpoints are ranked by."""
 
     unit = TRANSLATION.counted.many
 
@@ -70,6 +74,7 @@ class TranslationValidator:
         sources, references = corpus.valid_text("source"), corpus.valid_text("target")
         count = config.training.validation_sentences
         self.sources, self.references = sources[:count], references[:count]
+        self.metric_options = _metric_options(config, self.references, translator.target_tokenizer)
 
     def measure(self, model: SequenceModel, should_stop: Callable[[], bool], size: int) -> Measured:
         """See `Validator`; the translator shares `model`."""
@@ -95,14 +100,13 @@ class TranslationValidator:
             # A model whose loss is not a number cannot translate.
             translations = self._translate(should_stop) if math.isfinite(nats) else []
         gates = self._gates(model, self._batches[-1].to(device)) if self._batches else {}
-        scores = []
+        scores: list[dict[str, Any]] = []
         if translations:
             references = self.references[: len(translations)]
-            options = metrics.MetricOptions(metrics=tuple(metric.name for metric in TRANSLATION.metrics))
-            for score in metrics.score_translations(translations, [references], options):
-                scores.append(
-                    {"metric": score.metric, "score": round(score.score, 4), "signature": score.signature}
-                )
+            scores = [
+                _recorded(score)
+                for score in metrics.score_translations(translations, [references], self.metric_options)
+            ]
         shown = range(min(self.config.training.samples, len(translations)))
         return Measured(
             loss=nats / max(positions, 1),
@@ -130,3 +134,30 @@ class TranslationValidator:
 
     def _gates(self, model: SequenceModel, batch: Batch) -> dict[str, float]:
         return saturation(model.gate_activations(batch))
+
+
+def _metric_options(config: Config, references: Sequence[str], tokenizer: Tokenizer) -> metrics.MetricOptions:
+    """What a validation measures, in the normal form of the model's outputs.
+
+    The tokenizer of BLEU is settled once: by all references, whatever part of them is translated.
+    """
+    names = tuple(metric.name for metric in TRANSLATION.measured(config.training.best_metric))
+    options = metrics.MetricOptions(
+        metrics=names,
+        tokenize=config.training.tokenize,
+        normalization="nfkc" if tokenizer.normalization == "nfkc" else "nfc",
+    )
+    if not {"bleu", "ter"} & {*names}:
+        return options
+    return replace(options, tokenize=options.tokenizer_for([references]))
+
+
+def _recorded(score: Score) -> dict[str, Any]:
+    """A score as metrics.jsonl has it."""
+    undefined = {"undefined": score.undefined} if score.undefined else {}
+    return {
+        "metric": score.metric,
+        "score": round(score.score, 4),
+        "signature": score.signature,
+        **undefined,
+    }

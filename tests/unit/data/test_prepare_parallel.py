@@ -331,7 +331,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path: Path, monkeypatch: pytest.
     [
         ([], "there are no lines to prepare"),
         (
-            [("", "x"), ("same", "same")],
+            [("", "x"), ("the same", "the same")],
             "of 2 pairs 1 have an empty side and 1 a target that is their source",
         ),
         ([("a", "b")], "holding out 1 of 1 different sources leaves nothing"),
@@ -355,12 +355,17 @@ def test_more_held_out_than_there_is_names_both(tmp_path: Path) -> None:
     assert caught.value.where == "--valid-size"
 
 
-def test_mostly_unequal_pairs_are_a_warning(tmp_path: Path, warnings: list[str]) -> None:
+def test_mostly_unequal_pairs_are_an_error_unless_the_option_is_given(
+    tmp_path: Path, warnings: list[str]
+) -> None:
     odd = [(f"{number}", "y" * 60) for number in range(100)]
-    prepare(tmp_path, DISTINCT + odd, valid_pairs=write(tmp_path / "valid.tsv", [("v", "w")]))
-    assert warnings == [
-        "100 of 180 pairs have sides of very different length: are the files aligned line by line?"
-    ]
+    valid = write(tmp_path / "valid.tsv", [("v", "w")])
+    with pytest.raises(DataError, match=r"100 of 180 pairs \(56%\) would be dropped: one side is") as caught:
+        prepare(tmp_path, DISTINCT + odd, valid_pairs=valid)
+    assert "aligned line by line" in str(caught.value.hint)
+    prepare(tmp_path, DISTINCT + odd, valid_pairs=valid, max_ratio=9.0)
+    (warning,) = warnings
+    assert warning.startswith("100 of 180 pairs (56%) are dropped: one side is more than 9 times as long")
 
 
 @pytest.mark.parametrize(

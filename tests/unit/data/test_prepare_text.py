@@ -17,7 +17,7 @@ from seqkit.data.manifest import Documents, TextRecord
 from seqkit.data.prepare.options import DOCUMENTS
 from seqkit.data.prepare.plain import PrepareTextOptions, PrepareTextReport, prepare_text
 from seqkit.data.ragged import RaggedArray
-from seqkit.data.tokenizers import END, KINDS, SMALLEST_VOCABULARY, Tokenizer, TokenizerKind
+from seqkit.data.tokenizers import END, SMALLEST_VOCABULARY, TEXT_KINDS, Tokenizer, TokenizerKind
 from seqkit.errors import ConfigError, DataError, InputMissing, OutputError
 
 TEXT = "".join(f"  Zeile {number}:\tder Hund  läuft ▁ <s>.\n\n" for number in range(400)) + "no newline"
@@ -52,7 +52,7 @@ def documents(corpus: Corpus, array: RaggedArray) -> list[str]:
     return [raw(corpus.target_tokenizer, ids).decode() for ids in sequences]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_the_stream_of_ids_is_the_text(kind: TokenizerKind, tmp_path: Path) -> None:
     corpus, report = prepare(tmp_path, TEXT, tokenizer=kind, vocabulary_size=None if kind == "byte" else 300)
     train, valid = corpus.train.target, corpus.valid.target
@@ -110,7 +110,7 @@ def test_characters_come_from_the_training_text_alone(tmp_path: Path) -> None:
     assert corpus.target_tokenizer.token_bytes()[SMALLEST_VOCABULARY:] == [b"a", b"b", b"c"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_every_line_is_a_document(kind: TokenizerKind, tmp_path: Path) -> None:
     text = "\n".join(NAMES * 20) + "\n\n \n"
     size = None if kind == "byte" else 280
@@ -257,7 +257,8 @@ def test_utf_16_is_bytes_like_any(tmp_path: Path) -> None:
         ({"text": ("-",), "valid_text": ("-",)}, r"standard input \(-\) can be read only once"),
         ({"valid_text": ("b",), "valid_size": 5}, "--valid-size cannot be used with validation files"),
         ({"documents": "lines"}, "--documents lines is not known"),
-        ({"tokenizer": "word"}, "--tokenizer word is not known"),
+        ({"tokenizer": "words"}, "--tokenizer words is not known"),
+        ({"tokenizer": "word"}, "--tokenizer word cannot be used with --text"),
         ({"normalization": "nfd"}, "--normalization nfd is not known"),
         ({"tokenizer": "bpe", "min_count": 2}, "--min-count cannot be used with --tokenizer bpe"),
         ({"tokenizer": "byte", "vocabulary_size": 300}, "--vocab-size 300 cannot be used"),

@@ -22,6 +22,7 @@ from seqkit.data.tokenizers import (
     PAD,
     SMALLEST_VOCABULARY,
     START,
+    TEXT_KINDS,
     UNKNOWN,
     CharacterTokenizer,
     Normalization,
@@ -102,7 +103,7 @@ def test_what_looks_special_is_plain_text(kind: TokenizerKind, line: str) -> Non
     tokenizer = trained(kind, "identity")
     (ids,) = tokenizer.encode([line])
     assert not set(ids.tolist()) & {PAD, UNKNOWN, START, END}
-    assert tokenizer.decode([ids]) == [line]
+    assert tokenizer.decode([ids]) == [line if kind in TEXT_KINDS else tokenizer.normalize(line)]
 
 
 def test_normal_forms() -> None:
@@ -240,7 +241,7 @@ def test_characters_that_are_lacking_are_counted_in_bytes(kind: TokenizerKind) -
     assert tokenizer.byte_count(tokenizer.encode(["Hund"])[0]) == 0
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_decoding_leaves_specials_out_and_stays_on_one_line(kind: TokenizerKind) -> None:
     tokenizer = trained(kind)
     (ids,) = tokenizer.encode(["Hund"])
@@ -314,3 +315,26 @@ def test_a_character_file_is_readable() -> None:
 def test_other_files_are_no_tokenizer() -> None:
     with pytest.raises(ModelError, match=r"vocab\.txt is not a tokenizer"):
         load_tokenizer(b"", "vocab.txt")
+
+
+@pytest.mark.parametrize(("characters", "better"), [(20, "several thousand"), (3000, "7,000")])
+def test_what_is_advised_is_more_than_what_is_needed(characters: int, better: str) -> None:
+    """An alphabet may have more letters than "several thousand"."""
+    text = "".join(chr(0x4E00 + number) for number in range(characters))
+    lines = [text[start : start + 10] for start in range(0, characters, 10)]
+    with pytest.raises(ConfigError, match="is too small: the characters and bytes alone are") as caught:
+        train_tokenizer("bpe", lines, 270)
+    assert caught.value.hint is not None
+    assert f"better {better}; or" in caught.value.hint
+    assert train_tokenizer("bpe", lines, 7000).size <= 7000
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+@pytest.mark.parametrize("of_texts", [False, True])
+def test_a_vocabulary_too_large_for_the_text_is_as_large_as_it_can_be(
+    kind: TokenizerKind, of_texts: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "seqkit")
+    size = train_tokenizer(kind, ["ba di fu"] * 9, 900_000, of_texts=of_texts).size
+    assert 260 < size < 300
+    assert f"the text supports {size} pieces, not 900,000" in caplog.text

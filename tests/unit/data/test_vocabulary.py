@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from seqkit.data.tokenizers import (
     END,
-    KINDS,
     NORMALIZATIONS,
     SMALLEST_VOCABULARY,
+    TEXT_KINDS,
     Normalization,
     Tokenizer,
     TokenizerKind,
@@ -46,7 +46,7 @@ def text_of(tokenizer: Tokenizer, ids: np.ndarray) -> str:
 
 
 @pytest.mark.parametrize("of_texts", [True, False])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TEXT_KINDS)
 @settings(max_examples=80)
 @given(text=any_text)
 def test_the_bytes_of_the_ids_are_the_text(kind: TokenizerKind, of_texts: bool, text: str) -> None:
@@ -60,13 +60,13 @@ def test_the_bytes_of_the_ids_are_the_text(kind: TokenizerKind, of_texts: bool, 
     assert (ids < tokenizer.size).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_what_looks_special_is_plain_text(kind: TokenizerKind) -> None:
     tokenizer = trained(kind)
     assert text_of(tokenizer, tokenizer.encode_text(HOSTILE)) == HOSTILE
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TEXT_KINDS)
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @settings(max_examples=30)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("e\u0301\ufb01\u00a0 \n")))
@@ -86,7 +86,7 @@ def test_many_lines_are_normalised_as_one_by_one(normalization: Normalization, l
     assert normalize_lines(lines, normalization) == [normalize_text(line, normalization) for line in lines]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TEXT_KINDS)
 @settings(max_examples=30)
 @given(texts=st.lists(any_text, max_size=4))
 def test_many_texts_are_encoded_as_one_by_one(kind: TokenizerKind, texts: list[str]) -> None:
@@ -113,7 +113,7 @@ def test_subwords_can_be_cut_behind_newlines(kind: TokenizerKind) -> None:
     assert [token for ids in by_line for token in ids.tolist()] == tokenizer.encode_text(text).tolist()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_a_newline_is_one_token_and_not_lacking(kind: TokenizerKind) -> None:
     tokenizer = trained(kind)
     token = newline_id(tokenizer)
@@ -124,7 +124,7 @@ def test_a_newline_is_one_token_and_not_lacking(kind: TokenizerKind) -> None:
         assert tokenizer.byte_count(tokenizer.encode_text("the 漢\n")) == 3
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_specials_stand_for_nothing(kind: TokenizerKind) -> None:
     spelt = trained(kind).token_bytes()
     assert len(spelt) == trained(kind).size

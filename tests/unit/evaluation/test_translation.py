@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -167,3 +169,46 @@ def test_a_model_can_be_compared_with_a_baseline() -> None:
     assert paired is not None
     assert paired.baseline_score == 0
     assert paired.difference == pytest.approx(100)
+
+
+def test_undefined_scores_and_notes_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    """On standard error, and not where --quiet hides it: the table says `undefined` too."""
+    caplog.set_level(logging.INFO, "seqkit")
+    evaluation = evaluate_translation(["yes", "no"], [["yes", "no"]], names=NAMES)
+    assert evaluation.score("bleu").undefined
+    reason = "no reference line has four tokens (tokenizer 13a), and BLEU counts n-grams of four"
+    assert caplog.messages == [f"BLEU is undefined: {reason}"]
+    caplog.clear()
+    evaluate_translation(["a b c d"], [["a b c e"]], MetricOptions(metrics=("bleu",)))
+    assert caplog.messages == ["BLEU: BLEU of one line says little: chrF is made for it"]
+
+
+def test_ter_of_long_lines_is_warned_of(warnings: list[str]) -> None:
+    """Before it begins: a line of 300 words takes seconds."""
+    heard: list[tuple[str, int]] = []
+    long = " ".join(["word"] * 101)
+    evaluate_translation(
+        [long, "a", long + " word"],
+        [[long, "a", long]],
+        MetricOptions(metrics=("ter",)),
+        progress=lambda metric, done, _total: heard.append((metric, len(warnings) * 10 + done)),
+    )
+    assert warnings == [
+        "TER takes seconds for each long line: 2 are of more than 100 words, the longest of 102"
+    ]
+    assert heard == [("ter", 11), ("ter", 12), ("ter", 13)]
+    evaluate_translation([long], [[long]], MetricOptions(metrics=("chrf",)))
+    assert len(warnings) == 1
+
+
+def test_outputs_of_a_model_with_nfkc_are_recognised(warnings: list[str]) -> None:
+    """Their references have full-width characters, and they have none."""
+    references = [f"第{number}章，他说：「好！」" for number in range(20)]
+    outputs = [unicodedata.normalize("NFKC", line) for line in references]
+    evaluate_translation(outputs, [references], names=NAMES)
+    assert len(warnings) == 1
+    assert warnings[0].startswith("test.de: 20 of 20 lines have characters that NFKC writes otherwise")
+    assert "--normalization nfkc" in warnings[0]
+    evaluate_translation(references, [references], names=NAMES)
+    evaluate_translation(outputs, [references], MetricOptions(normalization="nfkc"), names=NAMES)
+    assert len(warnings) == 1

@@ -12,6 +12,7 @@ from seqkit.config import Config, Layer, preset_layer, resolve
 from seqkit.kinds import GENERATION, TRANSLATION, Kind
 from seqkit.kinds.scaling import Size, worth
 from seqkit.training.sizing import FOR_STEPS, Choice, Speed, Task, choose, settings_of
+from tests.networks import texts
 
 # Measured validation losses, in nats, after so many million tokens of a schedule that ends there.
 SHAKESPEARE: dict[str, dict[float, float]] = {
@@ -43,8 +44,9 @@ def task(kind: Kind, *, size: int = 0, tokens: int = 0, settings: Mapping[str, A
         return resolve([Layer("size", values), Layer("--set", settings or {})], kind).config
 
     if kind is GENERATION:
-        return Task(kind, size or 1_003_854, tokens or 1_003_854, 324, 324, config)
-    return Task(kind, size or 28_997, tokens or 513_562, 4_000, 4_000, config)
+        return Task(kind, size or 1_003_854, tokens or 1_003_854, texts(target=324), config)
+    fields = texts(source=4_000, target=4_000)
+    return Task(kind, size or 28_997, tokens or 513_562, fields, config)
 
 
 def speed_of(kind: Kind, machine: str) -> Speed:

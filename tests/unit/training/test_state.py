@@ -68,9 +68,12 @@ OLDER = (
 )
 
 
+SINCE_0_10 = {"decided_by": "", "fallbacks": []}  # what an earlier version's checkpoint lacks, by default
+
+
 def test_what_0_8_wrote_is_read_and_written_as_it_was() -> None:
     state = RunState.from_dict(STATE_0_8, "here")
-    assert to_json(state.to_dict()) == to_json(STATE_0_8)
+    assert to_json(state.to_dict()) == to_json({**STATE_0_8, **SINCE_0_10})
     assert state.position == Position(step=7, epoch=0, batch=7, failures=2)
     assert (state.window.positions, state.window.health.steps) == (80, 2)
     assert (state.ranking.best, state.rate.share) == ([[5.46316119176112, 5]], 1 / 8)
@@ -80,7 +83,7 @@ def test_what_0_8_wrote_is_read_and_written_as_it_was() -> None:
 def test_what_0_7_wrote_gets_the_defaults_of_what_it_lacks() -> None:
     recorded = json.loads(OLDER.read_text())
     state = RunState.from_dict(recorded, "here")
-    assert state.to_dict() == {**recorded, "choice": None, "validation_size": 0}
+    assert state.to_dict() == {**recorded, "choice": None, "validation_size": 0, **SINCE_0_10}
 
 
 def test_a_new_run_is_read_back() -> None:

@@ -14,6 +14,7 @@ import torch
 
 from seqkit.cli import run as run_command
 from seqkit.config import Config
+from seqkit.data.batching import validation_batches
 from seqkit.data.corpus import Corpus
 from seqkit.data.tokenizers import END
 from seqkit.data.tokenizers.characters import CharacterTokenizer
@@ -82,7 +83,7 @@ def test_a_translators_first_sentences(toy_corpus: Path, tmp_path: Path) -> None
     references = session.corpus.valid.first(10)
     assert len(references) == 10
     tokens = references.target.lengths.sum() + 10
-    batches = module.validation_batches(references, batch_tokens=256)
+    batches = validation_batches(references, batch_tokens=256)
     with torch.inference_mode():
         session.model.eval()
         nats = sum(float(session.model.loss(batch)[0].nats) for batch in batches)
