@@ -15,12 +15,12 @@ from seqkit.data.forms import self_test
 from seqkit.data.tokenizers import END, SMALLEST_VOCABULARY
 from seqkit.data.tokenizers.characters import CharacterTokenizer
 from seqkit.data.tokenizers.vocabulary import newline_id
+from seqkit.decoding.stepper import Allowed, Continuations, Stepper, TextEngine, best_of_logits
 from seqkit.files import to_json
 from seqkit.inference.generator import TextGenerator
 from seqkit.model_directory import Facts, LoadedModel
 from seqkit.nn import weights
 from seqkit.nn.model import SequenceModel
-from seqkit.nn.recurrent import DecoderState
 from tests.networks import build_language_model
 
 LETTERS = "\n abcdeé東"
@@ -94,43 +94,71 @@ def some_tokens(model: SequenceModel, count: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(END, output.output.out_features, count)
 
 
-def steps(stepper: Any, state: Any, tokens: np.ndarray, rows: int = 1) -> np.ndarray:
+def rows_after(engine: TextEngine, tokens: np.ndarray, rows: int = 1) -> Any:
+    """So many rows that have read the same text."""
+    reader = engine.begin()
+    reader.read(tokens)
+    return reader.copied(np.zeros(rows, np.int64))
+
+
+def steps(stepper: Stepper, tokens: np.ndarray, rows: int = 1) -> np.ndarray:
     """Logits (T, N, V), the same tokens in every row."""
     found = []
     for token in tokens:
-        logits, state = stepper.step(np.full(rows, token), state)
-        found.append(logits.copy())
+        stepper.step(np.full(rows, token))
+        found.append(stepper.logits().copy())
     return np.array(found)
 
 
-class ScriptedStepper:
-    """A language stepper that says given tokens, whatever it is told: row by row its own script."""
+class ScriptedEngine:
+    """An engine that says given tokens, whatever it is told: row by row its own script."""
 
     def __init__(self, scripts: Sequence[Sequence[int]], size: int, rest: int) -> None:
         """After its script a row repeats the token `rest`."""
-        self.scripts = scripts
-        self.size = size
-        self.rest = rest
+        self.scripts, self.size, self.rest = scripts, size, rest
 
-    def read(self, tokens: np.ndarray) -> DecoderState:  # noqa: ARG002
+    def begin(self) -> ScriptedRows:
+        """The first script."""
+        return ScriptedRows(self, np.zeros((1, 2), np.int64))
+
+    def complete_tables(self) -> None:
+        """There are none."""
+
+
+class ScriptedRows:
+    """Each row's script and place in it. (N, 2)"""
+
+    def __init__(self, engine: ScriptedEngine, places: np.ndarray) -> None:
+        self.engine, self.places = engine, places
+
+    def read(self, tokens: np.ndarray) -> None:
         """Nothing is remembered of a prompt."""
-        return DecoderState(())
 
-    def begin(self, state: DecoderState, rows: int) -> np.ndarray:  # noqa: ARG002
-        """The state is each row's script and place in it. (N, 2)"""
-        return np.stack([np.arange(rows) % len(self.scripts), np.zeros(rows, np.int64)], axis=1)
+    def step(self, tokens: np.ndarray) -> None:  # noqa: ARG002
+        """A place further."""
+        self.places = self.places + np.array([0, 1])
 
-    def step(self, tokens: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def logits(self) -> np.ndarray:
         """All the probability to the next token of the script."""
-        logits = np.full((len(tokens), self.size), -30, np.float32)
-        for row, (script, place) in enumerate(state):
-            wanted = self.scripts[script]
-            logits[row, wanted[place] if place < len(wanted) else self.rest] = 30
-        return logits, state + np.array([0, 1])
+        engine = self.engine
+        logits = np.full((len(self.places), engine.size), -30, np.float32)
+        for row, (script, place) in enumerate(self.places):
+            wanted = engine.scripts[script]
+            logits[row, wanted[place - 1] if place <= len(wanted) else engine.rest] = 30
+        return logits
 
-    def select(self, state: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def best(self, width: int, allowed: Allowed) -> Continuations:
+        """By the logits."""
+        return best_of_logits(self.logits(), width, allowed)
+
+    def select(self, rows: np.ndarray, sentences: np.ndarray | None = None) -> None:  # noqa: ARG002
         """The given rows."""
-        return state[rows]
+        self.places = self.places[rows]
+
+    def copied(self, rows: np.ndarray) -> ScriptedRows:
+        """Copies of the one row: each begins a script of its own."""
+        scripts = np.arange(len(rows)) % len(self.engine.scripts)
+        return ScriptedRows(self.engine, np.stack([scripts, np.zeros_like(scripts)], axis=1))
 
 
 def tokens_of(*parts: str | bytes | int) -> list[int]:
@@ -152,5 +180,5 @@ def scripted_generator(*scripts: Sequence[int], documents: str = "line") -> Text
     """A generator that writes given tokens, a list a sample, and then the letter a for ever."""
     generator = TextGenerator(small_generator(documents=documents))
     (after,) = tokens_of("a")
-    generator._stepper = ScriptedStepper(scripts, TOKENIZER.size, after)
+    generator._engine = ScriptedEngine(scripts, TOKENIZER.size, after)
     return generator

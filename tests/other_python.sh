@@ -16,11 +16,11 @@ version_of() {
 }
 
 # The folders of tests that need no PyTorch, and the files in them that do.
-TESTS=(tests/unit/data tests/unit/decoding tests/unit/metrics tests/unit/stepping tests/unit/evaluation
+TESTS=(tests/unit/data tests/unit/decoding tests/unit/metrics tests/unit/engines tests/unit/evaluation
     tests/unit/inference/test_workers.py tests/unit/test_config.py tests/unit/test_files.py
     tests/unit/test_captions.py tests/unit/test_captions_german.py tests/cli/test_output.py)
-for file in data/test_batching data/test_stream_batches engines/test_cells engines/test_fixed_point \
-    engines/test_language engines/test_torch_translation evaluation/test_cell_relations \
+for file in data/test_batching data/test_stream_batches decoding/test_stepper engines/test_cells engines/test_choose engines/test_fixed_point \
+    engines/test_language engines/test_network evaluation/test_cell_relations \
     evaluation/test_cells evaluation/test_dynamic evaluation/test_language evaluation/test_protocols \
     evaluation/test_stepwise; do
     TESTS+=("--ignore=tests/unit/$file.py")

@@ -31,8 +31,8 @@ LAYERS = [
 RANK = {name: len(LAYERS) - number for number, names in enumerate(LAYERS) for name in names}
 # What loads torch when it is imported; everything else does without until a function needs it.
 WITH_TORCH = {
-    *("seqkit.data.batch", "seqkit.data.batching", "seqkit.nn.model", "seqkit.nn", "seqkit.nn.weights"),
-    *("seqkit.engines.torch_language", "seqkit.engines.torch_translation"),
+    *("seqkit.data.batch", "seqkit.data.batching", "seqkit.nn"),
+    "seqkit.engines.network",
     *("seqkit.evaluation.dynamic", "seqkit.evaluation.language"),
     *("seqkit.training", "seqkit.cli.train.display", "seqkit.cli.train.panel"),
 }

@@ -88,13 +88,15 @@ def _command(name: str) -> tuple[Callable[..., Any], type[TyperCommand]]:
 
         return train, HelpfulCommand
     if name == "translate":
+        from seqkit.cli.terminal.spare_words import TranslateCommand
         from seqkit.cli.translate.command import translate
 
-        return translate, HelpfulCommand
+        return translate, TranslateCommand
     if name == "generate":
         from seqkit.cli.generate.command import generate
+        from seqkit.cli.terminal.spare_words import GenerateCommand
 
-        return generate, HelpfulCommand
+        return generate, GenerateCommand
     from seqkit.cli.evaluate.command import evaluate
 
     return evaluate, HelpfulCommand
@@ -254,7 +256,7 @@ def _end(number: int) -> NoReturn:
 
 
 def _signal_behind(error: BaseException | None) -> int:
-    """The number of a signal whose exception became another one, as in the body of a class; or 0."""
+    """The number of a signal whose exception became another one, as where a class is made; or 0."""
     while error is not None:
         if isinstance(error, _Signalled):
             return error.number

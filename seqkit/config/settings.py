@@ -6,6 +6,7 @@ Four frozen tables (`data`, `model`, `training`, `decoding`) make a `Config`.
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -47,6 +48,15 @@ class DataConfig:
         high=1,
         part="pairs",
     )
+    case_noise: float = _setting(
+        0.0,
+        "share of training sources put in capitals or in small letters, half each, for lines in ALL CAPS",
+        low=0,
+        high=1,
+        part="pairs",
+    )
+    languages: str = _setting("", "languages of the text, as in 'en de', for the model card")
+    license: str = _setting("", "license of the model, as in 'cc-by-4.0', for the model card")
     streams: int = _setting(
         16,
         "parallel text streams (the batch size)",
@@ -243,6 +253,7 @@ def refuse_impossible(config: Config, kind: Kind) -> None:
     training = config.training
     _refuse_impossible_network(config.model, kind)
     _refuse_impossible_ranking(training, kind)
+    _refuse_impossible_words(config.data)
     budgets = [name for name in ("epochs", "steps", "minutes") if getattr(training, name)]
     if len(budgets) > 1:
         raise ConfigError(
@@ -257,6 +268,20 @@ def refuse_impossible(config: Config, kind: Kind) -> None:
         raise ConfigError("training.optimizer = nt-asgd averages by itself: training.average_best must be 1")
     if training.validate_every and training.validate_minutes:
         raise ConfigError("training.validate_every and training.validate_minutes exclude each other")
+
+
+def _refuse_impossible_words(data: DataConfig) -> None:
+    """Languages are codes, a license is one word: the model card is read by machines."""
+    for language in data.languages.replace(",", " ").split():
+        if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]+)*", language):
+            raise ConfigError(
+                f"data.languages = {data.languages!r}: {language!r} is not the code of a language",
+                hint="two or three small letters each, as in 'en de' or 'zh-Hant'",
+            )
+    if not re.fullmatch(r"[A-Za-z0-9.+_-]*", data.license):
+        raise ConfigError(
+            f"data.license = {data.license!r} is not the name of a license", hint="one word, as in cc-by-4.0"
+        )
 
 
 def _refuse_impossible_network(model: ModelConfig, kind: Kind) -> None:

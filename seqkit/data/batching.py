@@ -22,6 +22,7 @@ from seqkit.randomness import default_rng
 # Pairs that are sorted by length together: sorting all of a large corpus would make batches predictable
 # and cost memory; within so many pairs hardly any padding is left.
 SORT_WINDOW = 200_000
+_CASE = 1  # beside a batch's seed: the draws of its letter case
 ROW_MULTIPLE = 8  # matrix kernels like row counts that are multiples of this
 
 
@@ -97,12 +98,16 @@ def pair_batch(sources: Sequence[np.ndarray], targets: Sequence[np.ndarray]) -> 
 
 @dataclass(frozen=True)
 class PairBatches:
-    """The training batches of a translation corpus."""
+    """The training batches of a translation corpus.
+
+    `case_noise` is the share of sources whose letters are made all capital, or all small, half each.
+    """
 
     corpus: Corpus
     batch_tokens: int
     seed: int
     subword_sampling: float = 0.0
+    case_noise: float = 0.0
 
     def plan(self, epoch: int) -> list[np.ndarray]:
         """The index arrays of one epoch, in order."""
@@ -116,14 +121,27 @@ class PairBatches:
         )
 
     def load(self, index: np.ndarray, *, seed: int) -> Batch:
-        """The batch of the given pairs; `seed` draws its random segmentation."""
+        """The batch of the given pairs; `seed` draws its letter case and its segmentation."""
         split = self.corpus.train
         sources = [_source(split)[int(row)] for row in index]
         targets = [split.target[int(row)] for row in index]
+        if self.case_noise:
+            sources = self._recase(sources, seed)
         if self.subword_sampling:
             sources = self._resegment(self.corpus.source_tokenizer, sources, seed)
             targets = self._resegment(self.corpus.target_tokenizer, targets, seed + 1)
         return pair_batch(sources, targets)
+
+    def _recase(self, sources: list[np.ndarray], seed: int) -> list[np.ndarray]:
+        draws = default_rng((seed, _CASE)).random(len(sources))
+        rows = np.flatnonzero(draws < self.case_noise).tolist()
+        tokenizer = self.corpus.source_tokenizer
+        texts = [
+            text.upper() if draws[row] < self.case_noise / 2 else text.lower()
+            for row, text in zip(rows, tokenizer.decode([sources[row] for row in rows]), strict=True)
+        ]
+        recased = dict(zip(rows, tokenizer.encode(texts), strict=True))
+        return [recased.get(row, source) for row, source in enumerate(sources)]
 
     def _resegment(self, tokenizer: Tokenizer, sequences: list[np.ndarray], seed: int) -> list[np.ndarray]:
         # Ids are lossless, so the text need not be kept in the corpus to be segmented anew.

@@ -1,1 +1,1 @@
-"""From a step function to sequences. Nothing here knows a model, a text or torch: arrays are numpy's."""
+"""From a stepper to sequences. Nothing here knows a model, a text or torch: arrays are numpy's."""

@@ -1,7 +1,7 @@
-"""Beam search over a step function; greedy search is a beam of one.
+"""Beam search over a stepper; greedy search is a beam of one.
 
 The search keeps `beam_size` hypotheses per sentence in rows that belong together (row i of sentence i // k),
-asks the step function for each row's best continuations, and drops a sentence from the batch when it is done:
+asks the stepper for each row's best continuations, and drops a sentence from the batch when it is done:
 when as many hypotheses have ended and none that goes on is ahead of the best of them.
 """
 
@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from seqkit import limits
 from seqkit.decoding.scoring import coverage_penalty, length_penalty
+from seqkit.decoding.stepper import Allowed, Continuations, Stepper
 from seqkit.errors import ConfigError
-
-State = TypeVar("State")
 
 NORMALIZATION_LIMIT = 10.0  # exponents far beyond it overflow, and sensible ones lie between 0 and 2
 
@@ -57,37 +55,6 @@ class BeamOptions:
 
 
 @dataclass(frozen=True)
-class Continuations(Generic[State]):
-    """A row's best next tokens, best first.
-
-    `tokens` and `log_probabilities` are (N, W); `attention` is (N, S) or None; `state` is after the step.
-    """
-
-    tokens: np.ndarray
-    log_probabilities: np.ndarray
-    attention: np.ndarray | None
-    state: State
-
-
-class Stepper(Protocol[State]):
-    """What the search needs of a model."""
-
-    def step(
-        self, tokens: np.ndarray, state: State, *, width: int, forced: np.ndarray, may_end: bool
-    ) -> Continuations[State]:
-        """The `width` best continuations of each row.
-
-        `tokens` (N,) are the last ones; where `forced` (N,) is not negative, that token alone is allowed;
-        `may_end` says whether the end token is.
-        """
-        ...
-
-    def select(self, state: State, rows: np.ndarray, sentences: np.ndarray | None) -> State:
-        """The state of the given rows; of the given sentences where some are done."""
-        ...
-
-
-@dataclass(frozen=True)
 class Hypothesis:
     """A finished translation: tokens without the end token, each token's log-probability with it.
 
@@ -113,11 +80,11 @@ class _Beams:
 
 
 def beam_search(
-    stepper: Stepper[State],
-    state: State,
+    stepper: Stepper,
     *,
     start: int,
     end: int,
+    first_allowed: int = 0,
     maximum_lengths: np.ndarray,
     options: BeamOptions,
     prefixes: Sequence[np.ndarray] | None = None,
@@ -125,10 +92,10 @@ def beam_search(
 ) -> list[list[Hypothesis]]:
     """The `n_best` best hypotheses of every sentence, best first.
 
-    `state` has `beam_size` rows per sentence. `maximum_lengths` (B,) counts tokens before the end token, and
-    only the end token is allowed after that many. `prefixes` are forced first tokens. `source_lengths` (B,)
-    says how many of the attention's positions are words of the sentence: only these are kept and have to be
-    covered.
+    `stepper` has `beam_size` rows per sentence, and is used up. Ids below `first_allowed` never come.
+    `maximum_lengths` (B,) counts tokens before the end token, and only the end token is allowed after that
+    many. `prefixes` are forced first tokens. `source_lengths` (B,) says how many of the attention's positions
+    are words of the sentence: only these are kept and have to be covered.
     """
     size, count = options.beam_size, len(maximum_lengths)
     beams = _Beams(
@@ -143,26 +110,20 @@ def beam_search(
     for length in range(int(maximum_lengths.max(initial=0)) + 1):
         if not len(beams.sentences):
             break
+        due = _due(prefixes, beams.sentences, length)
+        forced = np.where(maximum_lengths[beams.sentences] <= length, end, due)  # (B,)
+        may_end = length >= options.minimum_length
+        stepper.step(last)
         # One row has one end token: the best `size` unfinished are among the best size + 1 of each row.
-        found = stepper.step(
-            last,
-            state,
-            width=1 if size == 1 else size + 1,
-            forced=np.repeat(
-                np.where(
-                    maximum_lengths[beams.sentences] <= length, end, _due(prefixes, beams.sentences, length)
-                ),
-                size,
-            ),
-            may_end=length >= options.minimum_length,
+        found = stepper.best(
+            1 if size == 1 else size + 1, Allowed(first_allowed, end, np.repeat(forced, size), may_end)
         )
         rows = _advance(beams, found, finished, end, source_lengths, options)
         kept = _has_hope(beams, finished, options)  # (B,)
         everything = bool(kept.all())
         flat = rows[kept].ravel()
-        state = found.state
         if not everything or not np.array_equal(flat, np.arange(flat.size)):
-            state = stepper.select(state, flat, None if everything else np.flatnonzero(kept))
+            stepper.select(flat, None if everything else np.flatnonzero(kept))
         if not everything:
             beams = _keep(beams, kept)
         last = beams.tokens[:, :, -1].ravel()
@@ -186,7 +147,7 @@ def _has_hope(beams: _Beams, finished: Sequence[Sequence[Hypothesis]], options: 
 
 def _advance(
     beams: _Beams,
-    found: Continuations[State],
+    found: Continuations,
     finished: list[list[Hypothesis]],
     end: int,
     source_lengths: np.ndarray | None,

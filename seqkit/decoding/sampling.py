@@ -1,8 +1,8 @@
-"""Drawing text a token at a time from a step function: temperature, restrictions, many samples at once.
+"""Drawing text a token at a time from a stepper: temperature, restrictions, many samples at once.
 
 A sample is made by its seed and its number alone. Its random numbers are its own, and every operation on a
 batch here treats each row by itself, so a sample is the same, to the bit, alone and among others, wherever
-the step function's logits are.
+the stepper's logits are.
 """
 
 from __future__ import annotations
@@ -10,34 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from seqkit.decoding.stepper import Stepper, log_probabilities
 from seqkit.errors import ConfigError
 from seqkit.randomness import Generator, Philox
-
-State = TypeVar("State")
 
 TEMPERATURE_LIMIT = 100.0  # far below it all tokens are equally likely
 SHORTEST_NGRAM = 2
 LONGEST_NGRAM = 100
 SEED_LIMIT = 1 << 64
-
-
-class LanguageStepper(Protocol[State]):
-    """What drawing needs of a model."""
-
-    def step(self, tokens: np.ndarray, state: State) -> tuple[np.ndarray, State]:
-        """The last tokens (N,) -> logits (N, V), float32, of the next ones, and the state after them.
-
-        Both may be the memory that the next step writes to.
-        """
-        ...
-
-    def select(self, state: State, rows: np.ndarray) -> State:
-        """The state of the given rows (N',), in memory of its own."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -157,13 +140,12 @@ class Drawn:
     log_probabilities: np.ndarray | None
 
 
-class Sampler(Generic[State]):
+class Sampler:
     """Texts that are sampled in parallel, one per row."""
 
     def __init__(
         self,
-        stepper: LanguageStepper[State],
-        state: State,
+        stepper: Stepper,
         last: np.ndarray,
         streams: Sequence[Generator],
         options: SampleOptions,
@@ -172,12 +154,11 @@ class Sampler(Generic[State]):
         history: Sequence[int] = (),
         log_probabilities: bool = False,
     ) -> None:
-        """`state` has a row for each of `streams`, and `last` (N,) are the tokens to go on from.
+        """`stepper` has a row for each of `streams`, and `last` (N,) are the tokens to go on from.
 
         Ids below `first_allowed` are never drawn. `history` is the text before, for the repetition penalty.
         """
         self._stepper = stepper
-        self._state = state
         self._last = last
         self._streams = list(streams)
         self._options = options
@@ -203,7 +184,8 @@ class Sampler(Generic[State]):
         tokens = np.empty((len(self), steps), np.int64)
         scores = np.empty((len(self), steps)) if self._log_probabilities else None
         for step in range(steps):
-            logits, self._state = self._stepper.step(self._last, self._state)
+            self._stepper.step(self._last)
+            logits = self._stepper.logits()
             self._last = self._draw(logits, uniform[:, step : step + 1])
             tokens[:, step] = self._last
             if scores is not None:
@@ -214,7 +196,7 @@ class Sampler(Generic[State]):
 
     def keep(self, rows: np.ndarray) -> None:
         """Go on with these rows (N',) alone."""
-        self._state = self._stepper.select(self._state, rows)
+        self._stepper.select(rows)
         self._last = self._last[rows]
         self._streams = [self._streams[row] for row in rows]
         self._repetitions = [self._repetitions[row] for row in rows] if self._repetitions else []
@@ -269,12 +251,3 @@ class _Buffers:
         self.total = self.sums[:, -1:]
         self.threshold = np.empty((rows, 1), np.int64)
         self.beyond = np.empty((rows, size), np.bool_)
-
-
-def log_probabilities(logits: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """The log-probability (N,), in nats, that a softmax over logits (N, V) gives to tokens (N,)."""
-    largest = logits.max(axis=1, keepdims=True)  # (N, 1)
-    shifted = (logits - largest).astype(np.float64)  # (N, V)
-    chosen = np.take_along_axis(shifted, tokens[:, None], axis=1)[:, 0]  # (N,)
-    found: np.ndarray = chosen - np.log(np.exp(shifted).sum(axis=1))
-    return found

@@ -1,1 +1,1 @@
-"""The seam between models and decoding: a torch model as a step function over plain arrays."""
+"""The seam between models and decoding: what extends sequences, with torch and without."""

@@ -16,7 +16,7 @@ from seqkit import model_directory
 from seqkit.data.corpus import Corpus
 from seqkit.data.manifest import Documents
 from seqkit.data.tokenizers import END, Tokenizer
-from seqkit.engines.fixed.generation import FixedPointStepper
+from seqkit.engines.fixed.decoder import FixedPointDecoder
 from seqkit.errors import DataError, ModelError
 from seqkit.evaluation import stepwise
 from seqkit.evaluation.dynamic_options import DynamicOptions
@@ -189,16 +189,16 @@ class _Steps:
     """A generator that reads a text without torch, token by token."""
 
     def __init__(self, loaded: LoadedModel, text: EncodedText) -> None:
-        self._stepper = FixedPointStepper(loaded.blueprint, loaded.parameters, "fp32")
+        self._decoder = FixedPointDecoder(loaded.blueprint, loaded.parameters, "fp32")
         self._ids, self._boundary = text.ids, text.boundary
 
     def stream(self, progress: Callable[[int], None]) -> float:
         """Nats of the stream."""
-        return stepwise.stream_nats(self._stepper, self._ids, self._boundary, progress=progress)
+        return stepwise.stream_nats(self._decoder, self._ids, self._boundary, progress=progress)
 
     def window(self, window: int, progress: Callable[[int], None]) -> float:
         """Nats of windows of `window` tokens."""
-        return stepwise.window_nats(self._stepper, self._ids, self._boundary, window, progress=progress)
+        return stepwise.window_nats(self._decoder, self._ids, self._boundary, window, progress=progress)
 
 
 def _by_ngrams(corpus: Corpus, text: EncodedText, protocols: Protocols) -> list[Score]:

@@ -93,7 +93,7 @@ def evaluate_translation(
     scores = score_translations(hypotheses, references, options, baseline=baseline, progress=progress)
     _warn_of_empty(names.hypotheses, hypotheses, references)
     _warn_of_form(_named_texts(hypotheses, references, baseline, names), options.protocol)
-    if options.normalization == "nfc":
+    if options.normalization in {"nfc", "clean-nfc"}:
         _warn_of_compatibility(names, hypotheses, references)
     _tell(scores)
     return Evaluation(tuple(scores), tuple(hypotheses))
@@ -206,7 +206,7 @@ def _warn_of_compatibility(names: Names, hypotheses: Sequence[str], references: 
     if other > _COMPATIBLE * len(lines) and not any(map(_has_compatibility_characters, hypotheses)):
         logger.warning(
             "%s: %s of %s have characters that NFKC writes otherwise (such as full-width ones), but %s has "
-            "none: if a model with NFKC made it, --normalization nfkc compares both in that form",
+            "none: if a model with NFKC made it, --normalization clean-nfkc compares both in that form",
             names.reference(0),
             f"{other:,}",
             count_of_lines(lines),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import logging
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from itertools import accumulate, pairwise
 
 import numpy as np
 
-from seqkit.data.tokenizers import Tokenizer
+from seqkit.data.tokenizers import Tokenizer, is_blank
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,35 @@ class Piece:
     number: int
     ids: np.ndarray
     prefix: np.ndarray
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Lines to pieces of at most `longest` source tokens."""
+
+    source: Tokenizer
+    target: Tokenizer
+    longest: int
+
+    def pieces(self, lines: Sequence[str], prefixes: Sequence[str | None] | None) -> list[Piece]:
+        """What is translated: one piece per line, more for a long line, none for a blank one."""
+        pieces: list[Piece] = []
+        encoded = self.source.encode(list(lines))
+        starts = self.target.encode([prefix or "" for prefix in prefixes or [None] * len(lines)])
+        for number, (line, ids, start) in enumerate(zip(lines, encoded, starts, strict=True)):
+            if is_blank(line) or not len(ids):
+                continue
+            pieces.extend(
+                Piece(number, place, part, start if place == 0 else start[:0])
+                for place, part in enumerate(split(ids, self.longest, self.source))
+            )
+        if too_long := sum(piece.number == 1 for piece in pieces):
+            _LOG.warning(
+                "%s longer than the longest training sentence (%s tokens): translated in segments",
+                "1 line is" if too_long == 1 else f"{too_long:,} lines are",
+                f"{self.longest:,}",
+            )
+        return pieces
 
 
 def split(ids: np.ndarray, longest: int, tokenizer: Tokenizer) -> list[np.ndarray]:

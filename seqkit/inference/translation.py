@@ -10,7 +10,8 @@ import numpy as np
 
 from seqkit import limits
 from seqkit.config import DecodingConfig
-from seqkit.decoding.beam import BeamOptions
+from seqkit.data.tokenizers import Tokenizer
+from seqkit.decoding.beam import BeamOptions, Hypothesis
 from seqkit.errors import ConfigError
 from seqkit.html import heat_map, paragraph
 
@@ -83,6 +84,23 @@ class Alternative:
     token_scores: tuple[float, ...]
     source_tokens: tuple[str, ...] = ()
     attention_blocks: tuple[np.ndarray, ...] = ()
+
+    @classmethod
+    def of(cls, hypothesis: Hypothesis, source: Tokenizer, target: Tokenizer, ids: np.ndarray) -> Alternative:
+        """What a search has found for the `ids` (S,) of one piece."""
+        blocks: tuple[np.ndarray, ...] = ()
+        tokens: tuple[str, ...] = ()
+        if hypothesis.attention is not None:
+            blocks = (hypothesis.attention[:-1],)  # the last row belongs to the end token
+            tokens = tuple(source.pieces(ids))
+        return cls(
+            text=target.decode([hypothesis.tokens])[0],
+            score=hypothesis.score,
+            tokens=tuple(target.pieces(hypothesis.tokens)),
+            token_scores=tuple(float(value) for value in hypothesis.log_probabilities),
+            source_tokens=tokens,
+            attention_blocks=blocks,
+        )
 
     @property
     def attention(self) -> np.ndarray | None:

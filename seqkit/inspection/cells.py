@@ -20,7 +20,7 @@ from seqkit.data.text.documents import DocumentText
 from seqkit.data.text.sources import TextFile
 from seqkit.data.tokenizers import END, Tokenizer
 from seqkit.data.tokenizers.vocabulary import Ids
-from seqkit.engines.fixed.generation import FixedPointStepper
+from seqkit.engines.fixed.decoder import FixedPointDecoder
 from seqkit.errors import DataError
 from seqkit.evaluation.encoded_text import BETWEEN_DOCUMENTS
 from seqkit.evaluation.stepwise import SLICE_LENGTH, log_totals
@@ -74,7 +74,7 @@ def cell_activations(loaded: LoadedModel, text: str) -> CellActivations:
         raise DataError(
             "there is no text to examine", where="the text", hint="a --prompt, or --cells-text FILE"
         )
-    read = _read(FixedPointStepper(loaded.blueprint, loaded.parameters, "fp32"), ids, loaded.facts.boundary)
+    read = _read(FixedPointDecoder(loaded.blueprint, loaded.parameters, "fp32"), ids, loaded.facts.boundary)
     names = _names(tokenizer)
     written = tokenizer.token_bytes()
     written[END] = BETWEEN_DOCUMENTS[documents]
@@ -107,13 +107,14 @@ class _Read:
     cells: Array
 
 
-def _read(stepper: FixedPointStepper, ids: Ids, boundary: int) -> _Read:
+def _read(decoder: FixedPointDecoder, ids: Ids, boundary: int) -> _Read:
     inputs = np.append(boundary, ids).astype(np.int64)  # (N + 1,)
     bits, tokens, probabilities, cells = [], [], [], []
-    state = stepper.begin(stepper.read(inputs[:0]), 1)
+    rows = decoder.begin()
     for start in range(0, len(inputs), SLICE_LENGTH):
         stop = start + SLICE_LENGTH
-        logits, states = stepper.follow(inputs[start:stop], state)  # (S, V)
+        states = rows.follow(inputs[start:stop])
+        logits = states.logits()  # (S, V)
         totals, following = log_totals(logits), inputs[start + 1 : stop + 1]
         scores = logits[np.arange(len(following)), following]  # the last input is followed by nothing
         bits.append((totals[: len(following)] - scores) / math.log(2))
@@ -121,7 +122,7 @@ def _read(stepper: FixedPointStepper, ids: Ids, boundary: int) -> _Read:
         order = np.argsort(-np.take_along_axis(logits, best, 1), axis=1)
         tokens.append(np.take_along_axis(best, order, 1))
         probabilities.append(np.exp(np.take_along_axis(logits, tokens[-1], 1) - totals[:, None]))
-        cells.append(stepper.cells(states))
+        cells.append(states.cells())
     return _Read(
         np.concatenate(bits).astype(np.float32),
         np.concatenate(tokens),

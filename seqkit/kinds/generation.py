@@ -88,4 +88,5 @@ print(generator.generate("your beginning", length=300)[0].text)
 ```
 """,
     next_command="seqkit generate {model} --length 1000",
+    hub_task="text-generation",
 )

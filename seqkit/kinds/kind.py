@@ -76,6 +76,7 @@ class Kind:
     uses: str
     next_command: str  # with a place for the model directory
     others: Mapping[Metric, tuple[Metric, ...]] = field(default_factory=dict)
+    hub_task: str = ""  # the Hugging Face Hub's name of what it does (pipeline_tag); empty where it has none
 
     def preset_for(self, *, short: bool) -> str:
         """The preset of a command that names none, for a corpus of `short` sequences or another."""

@@ -93,4 +93,5 @@ print(translator.translate(["your sentence"])[0].text)
 ```
 """,
     next_command="echo 'your sentence' | seqkit translate {model}",
+    hub_task="translation",
 )

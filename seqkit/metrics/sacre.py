@@ -8,12 +8,18 @@ and RapidFuzz are imported inside functions, as `seqkit --help` must answer at o
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from seqkit.data.tokenizers.vocabulary import NORMALIZATIONS, Normalization, normalize_lines
+from seqkit.data.tokenizers.cleaning import clean
+from seqkit.data.tokenizers.vocabulary import (
+    NORMALIZATIONS,
+    Normalization,
+    cleans,
+    normal_form,
+    normalize_lines,
+)
 from seqkit.errors import ConfigError, DataError, suggest
 from seqkit.metrics import resampling
 from seqkit.metrics.edits import ErrorRate, ExactMatch
@@ -41,15 +47,16 @@ class MetricOptions:
     `protocol` is `cased` (plain, detokenised text; BLEU tokenises it with 13a) or `lowercased-tokenized`
     (text that is tokenised already, compared in lower case: sacreBLEU's `-tok none -lc`). TER ignores case
     under both, which is sacreBLEU's and tercom's default. `tokenize` names the tokenizer of BLEU and TER;
-    "auto" is what suits the script of the references. `normalization` is the Unicode normal form in which
-    both sides are compared. `chrf_word_order` 2 makes chrF++. `confidence` asks for bootstrap intervals from
-    `resamples` resamples of the test set, `line_scores` for the scores of single lines. Raises ConfigError.
+    "auto" is what suits the script of the references. `normalization` is the form in which both sides are
+    compared: that of corpora, by default, so that neither accents nor invisible characters are errors.
+    `chrf_word_order` 2 makes chrF++. `confidence` asks for bootstrap intervals from `resamples` resamples of
+    the test set, `line_scores` for the scores of single lines. Raises ConfigError.
     """
 
     metrics: tuple[str, ...] = ("bleu", "chrf")
     protocol: str = CASED
     tokenize: str = AUTO
-    normalization: Normalization = "nfc"
+    normalization: Normalization = "clean-nfc"
     chrf_word_order: int = 0
     confidence: bool = False
     resamples: int = 1000
@@ -93,6 +100,11 @@ class MetricOptions:
         if self.lowercase:
             return NONE
         return suitable_tokenizer(script_of(_present(references))) if self.tokenize == AUTO else self.tokenize
+
+
+def form_of_outputs(normalization: Normalization) -> Normalization:
+    """The form in which to compare what a model writes whose tokenizer has this one."""
+    return "clean-nfkc" if normalization in {"nfkc", "clean-nfkc"} else "clean-nfc"
 
 
 def score_translations(
@@ -217,19 +229,20 @@ class _Texts:
     ) -> _Texts:
         """Put all texts in a normal form."""
         given = [hypotheses, *references, *([] if baseline is None else [baseline])]
-        changed = not all(_is_normal(line, normalization) for lines in given for line in lines if line)
+        form = _needed(normalization, [line for lines in given for line in lines if line])
         return cls(
             _normalized(hypotheses, normalization),
             [_normalized(lines, normalization) for lines in references],
             None if baseline is None else _normalized(baseline, normalization),
-            normalization if changed else "",
+            form,
         )
 
 
-def _is_normal(line: str, normalization: Normalization) -> bool:
-    if normalization == "identity" or line.isascii():
-        return True
-    return unicodedata.is_normalized("NFKC" if normalization == "nfkc" else "NFC", line)
+def _needed(normalization: Normalization, lines: Sequence[str]) -> str:
+    """What of a normalization changes any of the lines; empty for nothing."""
+    if cleans(normalization) and not any(clean(line) != line for line in lines):
+        normalization = "nfkc" if normalization == "clean-nfkc" else "nfc"
+    return normalization if any(normal_form(line, normalization) != line for line in lines) else ""
 
 
 @overload

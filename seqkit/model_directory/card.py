@@ -13,10 +13,13 @@ from seqkit.data.forms import tokenizer_of
 from seqkit.files import write_atomic
 from seqkit.kinds import KINDS, Kind, Noun
 from seqkit.model_directory import Facts, LoadedModel
+from seqkit.model_directory.front_matter import metadata, yaml_lines
 from seqkit.scores import METRICS
 
 CARD = "README.md"
-_MARK = "<!-- seqkit train wrote this page and writes it anew; without this line it is yours -->"
+_MARK = "# seqkit train wrote this page and writes it anew; without this line it is yours"
+_BEGINNING = f"---\n{_MARK}\n"  # in YAML a comment
+_BEGINNING_BEFORE_0_10 = "<!-- seqkit train wrote this page and writes it anew;"
 _FAMILIES = {
     "lstm": Noun("LSTM", "LSTMs", "an"),
     "gru": Noun("GRU", "GRUs"),
@@ -72,6 +75,12 @@ class ModelCard:
             "versions": dict(self.versions),
         }
 
+    def to_file(self) -> str:
+        """The page as the model directory keeps it: behind the metadata that the Hub files it by."""
+        kind = KINDS[self.facts.kind]
+        lines = "\n".join(yaml_lines(metadata(kind, self.settings, self.facts.scores)))
+        return f"{_BEGINNING}{lines}\n---\n{self.to_markdown()}"
+
     def to_markdown(self) -> str:
         """The page."""
         kind = KINDS[self.facts.kind]
@@ -83,7 +92,6 @@ class ModelCard:
         ]
         return "\n".join(
             [
-                _MARK,
                 f"# {str(kind.model).capitalize()} made with seqkit",
                 "",
                 f"{summary[0].upper()}{summary[1:]}, of {self.parameters:,} parameters.",
@@ -156,14 +164,15 @@ def write_card(directory: Path) -> None:
     path = directory / CARD
     if path.is_symlink() or (path.exists() and not _is_ours(path)):
         return
-    content = ModelCard.of(directory).to_markdown().encode()
+    content = ModelCard.of(directory).to_file().encode()
     if not path.exists() or path.read_bytes() != content:
         write_atomic(path, content)
 
 
 def _is_ours(path: Path) -> bool:
     with open(path, "rb") as stream:
-        return stream.read(len(_MARK)) == _MARK.encode()[: len(_MARK)]
+        beginning = stream.read(len(_BEGINNING))
+    return beginning == _BEGINNING.encode() or beginning.startswith(_BEGINNING_BEFORE_0_10.encode())
 
 
 def _shortlist_size(loaded: LoadedModel) -> int | None:

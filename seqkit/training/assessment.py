@@ -35,6 +35,7 @@ def assess(session: Session, state: RunState, clock: Clock, measured: Measured, 
     state.rate.validated(improved, training)
     now = clock.elapsed
     last.validated_step, last.validation_seconds = step, now - began
+    clock.validating += now - began
     row = _row(session, state, clock, measured, improved, now)
     last.validated_at, last.train_nats = now, row["train_nats"]
     state.window = Window()
@@ -42,7 +43,7 @@ def assess(session: Session, state: RunState, clock: Clock, measured: Measured, 
     fitting = [_too_few_steps(state, clock, now), fit.overfitting(last.train_nats, state.ranking.losses)]
     undecided = ranking.undecided(state.ranking, measured, training.best_metric)
     warnings += [warning for warning in (*fitting, undecided) if warning]
-    return Validated(measured, row, improved, warnings, state.ranking.decided_by if improved else "")
+    return Validated(measured, row, improved, warnings, _fallback(session, state) if improved else "")
 
 
 def assess_mean(
@@ -51,7 +52,13 @@ def assess_mean(
     """Enter the validation of the mean of the weights after several steps."""
     improved = _rank(state, session, measured)
     row = _row(session, state, clock, measured, improved, clock.elapsed)
-    return Validated(measured, {**row, "averaged_steps": steps}, improved, [], state.ranking.decided_by)
+    return Validated(measured, {**row, "averaged_steps": steps}, improved, [], _fallback(session, state))
+
+
+def _fallback(session: Session, state: RunState) -> str:
+    """The metric that decided for the best, where the one that ranks could not; else empty."""
+    by = state.ranking.decided_by
+    return "" if by == session.config.training.best_metric else by
 
 
 def _rank(state: RunState, session: Session, measured: Measured) -> bool:

@@ -37,13 +37,14 @@ class Clock:
     """A run's budget, and how much of it is used.
 
     `started` is the `time.monotonic()` from which this process counts; `earlier` are the seconds of the
-    processes before it.
+    processes before it. `validating` are the seconds that validations of this process, and its pilot, took.
     """
 
     training: TrainingConfig
     steps_per_epoch: int
     started: float
     earlier: float = 0.0
+    validating: float = 0.0
 
     @property
     def elapsed(self) -> float:
@@ -61,6 +62,20 @@ class Clock:
         if self.total_steps or self.training.validate_every:
             return math.inf
         return 60 * self.training.minutes * ONE_VALIDATION
+
+    def affords_validation(self, pilot: float) -> bool:
+        """Whether there is time for a validation beside the last one, when a pilot has taken so many seconds.
+
+        No validation takes less than its pilot.
+        """
+        return pilot <= self.validation_limit or self._has_time_for(pilot)
+
+    def _has_time_for(self, seconds: float) -> bool:
+        """Whether a validation that takes so long, and one at the end, stay within the share of all."""
+        if math.isinf(self.validation_limit) or self.training.validate_minutes:
+            return True
+        share = 60 * self.training.minutes * VALIDATION_SHARE
+        return self.validating + 2 * seconds <= share
 
     def decide(self, state: RunState, saved_step: int, signal: int = 0) -> Decision:
         """What to do now that `state.position.step` steps are done, the last saved one being `saved_step`."""
@@ -115,7 +130,7 @@ class Clock:
             interval = 60 * (training.validate_minutes or training.minutes / VALIDATIONS)
             if not self.total_steps:
                 interval = max(interval, last.validation_seconds / VALIDATION_SHARE)
-            due = elapsed - last.validated_at >= interval
+            due = elapsed - last.validated_at >= interval and self._has_time_for(last.validation_seconds)
             # Just before the end the last validation is near anyway.
             return due and self._remaining(step, elapsed) > interval / 3
         every = min(math.ceil(self.total_steps / VALIDATIONS), 4 * self.steps_per_epoch)

@@ -45,7 +45,7 @@ class Validated:
     row: dict[str, Any]
     best: bool
     warnings: list[str]
-    decided_by: str = ""  # the metric that told it from the best so far
+    decided_by: str = ""  # the metric that told it from the best so far, where the one that ranks could not
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,20 @@ def finish(options: TrainOptions, session: Session) -> None:
 
     Raises `Interrupted` after a signal; the model is whole then, and the same command learns the shortlist.
     """
+    _name_anew(options)
     if options.config.training.shortlist:
         _add_shortlist(options, session)
     write_card(options.model)
+
+
+def _name_anew(options: TrainOptions) -> None:
+    """Take over what the model card says of languages and license, which a later command may give."""
+    loaded, wanted = model_directory.load(options.model), options.config.data
+    given = {name: value for name in ("languages", "license") if (value := getattr(wanted, name))}
+    data = dataclasses.replace(loaded.config.data, **given)
+    if data != loaded.config.data:
+        config = dataclasses.replace(loaded.config, data=data)
+        model_directory.add_files(options.model, {CONFIG: to_json(config.to_dict())})
 
 
 def _add_shortlist(options: TrainOptions, session: Session) -> None:

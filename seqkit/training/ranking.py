@@ -32,17 +32,16 @@ def enter(ranking: Ranking, step: int, measured: Measured, training: TrainingCon
     names = chain(measured, training.best_metric)
     values = [measured.metric(name) for name in names]
     best = list(zip(ranking.best, _fallbacks(ranking), strict=True))
+    first, by = True, training.best_metric
     if best:
-        decided_by = _deciding(names, values, [best[0][0][0], *best[0][1]])
-    else:
-        decided_by = training.best_metric
-    ranking.stale = 0 if decided_by else ranking.stale + 1
-    if decided_by:
-        ranking.decided_by = decided_by
+        first, by = _compared(names, values, [best[0][0][0], *best[0][1]])
+    ranking.stale = 0 if first else ranking.stale + 1
+    if first or (by and ranking.decided_by == training.best_metric):
+        ranking.decided_by = by or ranking.decided_by
     best = sorted([*best, ([score, step], values[1:])], key=lambda one: _ranks(names, [one[0][0], *one[1]]))
     best = best[: training.average_best]
-    ranking.best, ranking.fallbacks = [first for first, _ in best], [others for _, others in best]
-    return bool(decided_by)
+    ranking.best, ranking.fallbacks = [entry for entry, _ in best], [others for _, others in best]
+    return first
 
 
 def chain(measured: Measured, best_metric: str) -> list[str]:
@@ -77,9 +76,9 @@ def _ranks(names: list[str], values: list[float]) -> list[float]:
     return ranks + [math.inf] * (len(names) - len(ranks))
 
 
-def _deciding(names: list[str], values: list[float], best: list[float]) -> str:
-    """The first metric by which `values` are better than the best; empty where they are not."""
+def _compared(names: list[str], values: list[float], best: list[float]) -> tuple[bool, str]:
+    """Whether `values` are better than the best, and the metric that tells, empty for none."""
     for name, rank, other in zip(names, _ranks(names, values), _ranks(names, best), strict=True):
         if rank != other:
-            return name if rank < other else ""
-    return ""
+            return rank < other, name
+    return False, ""

@@ -96,7 +96,7 @@ class Run:
         state, session = self.state, self.session
         self.decision = self._decide()
         if self.decision.validate:
-            yield self._validate_and_save()
+            yield from self._validate_and_save()
             self.decision = self._decide()
         for report in session.steps(state.position, self._rate, lambda: self.decision.stop, self.crew):
             session.average(report, state.ranking)
@@ -110,7 +110,7 @@ class Run:
                 self._save()
                 _LOG.info("saved a checkpoint of step %s", f"{state.position.step:,}")
             if now.validate:
-                yield self._validate_and_save()
+                yield from self._validate_and_save()
             elif now.save and not votes.save:
                 self._save()
             if now.validate or now.save or votes.save:
@@ -179,11 +179,25 @@ class Run:
 
     # Validations ----------------------------------------------------------------------------------------
 
-    def _validate_and_save(self) -> Validated:
-        """A validation that may be told: whoever leaves the run there loses nothing."""
-        validated = self._validate()
+    def _validate_and_save(self) -> Iterator[Validated]:
+        """A validation that is saved before it is told: whoever leaves the run there loses nothing.
+
+        There is none where the pilot shows that the budget has no time for one beside the last.
+        """
+        last, before = self.state.validation, self.clock.elapsed
+        self._settle_validation_size()
+        pilot = self.clock.elapsed - before
+        self.clock.validating += pilot
+        if self.crew.word(lambda: self.clock.affords_validation(pilot)):
+            validated = self._validate()
+            self._save()
+            yield validated
+            return
+        _LOG.info(
+            "a validation takes %.0f seconds here: postponed, to stay within its share of the time", pilot
+        )
+        last.validation_seconds, last.validated_at = pilot, self.clock.elapsed
         self._save()
-        return validated
 
     def _validate(self) -> Validated:
         """Measure the average (or the weights), publish them when they are the best, write the row."""

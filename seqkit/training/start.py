@@ -36,6 +36,8 @@ MAY_DIFFER = (
     "training.on_nonfinite",
     "training.samples",
     "training.shortlist",
+    "data.languages",
+    "data.license",
     "decoding.",
 )
 

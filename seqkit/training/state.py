@@ -65,7 +65,7 @@ class Ranking:
 
     best: list[list[float]] = field(default_factory=list)  # [score, step], best first
     fallbacks: list[list[float]] = field(default_factory=list)  # of each, what decides where scores tie
-    decided_by: str = ""  # the metric that told the best from the one before
+    decided_by: str = ""  # the metric that told the best from others
     best_scores: list[dict[str, Any]] = field(default_factory=list)
     tensors_sha256: str = ""  # of the weights that are published
     stale: int = 0  # validations since the best

@@ -96,6 +96,17 @@ def test_the_preset_for_short_sequences_is_taken_and_said(capsys: Capture) -> No
     assert (found["preset"], found["better_preset"], found["chosen_size"]) == ("characters", None, None)
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_run_that_was_begun_with_the_usual_preset_goes_on(capsys: Capture) -> None:
+    assert run(["prepare", "c", "--pairs", "words.tsv", "--quiet"]) == 0
+    command = ["train", "c", "m", *FEW, "--set", "model.hidden_size=16"]
+    assert run([*command, "--preset", "small", "--quiet"]) == 0
+    assert run(command) == 0
+    err = capsys.readouterr().err
+    assert "The run was finished already" in err
+    assert "preset characters" not in err
+
+
 def test_sentences_have_the_usual_preset(toy_corpus: Path, capsys: Capture) -> None:
     assert run(["train", str(toy_corpus), "--print-config"]) == 0
     assert "preset characters" not in capsys.readouterr().out

@@ -507,22 +507,26 @@ def test_a_reference_that_would_be_a_system_is_told(shell: Shell) -> None:
     assert "as a system" not in shell.evaluate("--reference", "ref1", "ref2").err
 
 
-@pytest.mark.parametrize("first", ['<refset setid="x" srclang="any">', "<mteval>"])
-def test_sgm_is_read_by_its_segments(shell: Shell, first: str) -> None:
-    lines = REFERENCE.splitlines()
-    Path("sgm").write_text(first + "\n" + "".join(f'<seg id="1">{line}</seg>\n' for line in lines))
-    outcome = shell.evaluate("--reference", "ref", "sgm", "--metric", "bleu", "--json")
-    assert outcome.code == 0
-    assert json.loads(outcome.out)["score"] == pytest.approx(100)
-
-
+@pytest.mark.parametrize("first", ['<?xml version="1.0"?>', "<!DOCTYPE html>", '<doc id="1">'])
 @pytest.mark.parametrize("place", ["reference", "hypotheses"])
-def test_markup_is_refused(shell: Shell, place: str) -> None:
-    Path("sgm").write_text('<?xml version="1.0"?>\n' + '<seg id="1">A dog runs.</seg>\n' * 20)
-    files = ("--reference", "sgm", "hyp") if place == "reference" else ("--reference", "ref", "sgm")
+def test_markup_is_refused(shell: Shell, first: str, place: str) -> None:
+    Path("xml").write_text(first + "\n" + "<p>A dog runs.</p>\n" * 20)
+    files = ("--reference", "xml", "hyp") if place == "reference" else ("--reference", "ref", "xml")
     outcome = shell.evaluate(*files)
     assert (outcome.code, outcome.out) == (ExitCode.BAD_DATA, "")
-    assert "sgm is markup (SGML or XML), not a sentence per line" in outcome.err
+    assert "xml is markup (SGML or XML), not a sentence per line" in outcome.err
+
+
+def test_sgm_of_wmt_is_scored_by_its_sentences(shell: Shell) -> None:
+    """Its tags are no words: they are the same in every file, and would be matches."""
+    Path("ref.sgm").write_text(f'<refset setid="x">\n{_segments(REFERENCE)}</refset>\n')
+    Path("hyp.sgm").write_text(f'<tstset setid="x">\n{_segments(HYPOTHESES)}</tstset>\n')
+    plain = shell.evaluate("--reference", "ref", "hyp", "--json").objects
+    assert shell.evaluate("--reference", "ref.sgm", "hyp.sgm", "--json").objects == plain
+
+
+def _segments(text: str) -> str:
+    return "".join(f'<seg id="{number}">{line}</seg>\n' for number, line in enumerate(text.splitlines(), 1))
 
 
 def test_a_line_that_begins_with_a_tag_is_text(shell: Shell) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pty
 import re
@@ -11,12 +12,18 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from seqkit import cli, model_directory
 from seqkit.errors import ExitCode
 from seqkit.model_directory.card import CARD, ModelCard, write_card
+from seqkit.model_directory.front_matter import yaml_lines
+from tests.conftest import toy_assignments
 from tests.laws.runs import train
 from tests.reliability.hostile import read_manifest, write_manifest
 from tests.reliability.pseudo_terminal import everything_sent_to
@@ -40,8 +47,8 @@ def test_a_card_says_what_a_model_is(
     assert ("seqkit generate MODEL" in text) == (kind == "generation")
     for score in loaded.facts.scores:
         assert score["signature"] in text.replace("\\|", "|")
-    # Training wrote the same page into the directory, behind a line of its own.
-    assert (model / CARD).read_text().split("\n", 1)[1] == text
+    # Training wrote the same page into the directory, behind its metadata.
+    assert (model / CARD).read_text().split("\n---\n", 1)[1] == text
     assert cli.run(["evaluate", "--model", str(model), "--json"]) == ExitCode.OK
     card = json.loads(capfd.readouterr().out)
     assert card["kind"] == kind
@@ -131,3 +138,90 @@ def test_a_terminal_gets_drawn_tables_and_this_models_name(
     assert "───" in shown or "---" in shown  # a table's line
     assert "| --- |" not in shown
     assert "An encoder–decoder LSTM" in shown  # in UTF-8, as all results
+
+
+def metadata_of(page: str) -> dict[str, Any]:
+    """What the Hub reads: the YAML between the first line and the next that is `---`."""
+    assert page.startswith("---\n")
+    found = yaml.safe_load(page.split("\n---\n")[0].removeprefix("---\n"))
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["translation", "generation"])
+def test_the_page_begins_with_what_the_hub_files_it_by(
+    kind: str, toy_model: Path, toy_generator: Path
+) -> None:
+    """The fields that https://huggingface.co/docs/hub/model-cards documents, each of its documented type."""
+    model = toy_model if kind == "translation" else toy_generator
+    found = metadata_of((model / CARD).read_text())
+    task = {"translation": "translation", "generation": "text-generation"}[kind]
+    assert found["library_name"] == "seqkit"
+    assert found["pipeline_tag"] == task
+    assert found["tags"] == ["recurrent", "lstm"]
+    assert found.keys() == {"library_name", "pipeline_tag", "tags", "model-index"}  # the rest was not given
+    (entry,) = found["model-index"]
+    (result,) = entry["results"]
+    assert entry["name"] == f"seqkit-{kind}"
+    assert result["task"] == {"type": task}
+    assert result["dataset"].keys() == {"type", "name"}
+    expected = model_directory.load(model).facts.scores
+    assert [metric["type"] for metric in result["metrics"]] == [score["metric"] for score in expected]
+    for metric, score in zip(result["metrics"], expected, strict=True):
+        assert metric["value"] == pytest.approx(score["score"], abs=1e-4)
+        assert metric["args"] == {"signature": score["signature"]}
+
+
+def test_languages_and_a_license_that_are_given(
+    toy_corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Also to a run that is finished: they touch no weight."""
+    model = tmp_path / "model"
+    words = ["train", str(toy_corpus), str(model), "--steps", "2", "--threads", "1", *toy_assignments()]
+    given = ["--set", "data.languages=en, zh-Hant", "--set", "data.license=CC-BY-4.0"]
+    assert cli.run(words) == ExitCode.OK
+    weights = (model / "weights.safetensors").read_bytes()
+    assert cli.run([*words, *given]) == ExitCode.OK
+    found = metadata_of((model / CARD).read_text())
+    assert found["language"] == ["en", "zh-Hant"]
+    assert found["license"] == "cc-by-4.0"
+    assert "license_name" not in found
+    assert (model / "weights.safetensors").read_bytes() == weights
+    assert cli.run([*words, "--set", "data.license=our-own-1"]) == ExitCode.OK
+    found = metadata_of((model / CARD).read_text())
+    assert (found["license"], found["license_name"]) == ("other", "our-own-1")
+    capfd.readouterr()
+    for wrong in ("data.languages=english", "data.license=MIT or not", "data.languages=en;de"):
+        assert cli.run([*words, "--set", wrong]) == ExitCode.USAGE
+        assert wrong.partition("=")[0] in capfd.readouterr().err
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b-c"]), st.lists(st.text()) | st.text() | st.floats(allow_nan=False)
+    )
+)
+def test_yaml_is_read_back_as_it_was(value: dict[str, Any]) -> None:
+    """Whatever a signature or a name holds; what no YAML can hold, lone surrogates, is replaced."""
+    assume(all(item not in (math.inf, -math.inf, []) for item in value.values()))
+    assert yaml.safe_load("\n".join(yaml_lines({"x": [{"y": value, "z": 1}]}))) == {
+        "x": [{"y": value or None, "z": 1}]
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["no", "1e3", "2026-11-28", "# a", "a: b", "- x", "\u2028\x85", "\ufeff", "'", "\x00"]
+)
+def test_no_text_is_taken_for_something_else(text: str) -> None:
+    assert yaml.safe_load("\n".join(yaml_lines({"x": [text], "y": text}))) == {"x": [text], "y": text}
+    assert yaml.safe_load("\n".join(yaml_lines({"x": "\ud800", "y": 1e-7}))) == {"x": "?", "y": 1e-7}
+
+
+def test_a_page_of_an_earlier_version_is_written_anew(toy_model: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(toy_model, model)
+    ours = (model / CARD).read_bytes()
+    old = Path(__file__).parents[1] / "fixtures/0.7/translator" / CARD
+    shutil.copy(old, model / CARD)
+    write_card(model)
+    assert (model / CARD).read_bytes() == ours

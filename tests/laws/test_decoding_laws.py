@@ -18,7 +18,7 @@ from seqkit.data.batch import Batch, Padded
 from seqkit.data.batching import pair_batch
 from seqkit.data.tokenizers import END, PAD, START
 from seqkit.decoding.beam import BeamOptions, beam_search
-from seqkit.engines.torch_translation import ModelStepper
+from seqkit.engines.network import NetworkEnsemble
 from seqkit.inference.translator import TranslateOptions, Translation, Translator
 from seqkit.model_directory import LoadedModel
 from seqkit.nn import weights
@@ -191,12 +191,12 @@ class TestBeamScoreIsForcedScore:
     def test_random_networks(self, settings: dict[str, object]) -> None:
         members = [network(settings, seed=seed) for seed in (1, 2)]
         sources, _ = some_pairs(4)
-        stepper = ModelStepper(members, CPU)
+        engine = NetworkEnsemble(members, CPU)
         found = beam_search(
-            stepper,
-            stepper.start([np.append(source, END) for source in sources], 4),
+            engine.start([np.append(source, END) for source in sources], 4),
             start=START,
             end=END,
+            first_allowed=END,
             maximum_lengths=np.full(4, 9),
             options=BeamOptions(beam_size=4, n_best=4),
         )

@@ -12,9 +12,11 @@ import torch
 from seqkit.config import ModelConfig
 from seqkit.data.tokenizers import END, START
 from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
+from seqkit.decoding.stepper import Allowed, Continuations, Engine, Stepper
+from seqkit.engines.fixed.decoder import FixedPointDecoder, unsupported
+from seqkit.engines.fixed.ensemble import FixedPointEnsemble
 from seqkit.engines.fixed.grid import Kernel
-from seqkit.engines.fixed.translation import FixedPointModel, FixedPointTranslation, unsupported
-from seqkit.engines.torch_translation import ModelStepper
+from seqkit.engines.network import NetworkEnsemble
 from seqkit.kinds import TRANSLATION
 from seqkit.network.blueprint import Blueprint
 from tests.kernels import EVERY_KERNEL, take
@@ -39,13 +41,13 @@ def config_of(settings: dict[str, Any]) -> ModelConfig:
     return ModelConfig(**{"embedding_size": 24, "hidden_size": 32, "attention_heads": 4, **settings})
 
 
-def both(settings: dict[str, Any], seed: int = 1) -> tuple[ModelStepper, FixedPointModel]:
+def both(settings: dict[str, Any], seed: int = 1) -> tuple[NetworkEnsemble, FixedPointDecoder]:
     """A random network as torch runs it and on the grid."""
     torch.manual_seed(seed)
     network = build_encoder_decoder(config_of(settings), source_size=SIZE, target_size=SIZE).eval()
     parameters = {name: value.detach().numpy() for name, value in network.named_parameters()}
-    theirs = ModelStepper([network], torch.device("cpu"), with_attention=True)
-    return theirs, FixedPointModel(network.blueprint, parameters)
+    theirs = NetworkEnsemble([network], torch.device("cpu"))
+    return theirs, FixedPointDecoder(network.blueprint, parameters)
 
 
 def sentences(count: int, seed: int = 3) -> list[np.ndarray]:
@@ -55,16 +57,30 @@ def sentences(count: int, seed: int = 3) -> list[np.ndarray]:
     ]
 
 
-def search(stepper: Any, sources: list[np.ndarray], beam_size: int) -> list[list[Hypothesis]]:
+def search(engine: Engine, sources: list[np.ndarray], beam_size: int) -> list[list[Hypothesis]]:
     return beam_search(
-        stepper,
-        stepper.start(sources, beam_size),
+        engine.start(sources, beam_size, with_attention=True),
         start=START,
         end=END,
+        first_allowed=END,
         maximum_lengths=np.array([len(source) + 5 for source in sources]),
         options=BeamOptions(beam_size=beam_size, n_best=beam_size),
         source_lengths=np.array([len(source) for source in sources]),
     )
+
+
+def step(
+    stepper: Stepper,
+    tokens: np.ndarray,
+    *,
+    width: int = SIZE,
+    forced: np.ndarray | None = None,
+    may_end: bool = True,
+) -> Continuations:
+    """The best continuations after the last tokens."""
+    stepper.step(tokens)
+    free = np.full(len(tokens), -1)
+    return stepper.best(width, Allowed(END, END, free if forced is None else forced, may_end))
 
 
 def assert_equal_to_the_bit(one: list[list[Hypothesis]], other: list[list[Hypothesis]]) -> None:
@@ -81,25 +97,19 @@ def assert_equal_to_the_bit(one: list[list[Hypothesis]], other: list[list[Hypoth
 @pytest.mark.parametrize("settings", NETWORKS, ids=name_of)
 def test_steps_are_the_networks_own_but_for_rounding(settings: dict[str, Any]) -> None:
     network, model = both(settings)
-    fixed = FixedPointTranslation([model], with_attention=True)
     furthest = 0.1 if settings["cell"] == "rnn" else 0.05  # gates keep rounding from adding up
     sources = sentences(5)
     tokens = np.random.default_rng(4).integers(END + 1, SIZE, (6, 10))
     tokens[0] = START
-    free = np.full(10, -1)
-    theirs: Any = network.start(sources, 2)
-    mine: Any = fixed.start(sources, 2)
+    engines: tuple[Engine, Engine] = network, FixedPointEnsemble([model])
+    theirs, mine = (engine.start(sources, 2, with_attention=True) for engine in engines)
     order = np.array([1, 0, 2, 3, 5, 4, 8, 8])
     for position in range(6):
         if position == 3:  # rows change places, and the fourth sentence leaves
-            theirs, mine = (
-                stepper.select(state, order, np.array([0, 1, 2, 4]))
-                for stepper, state in ((network, theirs), (fixed, mine))
-            )
-            tokens, free = tokens[:, order], free[order]
-        expected = network.step(tokens[position], theirs, width=SIZE, forced=free, may_end=True)
-        found = fixed.step(tokens[position], mine, width=SIZE, forced=free, may_end=True)
-        theirs, mine = expected.state, found.state
+            for stepper in (theirs, mine):
+                stepper.select(order, np.array([0, 1, 2, 4]))
+            tokens = tokens[:, order]
+        expected, found = (step(stepper, tokens[position]) for stepper in (theirs, mine))
         assert found.attention == pytest.approx(_cut(expected.attention, found.attention), abs=0.02)
         a, b = (_by_token(some.tokens, some.log_probabilities) for some in (expected, found))
         assert np.abs(a - b).max() < furthest
@@ -124,7 +134,7 @@ def _by_token(tokens: np.ndarray, scores: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("settings", NETWORKS[::2], ids=name_of)
 @pytest.mark.parametrize("beam_size", [1, 4])
 def test_a_sentence_is_translated_the_same_in_any_company(settings: dict[str, Any], beam_size: int) -> None:
-    fixed = FixedPointTranslation([both(settings)[1]], with_attention=True)
+    fixed = FixedPointEnsemble([both(settings)[1]])
     sources = sentences(30)
     together = search(fixed, sources, beam_size)
     assert_equal_to_the_bit([search(fixed, [source], beam_size)[0] for source in sources[:8]], together[:8])
@@ -140,24 +150,21 @@ def test_every_kernel_says_the_same_to_the_bit(
     kernel: Kernel, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sources = sentences(12)
-    expected = search(FixedPointTranslation([both(settings)[1]], with_attention=True), sources, 3)
+    expected = search(FixedPointEnsemble([both(settings)[1]]), sources, 3)
     take(kernel, monkeypatch)
     model = both(settings)[1]
     assert model.grid.in_bytes == (kernel != "float")
-    found = search(FixedPointTranslation([model], with_attention=True), sources, 3)
+    found = search(FixedPointEnsemble([model]), sources, 3)
     assert_equal_to_the_bit(found, expected)
 
 
 def test_an_ensemble_averages_probabilities() -> None:
     models = [both(NETWORKS[0], seed)[1] for seed in (1, 2)]
     sources = sentences(4)
-    free = np.full(4, -1)
 
-    def scores_of(*members: FixedPointModel) -> np.ndarray:
-        stepper = FixedPointTranslation(members)
-        found = stepper.step(
-            np.full(4, START), stepper.start(sources, 1), width=SIZE, forced=free, may_end=True
-        )
+    def scores_of(*members: FixedPointDecoder) -> np.ndarray:
+        stepper = FixedPointEnsemble(members).start(sources, 1)
+        found = step(stepper, np.full(4, START))
         return _by_token(found.tokens, found.log_probabilities)
 
     expected = np.log((np.exp(scores_of(models[0])) + np.exp(scores_of(models[1]))) / 2)
@@ -179,3 +186,16 @@ def test_what_it_lacks_is_named(settings: dict[str, Any], named: str | None) -> 
     assert (
         unsupported(Blueprint.of(TRANSLATION, config_of(settings), texts(source=SIZE, target=SIZE))) == named
     )
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_logits_are_what_a_search_chooses_from(members: int) -> None:
+    engine = FixedPointEnsemble([both(NETWORKS[0], seed)[1] for seed in range(1, members + 1)])
+    sources = sentences(40)  # 80 rows: more than a block
+    first = engine.start(sources, 2)
+    first.step(np.full(80, START))
+    logits = first.logits().astype(np.float64)
+    assert logits.shape == (80, SIZE)
+    found = step(engine.start(sources, 2), np.full(80, START))
+    expected = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    assert _by_token(found.tokens, found.log_probabilities) == pytest.approx(expected[:, END:], abs=1e-5)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from seqkit.data.batch import Batch, Padded
 from seqkit.data.tokenizers import END
 from seqkit.engines.fixed.grid import Kernel
-from seqkit.engines.torch_language import TorchStepper
+from seqkit.engines.network import TextNetwork
 from seqkit.inference import generator as generator_module
 from seqkit.inference.generator import Generated, GenerateOptions, TextGenerator
 from tests.generators import small_generator
@@ -144,7 +144,7 @@ def test_without_torch_the_results_are_those_of_torch(cell: str, tied: str) -> N
     """In fp32 to a ten-thousandth of a nat a character, drawn and searched for, behind any prompt."""
     loaded = small_generator(cell, tied=tied, layers=3)
     by_hand, in_torch = (TextGenerator(loaded, precision="fp32") for _ in range(2))
-    in_torch._stepper = TorchStepper(loaded.model, "fp32", torch.device("cpu"))
+    in_torch._engine = TextNetwork(loaded.model, torch.float32, torch.device("cpu"))
     for prompt in ("", "ab 東é" * 30):
         for options in (
             GenerateOptions(length=60, samples=3, temperature=0.0, log_probabilities=True),

@@ -39,6 +39,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "accumulate": {"training__accumulate": 3, "training__checkpoint_every": 1},
     "several epochs": {"training__batch_tokens": 2048},
     "sampling": {"data__subword_sampling": 0.3},
+    "case noise": {"data__case_noise": 0.4},
     "average": {"training__average_best": 2, "training__validate_every": 3, "training__best_metric": "loss"},
     "average, no checkpoint": {"training__average_best": 3, "training__validate_every": 4},
     "plateau": {

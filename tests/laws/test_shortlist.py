@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,12 @@ import numpy as np
 import pytest
 
 from seqkit import model_directory
-from seqkit.data.tokenizers import END, START, UNKNOWN
+from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
 from seqkit.engines.fixed import candidates
-from seqkit.engines.fixed.candidates import CandidateLayer, ShortlistTranslation
-from seqkit.engines.fixed.selection import NEVER
-from seqkit.engines.fixed.translation import FixedPointModel, FixedPointTranslation
+from seqkit.engines.fixed.candidates import CandidateLayer, ShortlistRows
+from seqkit.engines.fixed.decoder import FixedPointDecoder
+from seqkit.engines.fixed.ensemble import FixedPointEnsemble
+from seqkit.engines.fixed.selection import exact_log_normalizers
 from seqkit.inference.translator import TranslateOptions, Translator
 from seqkit.network.shortlist import Shortlist
 from tests.kernels import EXACT_KERNELS, take
@@ -25,12 +28,14 @@ from tests.laws.test_fixed_point_translation import (
     name_of,
     search,
     sentences,
+    step,
 )
 
 NETWORKS: list[dict[str, Any]] = [
     {"cell": "lstm", "encoder_layers": 1, "decoder_layers": 2},
     {"cell": "gru", "decoder_layers": 1, "tied_embeddings": "none"},
 ]
+NEVER = (PAD, UNKNOWN, START)  # what a search does not choose
 OWN, WHOLE = 0, 1 << 20  # what `_OWN_COLUMN` is where columns are always, or never, a sentence's own
 
 
@@ -43,9 +48,20 @@ def some_candidates(count: int, seed: int = 5) -> list[np.ndarray]:
     ]
 
 
-def stepper(models: list[FixedPointModel], candidates: list[np.ndarray]) -> ShortlistTranslation:
-    layers = [CandidateLayer(model.output, model.grid) for model in models]
-    return ShortlistTranslation(models, layers, candidates, with_attention=True)
+@dataclass
+class Given:
+    """An engine whose sentences have the given candidates."""
+
+    models: list[FixedPointDecoder]
+    candidates: list[np.ndarray]
+
+    def start(self, sources: Sequence[np.ndarray], rows: int, **more: Any) -> Any:
+        layers = [CandidateLayer(model.output, model.grid) for model in self.models]
+        whole = FixedPointEnsemble(self.models).start(sources, rows, **more)
+        return ShortlistRows(whole, layers, self.candidates)
+
+    def complete_tables(self) -> None:
+        """All are made when they are needed."""
 
 
 @pytest.mark.parametrize("settings", NETWORKS, ids=name_of)
@@ -56,14 +72,14 @@ def test_a_sentence_is_translated_the_same_in_any_company(
 ) -> None:
     models = [both(settings, seed)[1] for seed in range(1, members + 1)]
     sources, candidates = sentences(20), some_candidates(20)
-    together = search(stepper(models, candidates), sources, beam_size)
+    together = search(Given(models, candidates), sources, beam_size)
     alone = [
-        search(stepper(models, [some]), [source], beam_size)[0]
+        search(Given(models, [some]), [source], beam_size)[0]
         for source, some in zip(sources, candidates, strict=True)
     ]
     assert_equal_to_the_bit(alone, together)
     wide = [*candidates[:7], np.arange(SIZE)]  # more columns for all
-    assert_equal_to_the_bit(search(stepper(models, wide), sources[:8], beam_size)[:7], together[:7])
+    assert_equal_to_the_bit(search(Given(models, wide), sources[:8], beam_size)[:7], together[:7])
     for found, some in zip(together, candidates, strict=True):
         assert np.isin(np.concatenate([one.tokens for one in found]), np.setdiff1d(some, NEVER)).all()
 
@@ -79,7 +95,7 @@ def test_however_it_is_computed_it_is_the_same(
         model = both(settings)[1]
         for threshold in (OWN, WHOLE):
             monkeypatch.setattr(candidates, "_OWN_COLUMN", threshold)
-            found.append(search(stepper([model], candidates), sources, 2))  # of more rows than a block
+            found.append(search(Given([model], candidates), sources, 2))  # of more rows than a block
     for other in found[1:]:
         assert_equal_to_the_bit(found[0], other)
 
@@ -91,8 +107,8 @@ def test_a_shortlist_of_everything_changes_nothing(
 ) -> None:
     monkeypatch.setattr(candidates, "_OWN_COLUMN", threshold)
     model, sources = both(settings)[1], sentences(12)
-    everything = search(stepper([model], [np.arange(SIZE)] * 12), sources, 3)
-    without = search(FixedPointTranslation([model], with_attention=True), sources, 3)
+    everything = search(Given([model], [np.arange(SIZE)] * 12), sources, 3)
+    without = search(FixedPointEnsemble([model]), sources, 3)
     for some, more in zip(everything, without, strict=True):
         for a, b in zip(some, more, strict=True):
             assert a.tokens.tolist() == b.tokens.tolist()
@@ -104,21 +120,19 @@ def test_a_shortlist_of_everything_changes_nothing(
 def test_normalizers_do_not_depend_on_the_columns_that_are_missing(spread: float) -> None:
     logits = np.random.default_rng(1).normal(0, spread, (2000, 400)).astype(np.float32)
     expected = np.logaddexp.reduce(logits.astype(np.float64), axis=1, keepdims=True)
-    alone = candidates._log_normalizers(logits)
+    alone = exact_log_normalizers(logits)
     assert alone == pytest.approx(expected, abs=1e-6)
     for more in (1, 48, 640):
         wider = np.pad(logits, ((0, 3), (0, more)), constant_values=-np.inf)
         wider[2000:] = 1
-        assert np.array_equal(candidates._log_normalizers(wider)[:2000], alone)
+        assert np.array_equal(exact_log_normalizers(wider)[:2000], alone)
 
 
 @pytest.mark.parametrize("may_end", [True, False])
 def test_probabilities_of_the_candidates_add_up_to_one(may_end: bool) -> None:
     model, sources, candidates = both(NETWORKS[0])[1], sentences(6), some_candidates(6)
-    step = stepper([model], candidates)
-    state = step.start(sources, 1)
-    free = np.full(6, -1)
-    found = step.step(np.full(6, START), state, width=SIZE, forced=free, may_end=may_end)
+    engine = Given([model], candidates)
+    found = step(engine.start(sources, 1), np.full(6, START), may_end=may_end)
     for row, some in enumerate(candidates):
         scores = dict(zip(found.tokens[row].tolist(), found.log_probabilities[row].tolist(), strict=True))
         usable = {token: score for token, score in scores.items() if np.isfinite(score)}
@@ -126,9 +140,9 @@ def test_probabilities_of_the_candidates_add_up_to_one(may_end: bool) -> None:
         assert usable.keys() == set(some.tolist()) - banned
         # What is never chosen, and an end that comes too early, keep their share of the probability.
         forced = [
-            step.step(
+            step(
+                engine.start(sources, 1),
                 np.full(6, START),
-                step.start(sources, 1),
                 width=1,
                 may_end=may_end,
                 forced=np.where(np.arange(6) == row, token, -1),
@@ -139,11 +153,25 @@ def test_probabilities_of_the_candidates_add_up_to_one(may_end: bool) -> None:
         assert sum(np.exp(list(usable.values()))) + left_out == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize("members", [1, 2])
+def test_logits_are_what_a_search_chooses_from(members: int) -> None:
+    models = [both(NETWORKS[0], seed)[1] for seed in range(1, members + 1)]
+    engine = Given(models, some_candidates(6))
+    first = engine.start(sentences(6), 2)
+    first.step(np.full(12, START))
+    logits = first.logits()
+    found = step(engine.start(sentences(6), 2), np.full(12, START))
+    for row in range(12):
+        usable = np.isfinite(found.log_probabilities[row])
+        tokens = found.tokens[row, usable]
+        assert logits[row, tokens] == pytest.approx(found.log_probabilities[row, usable], abs=1e-5)
+        assert np.setdiff1d(np.flatnonzero(np.isfinite(logits[row])), NEVER).tolist() == sorted(tokens)
+
+
 def test_a_forced_token_alone_is_left() -> None:
-    step = stepper([both(NETWORKS[0])[1]], [np.array([END, 9, 11]), np.array([UNKNOWN, END, 9, 30])])
-    state = step.start(sentences(2), 2)
+    engine = Given([both(NETWORKS[0])[1]], [np.array([END, 9, 11]), np.array([UNKNOWN, END, 9, 30])])
     forced = np.array([11, -1, UNKNOWN, -1])
-    found = step.step(np.full(4, START), state, width=3, forced=forced, may_end=True)
+    found = step(engine.start(sentences(2), 2), np.full(4, START), width=3, forced=forced)
     assert (found.tokens[0, 0], found.tokens[2, 0]) == (11, UNKNOWN)
     assert np.isfinite(found.log_probabilities[[0, 2], 0]).all()
     assert np.isneginf(found.log_probabilities[[0, 2], 1:]).all()

@@ -24,8 +24,8 @@ from seqkit.data.batch import Batch, Padded
 from seqkit.data.tokenizers import END, START
 from seqkit.decoding.beam import BeamOptions, beam_search
 from seqkit.device import autocast, resolve_precision, set_threads
-from seqkit.engines.fixed.generation import FixedPointStepper
-from seqkit.engines.fixed.translation import FixedPointModel, FixedPointTranslation
+from seqkit.engines.fixed.decoder import FixedPointDecoder
+from seqkit.engines.fixed.ensemble import FixedPointEnsemble
 from seqkit.nn.model import SequenceModel
 from seqkit.nn.weights import parameter_tensors
 from tests.networks import build_encoder_decoder, build_language_model
@@ -132,15 +132,21 @@ def test_translating_is_not_far_from_bare_products(beam: int, least: float) -> N
     config = ModelConfig()
     model = build_encoder_decoder(config, source_size=VOCABULARY, target_size=VOCABULARY)
     parameters = {name: tensor.numpy() for name, tensor in parameter_tensors(model).items()}
-    stepper = FixedPointTranslation([FixedPointModel(model.blueprint, parameters)])
+    engine = FixedPointEnsemble([FixedPointDecoder(model.blueprint, parameters)])
     sentences, length = 32, 16
     sources = [np.arange(4, 4 + length) for _ in range(sentences)]
     options = BeamOptions(beam_size=beam, minimum_length=length)
     lengths = np.full(sentences, length)
 
     def translate() -> None:
-        state = stepper.start(sources, beam)
-        beam_search(stepper, state, start=START, end=END, maximum_lengths=lengths, options=options)
+        beam_search(
+            engine.start(sources, beam),
+            start=START,
+            end=END,
+            first_allowed=END,
+            maximum_lengths=lengths,
+            options=options,
+        )
 
     written = sentences * beam * (length + 1)
     work = flops.Work(written, sentences * length, written * length, sentences)
@@ -156,14 +162,17 @@ def test_generating_is_not_far_from_bare_products() -> None:
     config = ModelConfig(embedding_size=64, hidden_size=512, decoder_layers=2, tied_embeddings="none")
     model = build_language_model(config, size=VOCABULARY)
     parameters = {name: tensor.numpy() for name, tensor in parameter_tensors(model).items()}
-    stepper = FixedPointStepper(model.blueprint, parameters, "int8")
+    engine = FixedPointDecoder(model.blueprint, parameters)
     rows, length = 64, 50
     tokens = np.full(rows, 4)
 
     def write() -> None:
-        state = stepper.begin(stepper.read(tokens[:1]), rows)
+        reader = engine.begin()
+        reader.read(tokens[:1])
+        stepper = reader.copied(np.zeros(rows, np.int64))
         for _ in range(length):
-            _, state = stepper.step(tokens, state)
+            stepper.step(tokens)
+            stepper.logits()
 
     bare, operations = int8_products(rows, 200)
     work = flops.generation_flops(config, VOCABULARY, flops.Work(rows * length)).forward

@@ -280,6 +280,16 @@ def provoke_direction(bench: Bench) -> Seen:
     return seen
 
 
+def provoke_undefined(bench: Bench) -> Seen:
+    write_lines(bench.folder / "words", ["yes", "no", "maybe"])
+    seen = bench("evaluate", "--reference", "words", "words")
+    assert re.search(r"bleu +undefined", seen.said)
+    mended = bench.helps("evaluate", "--reference", "words", "words", "--metric", "exact,cer")
+    assert "undefined" not in mended
+    assert re.search(r"exact +100\.00", mended)
+    return seen
+
+
 def provoke_empty(bench: Bench) -> Seen:
     write_lines(bench.folder / "gap", ["ba di", "", "fu go"])
     write_lines(bench.folder / "reference", ["di ba", "mi", "go fu"])

@@ -120,7 +120,7 @@ def test_an_unknown_preset_names_the_nearest() -> None:
     assert caught.value.hint == "did you mean small?"
     with pytest.raises(ConfigError) as caught:
         preset_layer("zzz", TRANSLATION)
-    assert caught.value.hint == "presets: tiny, small, base, large"
+    assert caught.value.hint == "presets: tiny, characters, small, base, large"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def show_card(model: str, *, form: str) -> None:
     if form == "json":
         write_results(json_lines([card.to_dict()]))
         return
-    page = card.to_markdown().split("\n", 1)[1]
+    page = card.to_markdown()
     if form == "text" and sys.stdout is not None and sys.stdout.isatty():
         _show_on_terminal(page, model)
     else:

@@ -13,11 +13,8 @@ from seqkit.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from seqkit.evaluation.translations import Names
 
-# The first tag of a file of WMT's or of a translation memory: its sentences are wrapped in markup.
-_MARKUP = re.compile(
-    r"\s*<(\?xml\b|!DOCTYPE\b|refset\b|srcset\b|tstset\b|mteval\b|dataset\b|tmx\b|xliff\b|doc\b|hl>|seg\b)",
-    re.I,
-)
+# The first tag of markup that `seqkit.data.text` does not take sentences from.
+_MARKUP = re.compile(r"\s*<(\?xml\b|!DOCTYPE\b|html\b|xliff\b|doc\b|hl>|seg\b)", re.I)
 
 
 @dataclass(frozen=True)
@@ -140,7 +137,7 @@ def read(path: str) -> list[str]:
         raise DataError(
             f"{input_name(path)} is markup (SGML or XML), not a sentence per line",
             where=f"{input_name(path)}: {first.strip()[:60]}",
-            hint="take the sentences out: sed -n 's/.*<seg[^>]*>\\(.*\\)<.seg>.*/\\1/p' FILE",
+            hint="take the sentences out, one per line",
         )
     return lines
 

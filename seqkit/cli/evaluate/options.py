@@ -137,11 +137,12 @@ Normalization = Annotated[
     typer.Option(
         "--normalization",
         metavar="NAME",
-        help="Unicode normal form in which both sides are compared: nfc, nfkc or identity (as they are). "
-        "[default: nfc; with --model, nfkc if its corpus has it]",
+        help="Form in which both sides are compared: nfc, nfkc, clean-nfc, clean-nfkc (without invisible "
+        "characters) or identity (as they are). [default: clean-nfc; with --model, clean-nfkc if its corpus "
+        "has NFKC]",
         show_default=False,
         rich_help_panel=METRIC_PANEL,
-        autocompletion=completion.one_of("nfc|nfkc|identity"),
+        autocompletion=completion.one_of("clean-nfc|clean-nfkc|nfc|nfkc|identity"),
     ),
 ]
 ChrfWordOrder = Annotated[

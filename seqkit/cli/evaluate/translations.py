@@ -62,7 +62,7 @@ class Measures:
             metrics=tuple(name.lower() for name in names),
             protocol=self.protocol,
             tokenize=self.tokenize,
-            normalization=cast("Normalization", self.normalization or "nfc"),
+            normalization=cast("Normalization", self.normalization or "clean-nfc"),
             chrf_word_order=self.chrf_word_order,
             confidence=self.confidence,
             line_scores=self.per_line is not None,
@@ -98,9 +98,12 @@ def evaluate_translations(
         options = measures.suited(options, texts.references)
         evaluation = _score_text(inputs, texts, options, quiet=quiet)
     else:
+        from seqkit.metrics.sacre import form_of_outputs
+
         translator = _load(inputs, device=device, threads=threads)
-        if measures.normalization is None and translator.target_tokenizer.normalization == "nfkc":
-            options = dataclasses.replace(options, normalization="nfkc")
+        if measures.normalization is None:
+            normalization = form_of_outputs(translator.target_tokenizer.normalization)
+            options = dataclasses.replace(options, normalization=normalization)
         options = measures.suited(options, texts.references)
         evaluation = _score_model(inputs, texts, options, translator, measures.search, quiet=quiet)
     worst = _worst_lines(evaluation, texts, options, measures.show_worst)

@@ -31,6 +31,19 @@ _UNBROKEN = "\xa0"
 LAST = (OUTPUT_PANEL, MACHINE_PANEL, HELP_PANEL)
 
 
+# What other tools call what a command does.
+OTHER_WORDS = {
+    **dict.fromkeys(
+        ("preprocess", "tokenize", "tokenise", "tokenizer", "binarize", "build_vocab"), "prepare"
+    ),
+    **dict.fromkeys(("fit", "learn", "finetune", "fine-tune", "resume", "continue"), "train"),
+    **dict.fromkeys(("predict", "classify", "transcribe", "recognize", "recognise", "infer"), "translate"),
+    **dict.fromkeys(("inference", "decode", "label", "tag", "convert"), "translate"),
+    **dict.fromkeys(("sample", "complete", "write", "draw", "speak", "synthesize"), "generate"),
+    **dict.fromkeys(("score", "test", "eval", "validate", "bleu", "perplexity", "report"), "evaluate"),
+}
+
+
 class HelpfulCommand(TyperCommand):
     """A command whose help begins with examples and shows its options in groups."""
 
@@ -61,6 +74,8 @@ class HelpfulGroup(TyperGroup):
         if args[0] not in self.commands and not ctx.resilient_parsing:
             known = ", ".join(self.commands)
             hint = suggest(args[0], self.commands) or f"the commands are {known}"
+            if command := OTHER_WORDS.get(args[0].lower()):
+                hint = f"seqkit {command} does it: seqkit {command} --help"
             raise ConfigError(f"there is no command {args[0]!r}", hint=hint)
         return super().resolve_command(ctx, args)
 

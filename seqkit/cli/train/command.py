@@ -206,6 +206,7 @@ def train(
     }
     kind, traits = _corpus_of(corpus)
     settings = Settings.of_command(kind, preset, config, assignments or [], named, traits)
+    settings = settings.continuing(None if restart else model)
     resolved = settings.resolved()
     if settings.for_short and not (quiet or print_config):
         console.note(f"preset {settings.default_preset}, for pairs of short sequences; --preset overrides it")

@@ -257,11 +257,8 @@ class TrainingDisplay:
         self.panel.take_samples(measured.samples)
 
     def _decision(self, event: Validated) -> str:
-        """Which metric told the best from the one before, where the charted one could not."""
-        by = event.decided_by
-        if by in {"", self.charted.name} or not self.panel.best:
-            return ""
-        return f" by {self.kind.metric(by).short}"
+        """Which metric told the best from the one before, where the one that ranks could not."""
+        return f" by {self.kind.metric(event.decided_by).short}" if event.decided_by else ""
 
     def _warn(self, warnings: Sequence[str]) -> None:
         """Say what has begun to be wrong: what goes on from the validation before was said there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,16 @@ from seqkit.config import (
     Layer,
     Resolved,
     assignment_layer,
+    config_from_dict,
     file_layer,
     flatten,
     preset_layer,
     resolve,
 )
+from seqkit.errors import SeqkitError
+from seqkit.files import JSON_LIMIT, parse_json, read_regular
 from seqkit.kinds import DEFAULT_PRESET, Kind
+from seqkit.model_directory.names import CONFIG
 from seqkit.training.sizing import SIZE_SETTINGS, settings_of
 
 if TYPE_CHECKING:
@@ -73,6 +77,24 @@ class Settings:
     def for_short(self) -> bool:
         """Whether the corpus has short sequences, and no preset is named in place of the one for them."""
         return self.preset is None and self.default_preset != DEFAULT_PRESET
+
+    def continuing(self, model: Path | None) -> Settings:
+        """The settings with the usual preset, where `model` has a run of other sizes than the short one's.
+
+        So the same command continues a run that a version before 0.10 began.
+        """
+        path = None if model is None else model / CONFIG
+        if path is None or not self.for_short or not path.exists():
+            return self
+        try:
+            content = parse_json(read_regular(path, limit=JSON_LIMIT), str(path))
+            recorded = flatten(config_from_dict(content, str(path), self.kind))
+        except SeqkitError:
+            return self  # whoever trains says what is wrong with it
+        wanted = flatten(self.resolved().config)
+        if all(recorded[key] == wanted[key] for key in SIZE_SETTINGS):
+            return self
+        return replace(self, corpus=replace(self.corpus, short=False))
 
     def resolved(self, choice: Choice | None = None) -> Resolved:
         """The whole configuration, with the size that was chosen or else the preset's."""

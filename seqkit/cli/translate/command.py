@@ -27,6 +27,7 @@ from seqkit.cli.options import (
 from seqkit.cli.terminal import completion, console
 from seqkit.cli.terminal.interactive import on_terminals
 from seqkit.cli.terminal.output import destination, json_line, one_line
+from seqkit.cli.terminal.spare_words import refuse_text_as_file
 from seqkit.errors import SeqkitError
 from seqkit.files import parse_json
 
@@ -204,6 +205,7 @@ def translate(
     are read from the terminal as from a pipe.
     """
     console.show_log(quiet=quiet)
+    refuse_text_as_file(model, file)
     from dataclasses import replace
 
     from seqkit.inference.translator import Translator

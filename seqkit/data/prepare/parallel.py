@@ -97,10 +97,10 @@ def prepare_parallel(options: PrepareOptions, on_progress: Progress) -> PrepareR
             valid_text = _Opened(inputs, scratch, options).text
         settled = plan(text, options)
         found = _scan(text, valid_text, options, settled, scratch, on_progress)
+        refuse_great_losses(found.dropped, found.lines, options, settled)
         notice(
             (side, [pair[place] for pair in found.sample]) for place, side in enumerate(("source", "target"))
         )
-        refuse_great_losses(found.dropped, found.lines, options, settled)
         on_progress("learning the vocabulary", 0, None)
         encoder = _tokenizers(found.sample, options, settled, scratch)
         fields = {"source": encoder.source, "target": encoder.target}
@@ -166,6 +166,7 @@ def _scan(
         keep_identical=settled.keep_identical,
         cut_valid=valid_text is None,
         valid_size=options.valid_size,
+        spare_frequent=settled.targets != "text",
     )
     return scan(text, scan_options, keys, scratch, on_progress)
 
@@ -230,7 +231,12 @@ def _check_result(arrays: dict[str, WrittenArray], dropped: dict[str, int], foun
 
 
 def _report(
-    manifest: Manifest, train: PairWriter, found: Scan, settled: Plan, counts: dict[str, int], seconds: float
+    manifest: Manifest,
+    train: PairWriter,
+    found: Scan,
+    settled: Plan,
+    counts: dict[str, int],
+    seconds: float,
 ) -> PrepareReport:
     source_tokens, target_tokens = (manifest.arrays[f"train.{role}"].total for role in ROLES)
     assert manifest.tokenizer is not None  # this is a corpus of text

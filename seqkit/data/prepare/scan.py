@@ -6,6 +6,7 @@ lies in files beside the corpus that is being made.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -47,7 +48,9 @@ class ScanOptions:
     """What the first pass needs to know.
 
     `cut_valid` says whether to hold pairs out: `valid_size` is their number (int), their share of the
-    different sources (float), or None for 1,000 or 5 %, whichever is less.
+    different sources (float), or None for 1,000 or 5 %, whichever is less. With `spare_frequent` a number of
+    sources is taken from those that occur once, if there are enough: words are as frequent as they are, and
+    one that is held out would be lost with all its pairs.
     """
 
     seed: int
@@ -55,6 +58,7 @@ class ScanOptions:
     keep_identical: bool
     cut_valid: bool
     valid_size: int | float | None
+    spare_frequent: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,9 +120,14 @@ def scan(
             fates[repeated] = Fate.DUPLICATE
     limit = np.uint64(0)
     if options.cut_valid:
-        limit = _valid_limit(sources_path, options.valid_size)
-        _hold_out(fates, sources_path, limit)
-    return Scan(lines, fates, sample.pairs(limit), _count_shared(fates, sources_path, valid_keys))
+        limit, chosen_from = _valid_limit(sources_path, options, folder / "once")
+        _hold_out(fates, chosen_from, limit)
+    return Scan(
+        lines,
+        fates,
+        sample.pairs(limit, _held_out(fates, sources_path) if options.spare_frequent else None),
+        _count_shared(fates, sources_path, valid_keys),
+    )
 
 
 def _judge(batch: PairLines, options: ScanOptions) -> tuple[Fates, Keys, Keys]:
@@ -134,15 +143,21 @@ def _judge(batch: PairLines, options: ScanOptions) -> tuple[Fates, Keys, Keys]:
     return fates, of_pairs, of_sources
 
 
-def _valid_limit(sources_path: Path, valid_size: int | float | None) -> np.uint64:
-    """Sources with keys below it are held out: of a number exactly so many different ones."""
+def _valid_limit(sources_path: Path, options: ScanOptions, once_path: Path) -> tuple[np.uint64, Path]:
+    """Sources of a file with keys below the limit are held out: of a number exactly so many different."""
+    valid_size = options.valid_size
     if isinstance(valid_size, float):
         at_least_one = smallest(sources_path, 1)[0] + np.uint64(1)
-        return max(np.uint64(int(valid_size * 2.0**64)), at_least_one)
+        return max(np.uint64(int(valid_size * 2.0**64)), at_least_one), sources_path
     wanted = valid_size
     if wanted is None:
         share = max(1, int(sources_path.stat().st_size // KEY_TYPE.itemsize * DEFAULT_VALID_SHARE))
         wanted = min(DEFAULT_VALID_PAIRS, share)
+    if options.spare_frequent:
+        _write_those_once(sources_path, once_path)
+        keys = smallest(once_path, wanted + 1)
+        if len(keys) > wanted:
+            return np.uint64(keys[wanted]), once_path
     keys = smallest(sources_path, wanted + 1)
     if len(keys) <= wanted:
         raise DataError(
@@ -150,16 +165,39 @@ def _valid_limit(sources_path: Path, valid_size: int | float | None) -> np.uint6
             where="--valid-size",
             hint="ask for fewer, or give validation files with --valid-source and --valid-target",
         )
-    return np.uint64(keys[wanted])
+    return np.uint64(keys[wanted]), sources_path
+
+
+def _write_those_once(sources_path: Path, once_path: Path) -> None:
+    """Copy a file of keys with 0 for all that occur more than once."""
+    shutil.copyfile(sources_path, once_path)
+    keys = np.memmap(once_path, KEY_TYPE, mode="r+")
+    for repeated in repeats(sources_path):
+        frequent = np.unique(keys[repeated])  # of one partition: the next ones have other keys
+        for start, chunk in chunks(sources_path):
+            part = keys[start : start + len(chunk)]
+            part[np.isin(chunk, frequent)] = 0
+    keys.flush()
 
 
 def _hold_out(fates: Fates, sources_path: Path, limit: np.uint64) -> None:
-    """One pair of every source below the limit goes to the validation set, its others nowhere."""
+    """One pair of every source below the limit goes to the validation set, its others nowhere.
+
+    Sources with key 0 are not held out.
+    """
     for start, keys in chunks(sources_path):
         part = fates[start : start + len(keys)]
-        part[(keys < limit) & (part == Fate.KEEP)] = Fate.VALID
+        part[(keys != 0) & (keys < limit) & (part == Fate.KEEP)] = Fate.VALID
     for repeated in repeats(sources_path):
         fates[repeated[fates[repeated] == Fate.VALID]] = Fate.HELD_OUT
+
+
+def _held_out(fates: Fates, sources_path: Path) -> frozenset[int]:
+    """The keys of the sources that are held out."""
+    found: set[int] = set()
+    for start, keys in chunks(sources_path):
+        found.update(keys[fates[start : start + len(keys)] == Fate.VALID].tolist())
+    return frozenset(found)
 
 
 def _count_shared(fates: Fates, sources_path: Path, valid_keys: Keys) -> int:
@@ -196,6 +234,13 @@ class PairSample:
             self._kept = [pair for pair in self._kept if pair[0] < self._level]
             self._characters = sum(len(pair[2]) + len(pair[3]) for pair in self._kept)
 
-    def pairs(self, limit: np.uint64) -> list[tuple[str, str]]:
-        """The sample, in input order, without pairs whose key is below the limit: those are held out."""
-        return [(source, target) for _, source_key, source, target in self._kept if source_key >= limit]
+    def pairs(self, limit: np.uint64, held_out: frozenset[int] | None = None) -> list[tuple[str, str]]:
+        """The sample, in input order, without pairs that are held out.
+
+        Those have keys below the limit: all such keys, or those in `held_out` alone.
+        """
+        return [
+            (source, target)
+            for _, key, source, target in self._kept
+            if key >= limit or (held_out is not None and key not in held_out)
+        ]

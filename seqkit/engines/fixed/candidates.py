@@ -14,14 +14,20 @@ from functools import partial
 import numpy as np
 
 from seqkit.data.tokenizers import END, PAD
-from seqkit.decoding.beam import Continuations
+from seqkit.decoding.stepper import Allowed, Continuations
 from seqkit.engines.fixed.affine import Affine
+from seqkit.engines.fixed.decoder import FixedPointDecoder, Rows
+from seqkit.engines.fixed.ensemble import EnsembleRows, FixedPointEnsemble
 from seqkit.engines.fixed.grid import Grid
 from seqkit.engines.fixed.products import array_session, rows_of, swapped, whole_product
-from seqkit.engines.fixed.selection import CLASSES, NEVER, best_columns
-from seqkit.engines.fixed.translation import FixedPointModel, FixedPointTranslation, Rows
+from seqkit.engines.fixed.selection import (
+    CLASSES,
+    best_columns,
+    exact_log_normalizers,
+    mean_log_probabilities,
+)
+from seqkit.network.shortlist import Shortlist
 
-_EXPONENTIALS = np.float32(1 << 24)  # the largest term of a softmax
 # A column that one sentence's rows alone are multiplied with takes as long as so many rows of a shared one.
 _OWN_COLUMN = 20
 
@@ -80,14 +86,13 @@ class CandidateLayer:
 
 def _bind_whole(rows: Rows, tokens: np.ndarray, logits: np.ndarray) -> Callable[[], None]:
     """The call that picks logits (B, k, C) of candidates (B, C) from those of the whole vocabulary."""
-    work, size = rows.workspace, logits.shape[1]
+    size = logits.shape[1]
     picked = logits.reshape(-1, logits.shape[2])  # (N, C)
-    width = work.logits.shape[2]
     parts = []
-    for block, output in zip(work.blocks, work.outputs, strict=True):
-        here = np.arange(block.stop - block.start)  # (N',)
-        places = here[:, None] * width + tokens[np.arange(block.start, block.stop) // size]  # (N', C)
-        parts.append((output, work.logits[0, : len(here)].reshape(-1), places, picked[block]))
+    for block, output, whole, _ in rows.workspace.blocks:
+        here = np.arange(len(whole))  # (N',)
+        places = here[:, None] * whole.shape[1] + tokens[np.arange(block.start, block.stop) // size]
+        parts.append((output, whole.reshape(-1), places, picked[block]))
 
     def call() -> None:
         for output, whole, places, some in parts:
@@ -114,14 +119,12 @@ class Columns:
 class Candidates:
     """The tokens (B, C) that B sentences may use, and each model's columns for them.
 
-    `ends` (B,) is the end token's place; `missing` (B, 1, C) is -inf behind a sentence's last candidate, and
-    `never` (B, 1, C) for what a search does not choose.
+    `ends` (B,) is the end token's place; `missing` (B, 1, C) is -inf behind a sentence's last candidate.
     """
 
     tokens: np.ndarray
     ends: np.ndarray
     missing: np.ndarray
-    never: np.ndarray
     columns: tuple[Columns | None, ...]
 
     def select(self, sentences: np.ndarray) -> Candidates:
@@ -130,122 +133,131 @@ class Candidates:
             self.tokens[sentences],
             self.ends[sentences],
             self.missing[sentences],
-            self.never[sentences],
             tuple(one and one.select(sentences) for one in self.columns),
         )
 
+    def restrict(self, values: np.ndarray, allowed: Allowed) -> None:
+        """`decoding.stepper.restrict`, of values (N, C) of the candidates."""
+        sentences, width = self.tokens.shape
+        size = len(values) // sentences
+        rows = np.flatnonzero(allowed.forced >= 0)
+        places = np.argmax(self.tokens[rows // size] == allowed.forced[rows, None], axis=1)
+        kept = values[rows, places]
+        grouped = values.reshape(sentences, size, width)
+        never = self.tokens[:, : allowed.first] < allowed.first  # rising ids: only the first can be so small
+        grouped[:, :, : allowed.first] += np.where(never, np.float32(-np.inf), np.float32(0))[:, None]
+        if not allowed.may_end:
+            grouped[np.arange(sentences), :, self.ends] = -np.inf
+        values[rows] = -np.inf
+        values[rows, places] = kept
 
-@dataclass(frozen=True)
-class State:
-    """The models' states, the sentences' candidates, and the calls that make each model's logits of them.
 
-    `logits` are (B, k, C).
-    """
+class ShortlistEnsemble:
+    """One model, or an ensemble, whose sentences have candidates, behind `decoding.stepper.Engine`."""
 
-    rows: tuple[Rows, ...]
-    candidates: Candidates
-    logits: tuple[np.ndarray, ...]
-    outputs: tuple[Callable[[], None], ...]
+    def __init__(self, decoders: Sequence[FixedPointDecoder], shortlist: Shortlist) -> None:
+        self._whole = FixedPointEnsemble(decoders)
+        self._layers = [CandidateLayer(decoder.output, decoder.grid) for decoder in decoders]
+        self._shortlist = shortlist
+
+    def complete_tables(self) -> None:
+        """See `decoding.stepper.Engine`."""
+        self._whole.complete_tables()
+
+    def start(
+        self,
+        sources: Sequence[np.ndarray],
+        rows: int,
+        *,
+        prefixes: Sequence[np.ndarray] | None = None,
+        with_attention: bool = False,
+    ) -> ShortlistRows:
+        """See `decoding.stepper.Engine`."""
+        required = prefixes or [np.zeros(0, np.int64)] * len(sources)
+        candidates = [
+            self._shortlist.candidates(source[:-1], np.append(prefix, END))
+            for source, prefix in zip(sources, required, strict=True)
+        ]
+        whole = self._whole.start(sources, rows, with_attention=with_attention)
+        return ShortlistRows(whole, self._layers, candidates)
 
 
-class ShortlistTranslation:
-    """One model, or an ensemble, behind `decoding.beam.Stepper`; see `FixedPointTranslation`."""
+class ShortlistRows:
+    """The rows of all members with their sentences' candidates, behind `decoding.stepper.Stepper`."""
 
     def __init__(
-        self,
-        models: Sequence[FixedPointModel],
-        layers: Sequence[CandidateLayer],
-        candidates: Sequence[np.ndarray],
-        *,
-        with_attention: bool = False,
+        self, whole: EnsembleRows, layers: Sequence[CandidateLayer], candidates: Sequence[np.ndarray]
     ) -> None:
         """`candidates` are every sentence's rising ids, with the end token and all that is forced."""
-        self._whole = FixedPointTranslation(models, with_attention=with_attention)
-        self._layers = layers
-        self._candidates = candidates
-
-    def start(self, sources: Sequence[np.ndarray], beam_size: int) -> State:
-        """The state before the first step for sentences of ids that end with END, `beam_size` rows each."""
-        lengths = np.array([len(ids) for ids in self._candidates])
+        self._whole, self._layers = whole, layers
+        lengths = np.array([len(ids) for ids in candidates])
         width = -(-int(lengths.max()) // CLASSES) * CLASSES
         tokens = np.full((len(lengths), width), PAD)
-        for row, ids in zip(tokens, self._candidates, strict=True):
+        for row, ids in zip(tokens, candidates, strict=True):
             row[: len(ids)] = ids
         real = np.arange(width) < lengths[:, None]  # (B, C)
-        candidates = Candidates(
+        self._beam_size = whole.members[0].workspace.count // len(tokens)
+        self._candidates = Candidates(
             tokens,
             np.argmax((tokens == END) & real, axis=1),
             np.where(real, np.float32(0), np.float32(-np.inf))[:, None],
-            np.where(np.isin(tokens, NEVER), np.float32(-np.inf), np.float32(0))[:, None],
-            tuple(layer.columns(tokens, beam_size) for layer in self._layers),
+            tuple(layer.columns(tokens, self._beam_size) for layer in layers),
         )
-        return self._bound(self._whole.start(sources, beam_size), candidates, beam_size)
+        self._bind()
 
-    def step(
-        self, tokens: np.ndarray, state: State, *, width: int, forced: np.ndarray, may_end: bool
-    ) -> Continuations[State]:
-        """The `width` best continuations of each row; see `decoding.beam.Stepper`."""
-        attention = self._whole.advance(tokens, state.rows)
-        candidates, found = state.candidates, []
-        for output, out in zip(state.outputs, state.logits, strict=True):
-            output()
-            np.add(out, candidates.missing, out)
-            logits = out.reshape(len(tokens), -1)  # (N, C)
-            found.append((logits, _log_normalizers(logits)))
-        values, shifts = found[0]  # (N, C), (N, 1)
-        if len(found) > 1:
-            values = np.logaddexp.reduce([logits - normalizers for logits, normalizers in found], axis=0)
-            shifts = np.full((len(values), 1), np.log(len(found)))
-        _restrict(values, candidates, forced, may_end)
+    def _bind(self) -> None:
+        """Take memory for the logits (B, k, C) of every member, and bind the calls that make them."""
+        count, width = self._candidates.tokens.shape
+        self._outputs = []
+        for layer, rows, columns in zip(
+            self._layers, self._whole.members, self._candidates.columns, strict=True
+        ):
+            out = np.empty((count, self._beam_size, width), np.float32)
+            if columns is None:
+                call = _bind_whole(rows, self._candidates.tokens, out)
+            else:
+                read = rows.workspace.read
+                call = layer.bind(read.reshape(count, self._beam_size, -1), columns, out)
+            self._outputs.append((rows, call, out))
+
+    def step(self, tokens: np.ndarray) -> None:
+        """See `decoding.stepper.Stepper`."""
+        self._whole.step(tokens)
+
+    def logits(self) -> np.ndarray:
+        """See `decoding.stepper.Stepper`; -inf for what is no candidate."""
+        values, shifts = self._log_probabilities()
+        tokens = self._candidates.tokens.repeat(self._beam_size, axis=0)  # (N, C)
+        size = self._whole.members[0].decoder.vocabulary_size
+        logits = np.full((len(values), size), -np.inf, np.float32)
+        rows, columns = np.nonzero(np.isfinite(values))
+        logits[rows, tokens[rows, columns]] = (values - shifts)[rows, columns]
+        return logits
+
+    def best(self, width: int, allowed: Allowed) -> Continuations:
+        """See `decoding.stepper.Stepper`."""
+        values, shifts = self._log_probabilities()  # (N, C), (N, 1)
+        self._candidates.restrict(values, allowed)
         chosen = best_columns(values, min(width, values.shape[1]))  # (N, W)
         scores = np.take_along_axis(values, chosen, axis=1) - shifts
-        sentences = np.arange(len(tokens)) // (len(tokens) // len(candidates.tokens))  # (N,)
-        return Continuations(candidates.tokens[sentences[:, None], chosen], scores, attention, state)
+        sentences = np.arange(len(values)) // self._beam_size  # (N,)
+        tokens = self._candidates.tokens[sentences[:, None], chosen]
+        return Continuations(tokens, scores, self._whole.attention())
 
-    def select(self, state: State, rows: np.ndarray, sentences: np.ndarray | None) -> State:
-        """The state of the given rows; of the given sentences where some are done."""
-        chosen = self._whole.select(state.rows, rows, sentences)
-        if sentences is None or not len(sentences):  # the same rows' memory, or a search that is over
-            return State(chosen, state.candidates, state.logits, state.outputs)
-        return self._bound(chosen, state.candidates.select(sentences), len(rows) // len(sentences))
+    def _log_probabilities(self) -> tuple[np.ndarray, np.ndarray]:
+        """The candidates' log-probabilities, (N, C) less (N, 1)."""
+        found = []
+        for rows, make_logits, out in self._outputs:
+            rows.read_out()
+            make_logits()
+            np.add(out, self._candidates.missing, out)
+            logits = out.reshape(-1, out.shape[2])  # (N, C)
+            found.append((logits, exact_log_normalizers(logits)))
+        return mean_log_probabilities(found)
 
-    def _bound(self, rows: tuple[Rows, ...], candidates: Candidates, beam_size: int) -> State:
-        """The state with memory for the logits of `beam_size` rows per sentence."""
-        count, width = candidates.tokens.shape
-        logits, outputs = [], []
-        for layer, one, columns in zip(self._layers, rows, candidates.columns, strict=True):
-            out = np.empty((count, beam_size, width), np.float32)
-            values = one.workspace.rounded_readouts.reshape(count, beam_size, -1)
-            if columns is None:
-                outputs.append(_bind_whole(one, candidates.tokens, out))
-            else:
-                outputs.append(layer.bind(values, columns, out))
-            logits.append(out)
-        return State(rows, candidates, tuple(logits), tuple(outputs))
-
-
-def _log_normalizers(logits: np.ndarray) -> np.ndarray:
-    """log sum exp of every row, (N, C) -> (N, 1) in fp64: the same however many columns hold -inf."""
-    largest = logits.max(axis=1, keepdims=True)  # (N, 1)
-    terms = logits - largest
-    np.exp(terms, out=terms)
-    terms *= _EXPONENTIALS
-    np.rint(terms, out=terms)
-    sums = terms.sum(axis=1, dtype=np.float64, keepdims=True)  # of whole numbers: exact
-    normalizers: np.ndarray = largest + np.log(sums / float(_EXPONENTIALS))
-    return normalizers
-
-
-def _restrict(values: np.ndarray, candidates: Candidates, forced: np.ndarray, may_end: bool) -> None:
-    """Leave what a search allows, in place: nothing but its token in a row (N,) that is forced."""
-    sentences, width = candidates.tokens.shape
-    size = len(values) // sentences
-    must = np.flatnonzero(forced >= 0)
-    places = np.argmax(candidates.tokens[must // size] == forced[must, None], axis=1)
-    kept = values[must, places]
-    grouped = values.reshape(sentences, size, width)
-    grouped += candidates.never
-    if not may_end:
-        grouped[np.arange(sentences), :, candidates.ends] = -np.inf
-    values[must] = -np.inf
-    values[must, places] = kept
+    def select(self, rows: np.ndarray, sentences: np.ndarray | None = None) -> None:
+        """See `decoding.stepper.Stepper`."""
+        self._whole.select(rows, sentences)
+        if sentences is not None and len(sentences):  # else the same rows' memory, or a search that is over
+            self._candidates = self._candidates.select(sentences)
+            self._bind()

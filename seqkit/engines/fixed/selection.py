@@ -1,15 +1,14 @@
-"""The best next tokens out of logits, with what a search forbids and forces."""
+"""The best next tokens out of logits: normalisers, the mean of an ensemble, the largest of a row."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-
-from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
-
-NEVER = (PAD, UNKNOWN, START)  # tokens that a translation does not contain
 
 _FOLD = 8  # values a class of the first and of the second level has
 CLASSES = _FOLD * _FOLD  # what the number of columns must be divisible by
+_EXPONENTIALS = np.float32(1 << 24)  # the largest term of an exact softmax
 
 
 def log_normalizers(logits: np.ndarray, spare: np.ndarray) -> np.ndarray:
@@ -20,6 +19,31 @@ def log_normalizers(logits: np.ndarray, spare: np.ndarray) -> np.ndarray:
     sums = np.einsum("nv->n", spare)[:, None]  # (N, 1); faster than sum, and a row's order is its own
     normalizers: np.ndarray = largest + np.log(sums)
     return normalizers
+
+
+def exact_log_normalizers(logits: np.ndarray) -> np.ndarray:
+    """log sum exp of every row, (N, C) -> (N, 1) in fp64: the same however many columns hold -inf."""
+    largest = logits.max(axis=1, keepdims=True)  # (N, 1)
+    terms = logits - largest
+    np.exp(terms, out=terms)
+    terms *= _EXPONENTIALS
+    np.rint(terms, out=terms)
+    sums = terms.sum(axis=1, dtype=np.float64, keepdims=True)  # of whole numbers: exact
+    normalizers: np.ndarray = largest + np.log(sums / float(_EXPONENTIALS))
+    return normalizers
+
+
+def mean_log_probabilities(
+    members: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The logarithms of an ensemble's mean probabilities, of each member's logits (N, V) and normalisers.
+
+    Both are (N, V) less (N, 1): the second is subtracted where it is wanted.
+    """
+    if len(members) == 1:
+        return members[0]
+    means = np.logaddexp.reduce([logits - normalizers for logits, normalizers in members], axis=0)
+    return means, np.full((len(means), 1), np.log(len(members)), members[0][1].dtype)
 
 
 def best_columns(values: np.ndarray, width: int) -> np.ndarray:
@@ -48,14 +72,3 @@ def best_columns(values: np.ndarray, width: int) -> np.ndarray:
     firsts = np.searchsorted(owners, np.arange(rows))  # (N,)
     chosen: np.ndarray = candidates[order[firsts[:, None] + np.arange(width)]] % columns
     return chosen
-
-
-def restrict(values: np.ndarray, forced: np.ndarray, may_end: bool) -> None:
-    """Leave what a search allows, in place: nothing but its token in a row (N,) that is forced."""
-    must = np.flatnonzero(forced >= 0)
-    kept = values[must, forced[must]]
-    values[:, NEVER] = -np.inf
-    if not may_end:
-        values[:, END] = -np.inf
-    values[must] = -np.inf
-    values[must, forced[must]] = kept

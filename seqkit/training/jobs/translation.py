@@ -43,7 +43,13 @@ def task(corpus: Corpus, config: Config, network: Network) -> Task:
     )
     translator = Translator([network.loaded(config, facts)], device=network.device)
     return Task(
-        PairBatches(corpus, training.batch_tokens, training.seed, config.data.subword_sampling),
+        PairBatches(
+            corpus,
+            training.batch_tokens,
+            training.seed,
+            config.data.subword_sampling,
+            config.data.case_noise,
+        ),
         TranslationValidator(corpus, config, translator, network.device, network.precision),
         facts,
     )
@@ -145,7 +151,7 @@ def _metric_options(config: Config, references: Sequence[str], tokenizer: Tokeni
     options = metrics.MetricOptions(
         metrics=names,
         tokenize=config.training.tokenize,
-        normalization="nfkc" if tokenizer.normalization == "nfkc" else "nfc",
+        normalization=metrics.form_of_outputs(tokenizer.normalization),
     )
     if not {"bleu", "ter"} & {*names}:
         return options

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqkit.data import batching
+from seqkit.data.batch import Batch, Padded
 from seqkit.data.batching import (
     PairBatches,
     grid_length,
@@ -173,6 +174,50 @@ def test_sampled_segmentation_follows_its_seed_and_keeps_the_text(corpus: Corpus
     expected = texts(still.targets.values, still.targets.lengths)
     assert texts(first.targets.values, first.targets.lengths) == expected
     assert texts(other.targets.values, other.targets.lengths) == expected
+
+
+def test_case_noise_follows_its_seed_and_touches_its_share_of_the_sources(corpus: Corpus) -> None:
+    """Targets, and all other sources, are the same; what is changed has capitals or small letters alone."""
+    still = PairBatches(corpus, batch_tokens=256, seed=3)
+    noisy = PairBatches(corpus, batch_tokens=256, seed=3, case_noise=0.5)
+
+    def texts(batch: Batch) -> list[str]:
+        assert batch.source is not None
+        rows = zip(batch.source.values.numpy(), batch.source.lengths.tolist(), strict=True)
+        return corpus.source_tokenizer.decode([row[: size - 1] for row, size in rows])
+
+    counts = {"same": 0, "capitals": 0, "small": 0}
+    for number, index in enumerate(still.plan(0)):
+        first, again = (noisy.load(index, seed=number) for _ in range(2))
+        assert texts(first) == texts(again)
+        plain = still.load(index, seed=number)
+        assert torch.equal(first.targets.values, plain.targets.values)
+        for found, text in zip(texts(first), texts(plain), strict=True):
+            assert found in {text, text.upper(), text.lower()}
+            counts["capitals" if found == text.upper() else "same" if found == text else "small"] += 1
+    total = sum(counts.values())
+    assert total > 100
+    assert 0.15 < counts["capitals"] / total < 0.35, counts
+    everything = PairBatches(corpus, batch_tokens=256, seed=3, case_noise=1.0).load(still.plan(0)[0], seed=1)
+    assert all(text in {text.upper(), text.lower()} for text in texts(everything))
+    index = still.plan(0)[0]
+    assert texts(noisy.load(index, seed=1)) != texts(noisy.load(index, seed=2))
+
+
+def test_case_noise_and_sampled_segmentation_go_together(corpus: Corpus) -> None:
+    both = PairBatches(corpus, batch_tokens=256, seed=3, subword_sampling=0.5, case_noise=1.0)
+    index = both.plan(0)[0]
+    cased = PairBatches(corpus, batch_tokens=256, seed=3, case_noise=1.0).load(index, seed=4).source
+    found = both.load(index, seed=4).source
+    assert found is not None
+    assert cased is not None
+
+    def texts(source: Padded) -> list[str]:
+        rows = zip(source.values.numpy(), source.lengths.tolist(), strict=True)
+        return corpus.source_tokenizer.decode([row[: size - 1] for row, size in rows])
+
+    assert texts(found) == texts(cased)
+    assert found.lengths.sum() > cased.lengths.sum()
 
 
 def test_validation_is_whole_and_sorted(corpus: Corpus) -> None:

@@ -97,10 +97,12 @@ def test_damage_to_any_file_is_named(name: str, damage: str, corpus: Path) -> No
     elif damage == "link":
         (corpus.parent / "elsewhere").write_bytes(content)
         path.symlink_to(corpus.parent / "elsewhere")
-    with pytest.raises(DataError, match=f"{name} is damaged") as caught:
+    told = "a link, which is refused" if damage == "link" else "damaged"
+    with pytest.raises(DataError, match=f"{name} is {told}") as caught:
         Corpus.open(corpus, verify=damage == "flipped")
     assert caught.value.where == str(path)
-    assert caught.value.hint == "prepare the corpus again with --overwrite"
+    remedy = "cp -rL" if damage == "link" else "prepare the corpus again with --overwrite"
+    assert remedy in str(caught.value.hint)
 
 
 def test_a_changed_tokenizer_is_found_without_being_asked(corpus: Path) -> None:

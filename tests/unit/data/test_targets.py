@@ -90,7 +90,10 @@ def test_symbols_are_whole_and_sides_differ(tmp_path: Path) -> None:
     report = prepare(tmp_path, PHONES)
     assert report.targets == "symbols"
     corpus = Corpus.open(tmp_path / "corpus", verify=True)
-    assert corpus.manifest.tokenizer.sides == (SideRecord("char", "nfc"), SideRecord("word", "nfc"))
+    assert corpus.manifest.tokenizer.sides == (
+        SideRecord("char", "clean-nfc"),
+        SideRecord("word", "clean-nfc"),
+    )
     assert report.target_tokens_per_line == 6
     assert {"source.characters.json", "target.symbols.json"} <= set(corpus.manifest.files)
 
@@ -100,7 +103,7 @@ def test_sentences_are_as_ever(tmp_path: Path) -> None:
     assert (report.targets, report.decided) == ("text", ())
     assert (report.dropped["identical"], report.dropped["duplicate"]) == (1, 1)
     value = json.loads((tmp_path / "corpus" / "corpus.json").read_text())
-    assert value["tokenizer"] == {"kind": "bpe", "normalization": "nfc", "sizes": [300]}
+    assert value["tokenizer"] == {"kind": "bpe", "normalization": "clean-nfc", "sizes": [300]}
 
 
 def test_an_option_overrides_each_decision(tmp_path: Path) -> None:
@@ -166,8 +169,21 @@ def test_a_twentieth_is_a_warning_and_less_is_not(tmp_path: Path, warnings: list
     assert warning.startswith("100 of 400 pairs (25%) are dropped: a side is empty")
 
 
+def test_frequent_words_are_not_held_out(tmp_path: Path) -> None:
+    pairs = [("the", "THE"), ("of", "OF"), ("and", "AND")] * 100 + WORDS
+    for seed in range(5):
+        report = prepare(tmp_path, pairs, seed=seed)
+        assert (report.kept, report.valid, report.dropped["held_out"]) == (570, 30, 0)
+        valid = Corpus.open(tmp_path / "corpus").valid_text("source")
+        assert len(set(valid)) == 30
+        assert not {"the", "of", "and"} & set(valid)
+    assert prepare(tmp_path, WORDS * 2).valid == 30, "where none occurs once, those that repeat must do"
+
+
 def test_what_is_held_out_with_a_frequent_source_is_told(tmp_path: Path) -> None:
-    pairs = [("the", f"{number}x") for number in range(200)] + [(lemma, "y") for lemma in LEMMAS[:200]]
+    pairs = [("the dog", f"{number} x") for number in range(200)] + [
+        (f"{lemma} a", "y z") for lemma in LEMMAS[:200]
+    ]
     seeds = [seed for seed in range(40) if "error" in _outcome(tmp_path, pairs, seed)]
     assert seeds, "some seed holds `the` out"
     assert "their source is in the validation set" in _outcome(tmp_path, pairs, seeds[0])

@@ -12,18 +12,49 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.decoding.beam import BeamOptions, Continuations, Hypothesis, beam_search
+from seqkit.decoding.beam import BeamOptions, Hypothesis, beam_search
+from seqkit.decoding.stepper import Allowed, Continuations
 
 END = 0
 Brute = list[tuple[float, tuple[int, ...]]]
 
 
-@dataclass(frozen=True)
-class Memory:
-    """The state: the sentences (B,) that are left, and the token before the last of each row (N,)."""
+@dataclass
+class Speakers:
+    """The sentences (B,) that are left, and the last token of each row and the one before. (N,) each"""
 
+    language: Language
     sentences: np.ndarray
     before: np.ndarray
+    last: np.ndarray
+
+    def step(self, tokens: np.ndarray) -> None:
+        self.before, self.last = self.last, tokens
+
+    def logits(self) -> np.ndarray:
+        scores: np.ndarray = self.language.scores[self._owners(), self.before, self.last]  # (N, V)
+        return scores
+
+    def best(self, width: int, allowed: Allowed) -> Continuations:
+        scores = self.logits()
+        assert allowed.end == END
+        if not allowed.may_end:
+            scores[:, END] = -np.inf
+        others = np.arange(scores.shape[1]) != allowed.forced[:, None]
+        scores[(allowed.forced >= 0)[:, None] & others] = -np.inf
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :width]
+        seen = self.language.attention
+        attention = None if seen is None else seen[self._owners(), self.last]
+        return Continuations(order, np.take_along_axis(scores, order, axis=1), attention)
+
+    def select(self, rows: np.ndarray, sentences: np.ndarray | None = None) -> None:
+        self.before, self.last = self.before[rows], self.last[rows]
+        if sentences is not None:
+            self.sentences = self.sentences[sentences]
+
+    def _owners(self) -> np.ndarray:
+        """The sentence of each row. (N,)"""
+        return np.repeat(self.sentences, len(self.last) // max(len(self.sentences), 1))
 
 
 @dataclass(frozen=True)
@@ -46,28 +77,10 @@ class Language:
         with np.errstate(divide="ignore"):
             return np.log(self.probabilities)
 
-    def begin(self, beam_size: int) -> Memory:
+    def begin(self, beam_size: int) -> Speakers:
         count = len(self.probabilities)
-        return Memory(np.arange(count), np.full(count * beam_size, self.start))
-
-    def step(
-        self, tokens: np.ndarray, state: Memory, *, width: int, forced: np.ndarray, may_end: bool
-    ) -> Continuations[Memory]:
-        sentences = np.repeat(state.sentences, len(tokens) // len(state.sentences))
-        scores = self.scores[sentences, state.before, tokens]  # (N, V)
-        if not may_end:
-            scores[:, END] = -np.inf
-        others = np.arange(scores.shape[1]) != forced[:, None]
-        scores[(forced >= 0)[:, None] & others] = -np.inf
-        order = np.argsort(-scores, axis=1, kind="stable")[:, :width]
-        attention = None if self.attention is None else self.attention[sentences, tokens]
-        return Continuations(
-            order, np.take_along_axis(scores, order, axis=1), attention, Memory(state.sentences, tokens)
-        )
-
-    def select(self, state: Memory, rows: np.ndarray, sentences: np.ndarray | None) -> Memory:
-        left = state.sentences if sentences is None else state.sentences[sentences]
-        return Memory(left, state.before[rows])
+        start = np.full(count * beam_size, self.start)
+        return Speakers(self, np.arange(count), start, start)
 
     def token_scores(self, sentence: int, tokens: Sequence[int]) -> list[float]:
         """What the language itself says of a whole sentence, its end included."""
@@ -94,7 +107,6 @@ class Language:
         source_lengths: Sequence[int] | None = None,
     ) -> list[list[Hypothesis]]:
         return beam_search(
-            self,
             self.begin(options.beam_size),
             start=self.start,
             end=END,

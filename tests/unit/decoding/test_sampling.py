@@ -15,10 +15,10 @@ from seqkit.decoding.sampling import (
     Repetitions,
     SampleOptions,
     Sampler,
-    log_probabilities,
     random_stream,
     restrict,
 )
+from seqkit.decoding.stepper import Allowed, Continuations, best_of_logits, log_probabilities
 from seqkit.errors import ConfigError, ExitCode
 
 PROBABILITIES = np.array([0.02, 0.4, 0.08, 0.25, 0.05, 0.2])
@@ -28,27 +28,40 @@ class ConstantStepper:
     """The same logits at every step."""
 
     def __init__(self, logits: np.ndarray) -> None:
-        self.logits = logits.astype(np.float32)
+        self.always, self.rows = logits.astype(np.float32), 0
 
-    def step(self, tokens: np.ndarray, state: None) -> tuple[np.ndarray, None]:  # noqa: ARG002
-        return np.tile(self.logits, (len(tokens), 1)), None
+    def step(self, tokens: np.ndarray) -> None:
+        self.rows = len(tokens)
 
-    def select(self, state: None, rows: np.ndarray) -> None:
-        del state, rows
+    def logits(self) -> np.ndarray:
+        return np.tile(self.always, (self.rows, 1))
+
+    def best(self, width: int, allowed: Allowed) -> Continuations:
+        return best_of_logits(self.logits(), width, allowed)
+
+    def select(self, rows: np.ndarray, sentences: np.ndarray | None = None) -> None:
+        pass
 
 
 class WalkingStepper:
     """Logits that depend on all tokens so far, row by row; the state is a number a row."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, rows: int) -> None:
+        self.state = np.zeros(rows, np.int64)
         self.table = np.random.default_rng(1).normal(size=(97, size)).astype(np.float32) * 2
 
-    def step(self, tokens: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        state = (state * 31 + tokens + 7) % 97
-        return self.table[state], state
+    def step(self, tokens: np.ndarray) -> None:
+        self.state = (self.state * 31 + tokens + 7) % 97
 
-    def select(self, state: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return state[rows]
+    def logits(self) -> np.ndarray:
+        chosen: np.ndarray = self.table[self.state]
+        return chosen
+
+    def best(self, width: int, allowed: Allowed) -> Continuations:
+        return best_of_logits(self.logits(), width, allowed)
+
+    def select(self, rows: np.ndarray, sentences: np.ndarray | None = None) -> None:  # noqa: ARG002
+        self.state = self.state[rows]
 
 
 class GivenNumbers:
@@ -64,20 +77,18 @@ class GivenNumbers:
 
 def constant(
     probabilities: np.ndarray, options: SampleOptions, *, rows: int = 1, streams: Any = None, **more: Any
-) -> Sampler[None]:
+) -> Sampler:
     """A sampler of one distribution."""
     streams = streams or [random_stream(1, number) for number in range(rows)]
     stepper = ConstantStepper(np.log(probabilities))
-    return Sampler(stepper, None, np.zeros(rows, np.int64), streams, options, **more)
+    return Sampler(stepper, np.zeros(rows, np.int64), streams, options, **more)
 
 
-def walking(
-    samples: Sequence[int], options: SampleOptions, seed: int = 1, **more: Any
-) -> Sampler[np.ndarray]:
+def walking(samples: Sequence[int], options: SampleOptions, seed: int = 1, **more: Any) -> Sampler:
     """A sampler of texts with a memory."""
     streams = [random_stream(seed, number) for number in samples]
     last = np.zeros(len(samples), np.int64)
-    return Sampler(WalkingStepper(40), last.copy(), last, streams, options, **more)
+    return Sampler(WalkingStepper(40, len(samples)), last, streams, options, **more)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +252,7 @@ def test_at_no_temperature_the_likeliest_is_taken(temperature: float) -> None:
 
 def test_extreme_logits_are_drawn_from() -> None:
     stepper = ConstantStepper(np.array([-np.inf, 3e38, -3e38, 3e38]))
-    sampler = Sampler(stepper, None, np.zeros(1, np.int64), [random_stream(1, 1)], SampleOptions())
+    sampler = Sampler(stepper, np.zeros(1, np.int64), [random_stream(1, 1)], SampleOptions())
     with np.errstate(over="ignore"):
         assert set(sampler.advance(100).tokens[0]) == {1, 3}
 

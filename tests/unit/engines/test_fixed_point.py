@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from seqkit.engines.fixed.generation import FixedPointStepper
+from seqkit.engines.fixed.decoder import FixedPointDecoder
 from seqkit.errors import ModelError
 from seqkit.model_directory import LoadedModel
-from tests.generators import small_generator, some_tokens, steps
+from tests.generators import rows_after, small_generator, some_tokens, steps
 from tests.kernels import EXACT_KERNELS, take
 
 
-def stepper_of(loaded: LoadedModel, precision: Any = "int8") -> FixedPointStepper:
-    return FixedPointStepper(loaded.blueprint, loaded.parameters, precision)
+def engine_of(loaded: LoadedModel, precision: Any = "int8") -> FixedPointDecoder:
+    return FixedPointDecoder(loaded.blueprint, loaded.parameters, precision)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
@@ -24,26 +24,26 @@ def stepper_of(loaded: LoadedModel, precision: Any = "int8") -> FixedPointSteppe
 @pytest.mark.parametrize("hidden", [24, 101])
 def test_a_rows_logits_are_the_same_to_the_bit_in_every_batch(cell: str, precision: Any, hidden: int) -> None:
     loaded = small_generator(cell, hidden=hidden, tied="target" if hidden == 24 else "none")
-    stepper = stepper_of(loaded, precision)
-    before = stepper.read(some_tokens(loaded.model, 9))
+    before = rows_after(engine_of(loaded, precision), some_tokens(loaded.model, 9))
     tokens = some_tokens(loaded.model, 12 * 67).reshape(12, 67)
-    alone = np.array([steps(stepper, stepper.begin(before, 1), tokens[:, row])[:, 0] for row in range(67)])
+    one = np.zeros(1, np.int64)
+    alone = np.array([steps(before.copied(one), tokens[:, row])[:, 0] for row in range(67)])
     for rows in (2, 3, 8, 16, 17, 33, 64, 67):
-        state = stepper.begin(before, rows)
+        together = before.copied(np.zeros(rows, np.int64))
         for position in range(12):
-            logits, state = stepper.step(tokens[position, :rows], state)
-            assert np.array_equal(logits, alone[:rows, position])
+            together.step(tokens[position, :rows])
+            assert np.array_equal(together.logits(), alone[:rows, position])
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
 @pytest.mark.parametrize("tied", ["none", "target"])
 def test_reading_is_stepping(precision: Any, tied: str) -> None:
     loaded = small_generator(layers=3, tied=tied)
-    stepper = stepper_of(loaded, precision)
+    engine = engine_of(loaded, precision)
     tokens = some_tokens(loaded.model, 30)
-    whole = steps(stepper, stepper.read(tokens[:0]), tokens)
+    whole = steps(engine.begin(), tokens)
     for read in (1, 2, 29):
-        assert np.array_equal(steps(stepper, stepper.read(tokens[:read]), tokens[read:]), whole[read:])
+        assert np.array_equal(steps(rows_after(engine, tokens[:read]), tokens[read:]), whole[read:])
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp32"])
@@ -52,15 +52,16 @@ def test_reading_is_stepping(precision: Any, tied: str) -> None:
 )
 def test_following_a_text_is_stepping_through_it(precision: Any, cell: str, tied: str) -> None:
     loaded = small_generator(cell, layers=3, tied=tied)
-    stepper = stepper_of(loaded, precision)
+    engine = engine_of(loaded, precision)
     tokens = some_tokens(loaded.model, 41)
-    whole = steps(stepper, stepper.begin(stepper.read(tokens[:0]), 1), tokens)[:, 0]
-    state = stepper.begin(stepper.read(tokens[:0]), 1)
+    whole = steps(engine.begin(), tokens)[:, 0]
+    rows = engine.begin()
     for start, stop in ((0, 1), (1, 20), (20, 40)):  # the state goes on from slice to slice
-        logits, states = stepper.follow(tokens[start:stop], state)
-        assert np.array_equal(logits, whole[start:stop])
-        assert np.array_equal(stepper.cells(states)[:, -1], stepper.cells(state)[:, 0])
-    assert np.array_equal(stepper.step(tokens[40:], state)[0], whole[40:])
+        states = rows.follow(tokens[start:stop])
+        assert np.array_equal(states.logits(), whole[start:stop])
+        assert np.array_equal(states.cells()[:, -1], rows.cells()[:, 0])
+    rows.step(tokens[40:])
+    assert np.array_equal(rows.logits(), whole[40:])
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
@@ -71,8 +72,8 @@ def test_every_kernel_makes_the_same_numbers(cell: str, hidden: int, monkeypatch
     found = []
     for kernel in EXACT_KERNELS:
         take(kernel, monkeypatch)
-        stepper = stepper_of(loaded)
-        found.append((steps(stepper, stepper.begin(stepper.read(tokens), 2), tokens, 2), stepper.grid))
+        engine = engine_of(loaded)
+        found.append((steps(rows_after(engine, tokens, 2), tokens, 2), engine.grid))
     for logits, grid in found[1:]:
         assert np.array_equal(logits, found[0][0])
         assert grid != found[0][1]
@@ -86,7 +87,7 @@ def test_weights_that_are_no_numbers_are_refused(value: float) -> None:
     with torch.no_grad():
         loaded.model.decoder.recurrent_layers()[1].recurrence.get_parameter("bias_hh_l0")[3] = value
     with pytest.raises(ModelError, match="the model's weights contain NaN or infinity"):
-        stepper_of(loaded)
+        engine_of(loaded)
 
 
 def test_a_weight_matrix_of_zeros_is_allowed() -> None:
@@ -94,6 +95,6 @@ def test_a_weight_matrix_of_zeros_is_allowed() -> None:
     with torch.no_grad():
         for parameter in loaded.model.parameters():
             parameter.zero_()
-    stepper = stepper_of(loaded)
-    logits, _ = stepper.step(np.array([4]), stepper.begin(stepper.read(np.array([5])), 1))
-    assert not logits.any()
+    rows = rows_after(engine_of(loaded), np.array([5]))
+    rows.step(np.array([4]))
+    assert not rows.logits().any()

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqkit.data.tokenizers import END
-from seqkit.engines.fixed.selection import CLASSES, NEVER, best_columns, log_normalizers, restrict
+from seqkit.engines.fixed.selection import CLASSES, best_columns, log_normalizers
 
 
 @settings(max_examples=60)
@@ -53,15 +52,3 @@ def test_a_rows_normalizer_does_not_depend_on_the_others() -> None:
     for row in range(33):
         alone = log_normalizers(logits[row : row + 1], np.empty_like(logits[:1]))
         assert alone[0, 0] == together[row, 0]
-
-
-def test_a_forced_token_alone_is_left_with_its_own_value() -> None:
-    values = np.arange(3 * CLASSES, dtype=np.float32).reshape(3, CLASSES)
-    before = values.copy()
-    restrict(values, np.array([-1, END, 1]), may_end=False)  # 1 is the unknown token, scored when forced
-    assert np.isneginf(values[0, [*NEVER, END]]).all()
-    assert values[0, END + 1 :].tolist() == before[0, END + 1 :].tolist()
-    assert np.flatnonzero(np.isfinite(values[1])).tolist() == [END]
-    assert values[1, END] == before[1, END]
-    assert np.flatnonzero(np.isfinite(values[2])).tolist() == [1]
-    assert values[2, 1] == before[2, 1]

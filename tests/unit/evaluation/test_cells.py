@@ -120,7 +120,7 @@ def test_subwords_are_positions() -> None:
     tokenizer = train_tokenizer("bpe", lines, 290, "identity", of_texts=True)
     whole = small_generator()
     model = build_language_model(whole.config.model, size=tokenizer.size).eval()
-    loaded = replace(whole, weights=model, source_tokenizer=tokenizer, target_tokenizer=tokenizer)
+    loaded = replace(whole, weights=model, fields={"target": tokenizer})
     found = cell_activations(loaded, "the cat sat\non ☃ dogs")
     assert "".join(found.pieces) == "the cat sat\non ☃ dogs"
     assert max(map(len, found.pieces)) > 1

@@ -79,7 +79,7 @@ class TestTranslation:
 
     def test_with_a_shortlist(self, toy_model: Path) -> None:
         (member,) = Translator.load(toy_model, device="cpu").members
-        size = member.source_tokenizer.size
+        size = member.fields["target"].size
         partners = (np.arange(size)[:, None] + np.arange(3)) % size
         short = replace(member, shortlist=Shortlist(partners.astype(np.int32), np.arange(30, dtype=np.int32)))
         free, alone = Translator([short]), Translator([short], shortlist=True)
@@ -162,10 +162,8 @@ class TestHandover:
             assert all(
                 np.array_equal(one.parameters[name], other.parameters[name]) for name in one.parameters
             )
-            assert one.target_tokenizer.fingerprint == other.target_tokenizer.fingerprint
-            assert (other.source_tokenizer is other.target_tokenizer) == (
-                one.source_tokenizer is one.target_tokenizer
-            )
+            assert one.fields["target"].fingerprint == other.fields["target"].fingerprint
+            assert len(set(other.fields.values())) == len(set(one.fields.values()))
 
     def test_no_room_for_it_is_an_error_of_the_disk(
         self, toy_model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -214,7 +212,7 @@ translator = seqkit.Translator.load(sys.argv[1], device="cpu", workers=2)
 print([one.text for one in translator.translate(["ba di", "fu go ke"] * 40, batch_tokens=40)] == [
     one.text for one in seqkit.Translator.load(sys.argv[1], workers=1).translate(["ba di", "fu go ke"] * 40)
 ])
-workers = [worker._process for worker in translator._fresh_workers._workers]
+workers = [worker._process for worker in translator._sharing._workers._workers]
 print(workers, flush=True)
 if "killed" in sys.argv:
     os.kill(os.getpid(), 9)

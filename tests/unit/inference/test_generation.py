@@ -13,8 +13,10 @@ import torch
 
 import seqkit
 from seqkit.data.tokenizers import END
+from seqkit.engines.fixed.decoder import Rows
 from seqkit.errors import ConfigError, ExitCode, InputMissing, ModelError
 from seqkit.inference import generator as generator_module
+from seqkit.inference import sharing
 from seqkit.inference.generator import GenerateOptions, TextGenerator
 from seqkit.inference.translator import Translator
 from seqkit.model_directory import Facts, ModelWriter
@@ -56,7 +58,7 @@ class TestSamples:
     def test_torch_is_never_copied(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its threads do not exist in a copy: the first parallel loop there would never end."""
         monkeypatch.setattr(generator_module, "WORTH_SHARING", 0)
-        monkeypatch.setattr(generator_module, "in_processes", None)
+        monkeypatch.setattr(sharing, "in_processes", None)
         generator = TextGenerator(LOADED, precision="bf16", processes=2)
         assert len(generator.generate("ab", samples=7, length=30, seed=3)) == 7
 
@@ -188,14 +190,13 @@ class TestModels:
             assert len(set(text)) > 3
 
 
-def test_the_numbers_that_reading_and_writing_share() -> None:
+def test_the_numbers_that_reading_and_writing_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last token of the prompt is the first input of the steps; opening and boundary stand before it."""
     seen: list[np.ndarray] = []
     for documents, boundary in (("none", tokens_of("\n")[0]), ("line", END)):
         generator = TextGenerator(small_generator(documents=documents))
-        genuine = generator._stepper.read
         opening = generator.opening().tolist()
-        generator._stepper.read = lambda tokens, read=genuine: seen.append(tokens) or read(tokens)
+        monkeypatch.setattr(Rows, "read", lambda _rows, tokens: seen.append(tokens))
         generator.generate("ab", length=1)
         assert seen.pop().tolist() == [*opening, boundary, *tokens_of("a")]
         generator.generate("", length=1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seqkit.data.tokenizers import END
 from seqkit.errors import ConfigError
-from seqkit.inference import generator
+from seqkit.inference import drawing
 from seqkit.inference.generator import Generated, GenerateOptions
 from tests.generators import TOKENIZER, scripted_generator, tokens_of
 
@@ -139,7 +139,7 @@ def test_a_text_ends_where_its_definition_says(
     script = [*tokens, *tokens_of("d" * 40)]
     options = GenerateOptions(length=length, stop=tuple(stops), log_probabilities=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generator, "TOKENS_TOGETHER", together)
+        patch.setattr(drawing, "TOKENS_TOGETHER", together)
         pieces = list(scripted_generator(script).pieces("", options))
     made = pieces[-1].finished
     assert made is not None

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import seqkit
 from seqkit.data.tokenizers import SPECIALS
 from seqkit.errors import ConfigError, DataError, InputMissing, ModelError
+from seqkit.inference import sharing
 from seqkit.inference import translator as inference
 from seqkit.inference.translator import TranslateOptions, Translator
 from seqkit.inference.workers import in_processes
@@ -342,7 +343,7 @@ class TestProcesses:
         monkeypatch.setattr(inference, "WORTH_SHARING", 0)
         forks = []
         monkeypatch.setattr(
-            inference, "in_processes", lambda works: forks.append(len(works)) or in_processes(works)
+            sharing, "in_processes", lambda works: forks.append(len(works)) or in_processes(works)
         )
         for one, other in zip(shared.translate(lines, options), alone, strict=True):
             assert one.text == other.text
@@ -356,7 +357,7 @@ class TestProcesses:
     def test_torch_is_never_copied(self, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its threads do not exist in a copy: the first parallel loop there would never end."""
         monkeypatch.setattr(inference, "WORTH_SHARING", 0)
-        monkeypatch.setattr(inference, "in_processes", None)
+        monkeypatch.setattr(sharing, "in_processes", None)
         whole = Translator.load(toy_model, device="cpu", threads=2, precision="fp32")
         lines = LINES * 20
         assert len(whole.translate(lines, TranslateOptions(batch_tokens=40))) == len(lines)
@@ -365,7 +366,7 @@ class TestProcesses:
 
     def test_a_few_lines_are_not_worth_it(self, toy_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         shared = Translator.load(toy_model, device="cpu", workers=3)
-        monkeypatch.setattr(inference, "in_processes", None)
+        monkeypatch.setattr(sharing, "in_processes", None)
         assert len(shared.translate(LINES)) == len(LINES)
 
 

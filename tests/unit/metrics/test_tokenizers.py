@@ -155,6 +155,16 @@ def test_a_form_that_changes_nothing_is_not_in_the_signature() -> None:
     assert bleu.signature == (f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{sacrebleu.__version__}")
 
 
+def test_invisible_characters_are_no_errors() -> None:
+    """A corpus is prepared without them, so a model never writes them."""
+    hidden = ["a soft\u00adhyphen, a zero\u200bwidth space, a mark\ufeff"]
+    plain = ["a softhyphen, a zerowidth space, a mark"]
+    (exact,) = scores_of(plain, hidden, "exact")
+    assert exact.score == 100
+    assert "|form:clean-nfc|" in exact.signature
+    assert scores_of(plain, hidden, "exact", normalization="nfc")[0].score == 0
+
+
 def test_compatibility_characters_are_equal_in_nfkc_alone() -> None:
     wide, plain = ["ＡＢＣ １２３ ｘｙｚ ！"], ["ABC 123 xyz !"]
     assert scores_of(plain, wide, "exact")[0].score == 0

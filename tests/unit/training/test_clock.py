@@ -48,6 +48,7 @@ class Course:
         last = self.state.validation
         last.validated_step, last.validated_at = self.state.position.step, self.clock.elapsed
         last.validation_seconds = seconds
+        self.clock.validating += seconds
 
 
 @pytest.fixture
@@ -222,6 +223,35 @@ def test_how_long_a_validation_may_take(time: Time) -> None:
         Course(time, minutes=2.0, validate_every=7),
     ]
     assert [course.clock.validation_limit for course in unlimited] == [float("inf")] * 3
+
+
+@pytest.mark.parametrize("cost", [0.5, 2.0, 3.0, 4.0, 5.0, 6.0, 20.0])
+def test_a_slow_machine_validates_less_often(time: Time, cost: float) -> None:
+    """A pilot and every validation take so many seconds of a minute: most of it is for steps."""
+    course = Course(time, minutes=1.0)
+    validating, first, step = 0.0, True, 0
+    while not course.decide().stop:
+        time.now += 0.5
+        step += 1
+        if course.decide(step).validate:
+            pilot, first = cost if first else 0.0, False
+            time.now += pilot
+            validating += pilot
+            course.clock.validating += pilot
+            if course.clock.affords_validation(pilot):
+                time.now += cost
+                validating += cost
+                course.validated(cost)
+            else:
+                course.state.validation.validation_seconds = pilot
+                course.state.validation.validated_at = course.clock.elapsed
+    validating += cost
+    assert validating <= max(0.2 * 60, 2 * cost)
+
+
+def test_a_user_who_says_when_to_validate_is_obeyed(time: Time) -> None:
+    assert Course(time, minutes=1.0, validate_every=7).clock.affords_validation(1e6)
+    assert Course(time, steps=9).clock.affords_validation(1e6)
 
 
 def test_a_validation_every_so_many_steps_is_the_users_word(time: Time) -> None:

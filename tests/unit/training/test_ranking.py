@@ -86,6 +86,8 @@ def test_where_the_metric_cannot_tell_the_next_one_decides() -> None:
 
 
 def test_a_metric_that_can_tell_decides_alone() -> None:
+    staying = best_of([several(1.0, bleu=0.0, chrf=9.0), several(0.5, bleu=0.0, chrf=8.0)])
+    assert (staying.best, staying.decided_by) == ([[0.0, 1]], "chrf")
     ranking = best_of([several(2.0, bleu=3.0, chrf=90.0), several(1.0, bleu=2.9, chrf=99.0)])
     assert (ranking.best, ranking.decided_by) == ([[3.0, 1]], "bleu")
 

@@ -22,7 +22,7 @@ from seqkit.evaluation.encoded_text import EncodedText, first_tokens
 from seqkit.training import session as session_module
 from seqkit.training import validation as module
 from seqkit.training.clock import Clock
-from seqkit.training.events import Validated
+from seqkit.training.events import Progress, Validated
 from seqkit.training.options import TrainOptions
 from seqkit.training.session import Session
 from seqkit.training.start import session_of
@@ -107,7 +107,7 @@ def test_a_generators_first_tokens(toy_text_corpus: Path, tmp_path: Path) -> Non
 
 
 def test_characters_of_the_first_tokens_are_counted() -> None:
-    tokenizer = CharacterTokenizer("abé", "none")
+    tokenizer = CharacterTokenizer("abé", "identity")
     ids = np.concatenate([tokenizer.encode_text("aé語b"), [END], tokenizer.encode_text("ba")])
     text = EncodedText(ids, END, characters=6, ends=1, unit="char")
     assert first_tokens(text, len(ids), tokenizer) is text
@@ -165,3 +165,20 @@ def test_the_pilot_is_no_part_of_what_a_validation_takes(
     ]
     assert {row["valid_size"] for row in rows} == {10}
     assert max(row["timing"]["validation_seconds"] for row in rows) < 2.0
+
+
+def test_a_pilot_that_takes_too_long_leaves_the_last_validation(
+    toy_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy machine, in a short budget: the time is for steps, and the state is saved all the same."""
+
+    def slow(*_: object) -> int:
+        time.sleep(2.0)  # of 6 seconds
+        return 10
+
+    monkeypatch.setattr("seqkit.training.session.affordable_size", slow)
+    config = tiny_config(training__steps=0, training__minutes=0.1, training__validate_every=0)
+    events = list(train(toy_corpus, tmp_path / "model", config))
+    steps = [event.report.step for event in events if isinstance(event, Progress)]
+    validated = [event.row["step"] for event in events if isinstance(event, Validated)]
+    assert validated == steps[-1:]
