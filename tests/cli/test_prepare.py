@@ -167,7 +167,7 @@ ERRORS: list[tuple[str, list[str], Callable[[Path], object] | None, ExitCode, st
         ExitCode.BAD_DATA,
         "bad.tsv has one column in line 2",
         "bad.tsv:2",
-        "--source and --target read two files instead",
+        "--source and --target read a file for each side",
     ),
     (
         "damaged",

@@ -64,7 +64,7 @@ def split_part(path: str | Path) -> tuple[str, str | None]:
 
 def is_compressed(start: bytes) -> bool:
     """Whether a file that begins so is decompressed when it is read."""
-    return any(start.startswith(mark) for mark in (*_DECOMPRESSORS, *_ZIP))
+    return start.startswith(_ZIP) or any(mark.match(start) for mark in _DECOMPRESSORS)
 
 
 def members(path: str) -> list[str]:
@@ -76,7 +76,7 @@ def members(path: str) -> list[str]:
         with open(archive, "rb") as stream, _archive(stream, archive) as opened:
             names = sorted(name for name in _texts(opened) if fnmatch.fnmatchcase(name, pattern))
     except OSError as error:
-        raise read_error(archive, error, 0) from error
+        raise read_error(archive, None, error, 0) from error
     if not names:
         raise InputMissing(
             f"{archive} has no member {pattern}", where=archive, hint=f"unzip -l {archive} lists them"
@@ -111,13 +111,13 @@ def _decompressed(name: str, stream: BinaryIO, member: str | None, *, any_encodi
         try:
             start = cast(BufferedReader, stream).peek(_START)[:_START]  # what has arrived
         except DAMAGE as error:
-            raise damaged(name, error, 0) from error
+            raise damaged(name, stream, error, 0) from error
         except OSError as error:
-            raise read_error(name, error, 0) from error
+            raise read_error(name, stream, error, 0) from error
         if start.startswith(_ZIP):
             stream, member = _member(stream, name, member), None
             continue
-        opener = next((opener for mark, opener in _DECOMPRESSORS.items() if start.startswith(mark)), None)
+        opener = next((opener for mark, opener in _DECOMPRESSORS.items() if mark.match(start)), None)
         if opener is None:
             break
         stream = opener(stream)
@@ -131,19 +131,27 @@ def _decompressed(name: str, stream: BinaryIO, member: str | None, *, any_encodi
     return stream
 
 
-def damaged(name: str, error: BaseException, lines: int) -> DataError:
-    """The error for compressed bytes that end early or are none."""
-    what = "gzip file" if isinstance(error, (zlib.error, gzip.BadGzipFile)) else "compressed file"
+def damaged(name: str, stream: object, error: BaseException, lines: int) -> DataError:
+    """The error for compressed bytes that end early or are none, from a stream of `open_bytes`."""
+    what, tool = _TOOLS.get(type(stream), ("zstd", "zstd"))
     return DataError(
-        f"{name} is a damaged {what}: {error}",
+        f"{name} is a damaged {what} file: {error}",
         where=f"{name}, after line {lines:,}",
-        hint="fetch or compress the file again; gzip -t, xz -t, bzip2 -t, zstd -t or unzip -t checks it",
+        hint=f"fetch or compress the file again; {tool} -t checks it",
     )
 
 
-def read_error(name: str, error: OSError, lines: int) -> SeqkitError:
+def read_error(name: str, stream: object, error: OSError, lines: int) -> SeqkitError:
     """The error for an input that cannot be read; bzip2 says so, too, where the bytes are damaged."""
-    return damaged(name, error, lines) if error.errno is None else input_error(name, error)
+    return damaged(name, stream, error, lines) if error.errno is None else input_error(name, error)
+
+
+_TOOLS: dict[type, tuple[str, str]] = {
+    gzip.GzipFile: ("gzip", "gzip"),
+    lzma.LZMAFile: ("xz", "xz"),
+    bz2.BZ2File: ("bzip2", "bzip2"),
+    zipfile.ZipExtFile: ("zip", "unzip"),
+}
 
 
 def _gzip(stream: BinaryIO) -> BinaryIO:
@@ -187,11 +195,12 @@ def _zstd(stream: BinaryIO) -> BinaryIO:
     return BufferedReader(_ZstdFrames(stream))
 
 
-_DECOMPRESSORS: dict[bytes, Callable[[BinaryIO], BinaryIO]] = {
-    b"\x1f\x8b\x08": _gzip,
-    b"\xfd7zXZ\0": _xz,
-    b"BZh": _bzip2,
-    b"\x28\xb5\x2f\xfd": _zstd,
+# No text begins so by chance: the marks are whole.
+_DECOMPRESSORS: dict[re.Pattern[bytes], Callable[[BinaryIO], BinaryIO]] = {
+    re.compile(rb"\x1f\x8b\x08"): _gzip,
+    re.compile(rb"\xfd7zXZ\0"): _xz,
+    re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): _bzip2,
+    re.compile(rb"\x28\xb5\x2f\xfd"): _zstd,
 }
 
 
@@ -205,7 +214,13 @@ def _archive(stream: BinaryIO, name: str) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(stream)
     except (*DAMAGE, NotImplementedError, ValueError) as error:
-        raise damaged(name, error, 0) from error
+        raise _damaged_archive(name, error) from error
+
+
+def _damaged_archive(name: str, error: Exception) -> DataError:
+    return DataError(
+        f"{name} is a damaged zip file: {error}", where=name, hint="fetch it again; unzip -t checks it"
+    )
 
 
 def _texts(archive: zipfile.ZipFile) -> list[str]:
@@ -237,7 +252,7 @@ def _member(stream: BinaryIO, name: str, member: str | None) -> BinaryIO:
             f"{name} is encrypted", where=name, hint="unpack it first: unzip ARCHIVE asks for the password"
         ) from error
     except (*DAMAGE, NotImplementedError) as error:
-        raise damaged(name, error, 0) from error
+        raise _damaged_archive(name, error) from error
 
 
 def _several(name: str, texts: list[str]) -> DataError:

@@ -201,9 +201,9 @@ def _reading(
         try:
             yield stream, account
         except DAMAGE as error:
-            raise damaged(account.name, error, account.lines) from error
+            raise damaged(account.name, stream, error, account.lines) from error
         except OSError as error:
-            raise read_error(account.name, error, account.lines) from error
+            raise read_error(account.name, stream, error, account.lines) from error
         finally:
             if warn:
                 account.report()

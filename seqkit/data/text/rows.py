@@ -207,11 +207,10 @@ class Table:
         for name in columns.names:
             wanted = name.lstrip("0") if columns.numbered else name
             if wanted not in names:
-                shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
                 raise DataError(
                     f"{self.file.name} has no column {name}",
                     where=f"{self.file.name}:{first.line}",
-                    hint=suggest(name, names) or f"its columns are {shown}",
+                    hint=suggest(name, names) or _named(names),
                 )
         return [
             [names.index(n.lstrip("0") if columns.numbered else n) for n in text] for text in columns.texts
@@ -360,6 +359,13 @@ def _keys(record: Mapping[str, Any]) -> Iterator[str]:
             yield from (f"{key}.{inner}" for inner in value)
         else:
             yield key
+
+
+def _named(names: list[str]) -> str:
+    """The columns of a table, if its first row names them."""
+    if not all(_HEADING.fullmatch(name) or name.isdecimal() for name in names):
+        return "the first row names no columns; number them from 1, as in --columns 1,2"
+    return f"its columns are {', '.join(names[:_SHOWN])}" + (", …" if len(names) > _SHOWN else "")
 
 
 def _columns(count: int) -> str:
