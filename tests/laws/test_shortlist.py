@@ -13,7 +13,7 @@ import pytest
 
 from seqkit import model_directory
 from seqkit.data.tokenizers import END, PAD, START, UNKNOWN
-from seqkit.engines.fixed import candidates
+from seqkit.engines.fixed import candidates as candidates_module
 from seqkit.engines.fixed.candidates import CandidateLayer, ShortlistRows
 from seqkit.engines.fixed.decoder import FixedPointDecoder
 from seqkit.engines.fixed.ensemble import FixedPointEnsemble
@@ -94,7 +94,7 @@ def test_however_it_is_computed_it_is_the_same(
         take(kernel, monkeypatch)
         model = both(settings)[1]
         for threshold in (OWN, WHOLE):
-            monkeypatch.setattr(candidates, "_OWN_COLUMN", threshold)
+            monkeypatch.setattr(candidates_module, "_OWN_COLUMN", threshold)
             found.append(search(Given([model], candidates), sources, 2))  # of more rows than a block
     for other in found[1:]:
         assert_equal_to_the_bit(found[0], other)
@@ -105,7 +105,7 @@ def test_however_it_is_computed_it_is_the_same(
 def test_a_shortlist_of_everything_changes_nothing(
     settings: dict[str, Any], threshold: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(candidates, "_OWN_COLUMN", threshold)
+    monkeypatch.setattr(candidates_module, "_OWN_COLUMN", threshold)
     model, sources = both(settings)[1], sentences(12)
     everything = search(Given([model], [np.arange(SIZE)] * 12), sources, 3)
     without = search(FixedPointEnsemble([model]), sources, 3)
