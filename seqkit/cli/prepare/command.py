@@ -166,6 +166,15 @@ def prepare(
             rich_help_panel=VALIDATION_PANEL,
         ),
     ] = None,
+    train_on_all: Annotated[
+        bool,
+        typer.Option(
+            "--train-on-all",
+            help="Train on the held-out rows of a table as well, for a last run with settled settings. "
+            "Validation then scores rows that were trained on.",
+            rich_help_panel=VALIDATION_PANEL,
+        ),
+    ] = False,
     valid_size: Annotated[
         str | None,
         typer.Option(
@@ -313,6 +322,7 @@ def prepare(
     for_tables = {
         "--valid-table": valid_table,
         "--split-by": split_by,
+        "--train-on-all": train_on_all,
         "--delimiter": delimiter,
         "--no-header": no_header,
         "--skip-bad": skip_bad,
@@ -333,6 +343,7 @@ def prepare(
             valid_table=tuple(valid_table or ()),
             valid_size=_number_or_share(valid_size),
             split_by=split_by,
+            train_on_all=train_on_all,
             skip_bad=skip_bad,
             tokenizer=tokenizer,
             vocabulary_size=vocab_size,

@@ -58,6 +58,7 @@ class PrepareTableReport:
     rows: int  # read for training
     kept: int
     valid: int
+    train_on_all: bool  # the rows for validation are trained on as well
     dropped: dict[str, int]  # by reason
     mean_length: float
     longest: int
@@ -165,7 +166,8 @@ class _Tables:
             found.held_out = self._held_out(count, groups, set(firsts.values()))
         else:
             found.held_out = np.zeros(count, bool)
-        found.classes = Counter(label for label, out in zip(labels, found.held_out, strict=True) if not out)
+        trained = self._trained_on(found.held_out)
+        found.classes = Counter(label for label, ours in zip(labels, trained, strict=True) if ours)
         if len(firsts) < 2:
             raise DataError(
                 f"all rows have the same class, {next(iter(firsts))!r}",
@@ -173,6 +175,10 @@ class _Tables:
                 hint="name another column with --target",
             )
         return found
+
+    def _trained_on(self, held_out: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which rows are trained on, of those some of which are for validation."""
+        return np.ones_like(held_out) if self.options.train_on_all else ~held_out
 
     def _held_out(self, count: int, groups: list[str], needed: set[int]) -> NDArray[np.bool_]:
         size = DEFAULT_VALID_SHARE if self.options.valid_size is None else self.options.valid_size
@@ -223,7 +229,8 @@ class _Tables:
 
     def _training(self, found: _Found) -> Iterator[Example]:
         rows = self.examples(self._train)
-        return (row for row, out in zip(rows, found.held_out, strict=True) if not out)
+        trained = self._trained_on(found.held_out)
+        return (row for row, ours in zip(rows, trained, strict=True) if ours)
 
     def _tokenizer(self, found: _Found) -> Tokenizer:
         share = _SAMPLE_CHARACTERS / max(found.characters, 1)
@@ -244,7 +251,7 @@ class _Tables:
         done = 0
         for rows in _blocks(self.examples(self._train)):
             out = found.held_out[done : done + len(rows)]
-            for split, chosen in zip(SPLITS, (~out, out), strict=True):
+            for split, chosen in zip(SPLITS, (self._trained_on(out), out), strict=True):
                 ours = [row for row, wanted in zip(rows, chosen, strict=True) if wanted]
                 self._append(corpus, split, fields, ours, found)
             done += len(rows)
@@ -335,6 +342,7 @@ def _report(
         rows=manifest.lines,
         kept=manifest.kept,
         valid=manifest.arrays["valid.target"].count,
+        train_on_all=tables.options.train_on_all,
         dropped=manifest.dropped,
         mean_length=sources.total / max(sources.count, 1),
         longest=found.longest,

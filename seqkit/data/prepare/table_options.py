@@ -48,7 +48,8 @@ class PrepareTableOptions:
     """Everything that `prepare` is told about tables; ConfigError for what cannot be meant.
 
     Without any column the tables are .ts files, whose header names them. `valid_size` is a number (int) or a
-    share (float) of rows to hold out, or of the values of `split_by`.
+    share (float) of rows to hold out, or of the values of `split_by`; with `train_on_all` they are trained on
+    as well.
     """
 
     directory: Path
@@ -58,6 +59,7 @@ class PrepareTableOptions:
     valid_table: tuple[str, ...] = ()
     valid_size: int | float | None = None
     split_by: str | None = None
+    train_on_all: bool = False
     reading: TableOptions = field(default_factory=TableOptions)
     skip_bad: bool = False
     tokenizer: TokenizerKind = "bpe"
@@ -74,6 +76,12 @@ class PrepareTableOptions:
         check_standard_input(self.table, self.valid_table)
         if self.valid_table:
             check_size_unused(self.valid_size)
+            if self.train_on_all:
+                raise ConfigError(
+                    "--train-on-all cannot be used with --valid-table",
+                    where="--train-on-all",
+                    hint="leave it out, or give those tables with --table",
+                )
             if self.split_by:
                 raise ConfigError(
                     "--split-by cannot be used with --valid-table",
