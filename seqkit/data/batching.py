@@ -63,7 +63,9 @@ def length_batches(
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def _cut(ordered: np.ndarray, lengths: np.ndarray, batch_tokens: int, batch_rows: int) -> list[np.ndarray]:
+def _cut(
+    ordered: np.ndarray, lengths: np.ndarray, batch_tokens: int, batch_rows: int = 0
+) -> list[np.ndarray]:
     """Cut pairs that are sorted from long to short into batches of about `batch_tokens` positions."""
     batches, position = [], 0
     while position < len(ordered):

@@ -103,7 +103,7 @@ def batch_of(
 
 
 def augmented(frames: np.ndarray, data: DataConfig, random: np.random.Generator) -> np.ndarray:
-    """Frames (T, F) stretched in time, cut, scaled, with noise, and with a stretch of time blanked: (T', F)."""
+    """Frames (T, F) stretched, cut, scaled, with noise, and with a part of the time blanked: (T', F)."""
     if data.time_warp:
         frames = _stretched(frames, math.exp(random.normal(scale=data.time_warp)))
     if data.time_crop:
