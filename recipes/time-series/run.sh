@@ -13,7 +13,7 @@ set -- # a sourced file would see our arguments
 # shellcheck source=/dev/null
 . "$here/../setup.sh"
 seeds="${SEEDS:-1 2 3 4 5}"
-settings="${SETTINGS:-}"
+settings="${SETTINGS:---steps 2000}"
 work="${WORK:-$here/work}"
 data="${TIME_SERIES:-$work/data}"
 if [ -d "$data" ]; then data="$(cd "$data" && pwd)"; fi
@@ -52,7 +52,7 @@ classify() {
         show seqkit evaluate --model "$1/seed-$seed" --table "$test" --threads 1 --quiet --format json \
             >"$1/seed-$seed.jsonl" || return
         scores+=("$1/seed-$seed.jsonl")
-        python "$here/summary.py" "$1/seed-$seed.jsonl" >&2
+        python "$here/summary.py" "$1/seed-$seed.jsonl" >&2 || return
     done
 }
 
