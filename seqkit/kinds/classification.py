@@ -17,7 +17,7 @@ _SHARED: dict[str, Any] = {
     "model.convolutions": 3,
     "data.noise": 0.1,
     "data.scaling": 0.1,
-    "data.time_mask": 0.2,
+    "data.time_crop": 0.4,
     "training.batch_tokens": 8192,
     "training.batch_rows": 16,
     "training.learning_rate": 2e-3,
