@@ -9,7 +9,7 @@ from seqkit.kinds.scaling import Curve, Scaling, Size
 from seqkit.scores import ACCURACY, LOG_LOSS, MACRO_F1
 
 # What the presets share: data of this kind are small, so there is much dropout and an average of the weights.
-# Those for frames were chosen by cross-validation on training sets of the UEA & UCR archive (recipes/LOG.md).
+# Those for frames were chosen on held-out parts of training sets of the UEA & UCR archive (recipes/LOG.md).
 _SHARED: dict[str, Any] = {
     "model.tied_embeddings": "none",
     "model.dropout": 0.3,
