@@ -85,6 +85,20 @@ class DataConfig:
         high=0.9,
         part="frames",
     )
+    time_crop: float = _setting(
+        0.0,
+        "largest share of a sequence of frames cut off in training, at its ends",
+        low=0,
+        high=0.9,
+        part="frames",
+    )
+    time_warp: float = _setting(
+        0.0,
+        "stretching of a sequence of frames in training: the deviation of its logarithm",
+        low=0,
+        high=0.5,
+        part="frames",
+    )
     slice_length: int = _setting(
         96,
         "tokens per stream and step: the length of truncated BPTT",
@@ -173,6 +187,13 @@ class TrainingConfig:
         low=1,
         high=limits.BATCH_TOKENS,
         part="pairs",
+    )
+    batch_rows: int = _setting(
+        0,
+        "most sequences per batch; 0: as many as training.batch_tokens allows",
+        low=0,
+        high=limits.BATCH_TOKENS,
+        part="pooling",
     )
     accumulate: int = _setting(1, "batches per step (gradient accumulation)", low=1)
     optimizer: Literal["adamw", "adam", "sgd", "nt-asgd", "adagrad", "rmsprop"] = _setting(

@@ -37,11 +37,18 @@ def grid_length(length: int | np.ndarray) -> NDArray[np.int64]:
 
 
 def length_batches(
-    source_lengths: np.ndarray, target_lengths: np.ndarray, *, batch_tokens: int, seed: int, epoch: int
+    source_lengths: np.ndarray,
+    target_lengths: np.ndarray,
+    *,
+    batch_tokens: int,
+    batch_rows: int = 0,
+    seed: int,
+    epoch: int,
 ) -> list[np.ndarray]:
     """One epoch's batches: index arrays of pairs of about equal length, in random order.
 
-    A batch has about `batch_tokens` target positions, padding included, and every pair is in one batch.
+    A batch has about `batch_tokens` target positions, padding included, and at most `batch_rows` pairs unless
+    that is 0. Every pair is in one batch.
     Both kinds of lengths include the end token: what a batch is padded to is what it is sorted by.
     """
     random = default_rng((seed, epoch))
@@ -53,17 +60,21 @@ def length_batches(
         # Longest first, so that the first pair of a batch says how many rows fit. lexsort is stable:
         # pairs of one shape stay in the random order.
         window = window[np.lexsort((source, target))[::-1]]
-        batches.extend(_cut(window, grid_length(target_lengths[window]), batch_tokens))
+        batches.extend(_cut(window, grid_length(target_lengths[window]), batch_tokens, batch_rows))
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def _cut(ordered: np.ndarray, lengths: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
+def _cut(
+    ordered: np.ndarray, lengths: np.ndarray, batch_tokens: int, batch_rows: int = 0
+) -> list[np.ndarray]:
     """Cut pairs that are sorted from long to short into batches of about `batch_tokens` positions."""
     batches, position = [], 0
     while position < len(ordered):
         rows = max(1, batch_tokens // int(lengths[position]))
         if rows > ROW_MULTIPLE:
             rows -= rows % ROW_MULTIPLE
+        if batch_rows:
+            rows = min(rows, batch_rows)
         batches.append(ordered[position : position + rows])
         position += rows
     return batches

@@ -47,7 +47,8 @@ class Blueprint(NamedTuple):
     """A network: an optional encoder and a decoder, each behind its front-end, and a head.
 
     A generator has no encoder, and so neither a bridge nor attention. What answers once for a whole sequence
-    has no decoder: its head reads the encoder's outputs.
+    has no decoder: its head reads the encoder's outputs. With `reads_frontend` it reads the front-end's
+    vectors beside them, so that what is local reaches it without the recurrence (Karim et al. 2018).
     """
 
     target: TokenFrontendPart | None
@@ -56,6 +57,7 @@ class Blueprint(NamedTuple):
     source: FrontendPart | None = None
     encoder: EncoderPart | None = None
     bridge: BridgePart | None = None
+    reads_frontend: bool = False
 
     @classmethod
     def of(cls, kind: Kind, settings: ModelConfig, fields: Mapping[str, FieldSize]) -> Blueprint:
@@ -63,7 +65,8 @@ class Blueprint(NamedTuple):
 
         See `check_vocabularies` for what the settings ask of two vocabularies.
         """
-        source, encoder = None, None
+        source: FrontendPart | None = None
+        encoder = None
         if "encoder" in kind.parts:
             source = FRONTENDS[fields["source"].form]("source_frontend", fields["source"], settings)
             encoder = EncoderPart(
@@ -71,8 +74,11 @@ class Blueprint(NamedTuple):
             )
         target = fields["target"]
         if "decoder" not in kind.parts:
+            assert source is not None
             assert encoder is not None  # a network has one of the two
-            return cls(None, None, HEADS[target.form](encoder.hidden, target, settings), source, encoder)
+            read = encoder.hidden + source.output_size
+            head = HEADS[target.form](read, target, settings)
+            return cls(None, None, head, source, encoder, reads_frontend=True)
         return _with_decoder(settings, source, encoder, target.size)
 
     def parts(self) -> Iterator[Part]:

@@ -153,7 +153,10 @@ class TokenFrontendPart(NamedTuple):
 
 
 class FrameFrontendPart(NamedTuple):
-    """Frames of `inputs` numbers to vectors, by convolutions of stride 2, or else by a linear map."""
+    """Frames of `inputs` numbers to vectors, by convolutions of stride 2, or else by a linear map.
+
+    What each convolution says is normalised per position, over its channels (Ba et al. 2016).
+    """
 
     name: str
     inputs: int
@@ -177,6 +180,9 @@ class FrameFrontendPart(NamedTuple):
             inputs = self.output_size if number else self.inputs
             yield Parameter(f"{name}.weight", (self.output_size, inputs, KERNEL), "frontend")
             yield Parameter(f"{name}.bias", (self.output_size,), "frontend")
+        for number in range(self.convolutions):
+            yield Parameter(f"{self.name}.norms.{number}.weight", (self.output_size,), "frontend")
+            yield Parameter(f"{self.name}.norms.{number}.bias", (self.output_size,), "frontend")
 
 
 class EncoderPart(NamedTuple):

@@ -37,16 +37,17 @@ class FrameFrontend(nn.Module):
             nn.Conv1d(part.output_size if number else part.inputs, part.output_size, KERNEL, 2, KERNEL // 2)
             for number in range(part.convolutions)
         )
+        self.norms = nn.ModuleList(nn.LayerNorm(part.output_size) for _ in range(part.convolutions))
         self.dropout = SequenceDropout(dropout)
 
     def forward(self, inputs: Padded) -> Padded:
         """(B, T, F) -> (B, T', E), T' = T / 2^n rounded up"""
         if self.projection is not None:
             return Padded(self.dropout(self.projection(inputs.values)), inputs.lengths)
-        for convolution in self.convolutions:
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             kept = inputs.values * inputs.mask[:, :, None]  # (B, T, F): what pads is 0 for every layer
-            found = nn.functional.gelu(convolution(kept.transpose(1, 2))).transpose(1, 2)  # (B, T', E)
-            inputs = Padded(found, (inputs.lengths + 1) // 2)
+            found = norm(convolution(kept.transpose(1, 2)).transpose(1, 2))  # (B, T', E)
+            inputs = Padded(nn.functional.gelu(found), (inputs.lengths + 1) // 2)
         return Padded(self.dropout(inputs.values), inputs.lengths)
 
 

@@ -83,10 +83,20 @@ class SequenceModel(nn.Module):
         encoded: Encoded = _present(self.encoder)(_present(self.source_frontend)(source))
         return encoded
 
+    def _read(self, source: Padded) -> Padded:
+        """What a head without a decoder reads: the encoder's outputs and, where the blueprint says so, the
+        front-end's vectors beside them.
+        """
+        vectors = _present(self.source_frontend)(source)  # (B, T, E)
+        outputs: Padded = _present(self.encoder)(vectors).outputs  # (B, T, H)
+        if not self.blueprint.reads_frontend:
+            return outputs
+        return Padded(torch.cat([outputs.values, vectors.values], dim=2), vectors.lengths)
+
     def run(self, batch: Batch, state: DecoderState | None = None) -> Pass:
         """The one pass over whole sequences, the decoder's teacher-forced; `state` carries a stream on."""
         if self.decoder is None:
-            return Pass(self._encode(_present(batch.source)).outputs, None, None)
+            return Pass(self._read(_present(batch.source)), None, None)
         if state is None:
             state = self.start(batch.source, batch.rows)
         inputs = _present(self.target_frontend)(_present(batch.inputs))

@@ -64,6 +64,7 @@ def prepare(
     valid_text: options.ValidText = None,
     valid_table: options.ValidTable = None,
     split_by: options.SplitBy = None,
+    train_on_all: options.TrainOnAll = False,
     valid_size: options.ValidSize = None,
     tokenizer: options.Tokenizer = None,
     source_tokenizer: options.SourceTokenizer = None,
@@ -143,6 +144,7 @@ def prepare(
     for_tables = {
         "--valid-table": valid_table,
         "--split-by": split_by,
+        "--train-on-all": train_on_all,
         "--delimiter": delimiter,
         "--no-header": no_header,
     }
@@ -163,6 +165,7 @@ def prepare(
             valid_table=tuple(valid_table or ()),
             valid_size=_number_or_share(valid_size),
             split_by=split_by,
+            train_on_all=train_on_all,
             skip_bad=skip_bad,
             tokenizer=tokenizer,
             vocabulary_size=vocab_size,

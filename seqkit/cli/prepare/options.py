@@ -143,6 +143,15 @@ SplitBy = Annotated[
         rich_help_panel=VALIDATION_PANEL,
     ),
 ]
+TrainOnAll = Annotated[
+    bool,
+    typer.Option(
+        "--train-on-all",
+        help="Train on the held-out rows of a table as well, for a last run with settled settings. "
+        "Validation then scores rows that were trained on.",
+        rich_help_panel=VALIDATION_PANEL,
+    ),
+]
 ValidSize = Annotated[
     str | None,
     typer.Option(

@@ -57,7 +57,7 @@ def table_rows(report: PrepareTableReport) -> list[tuple[str, str]]:
     rows += [("rows read", f"{report.rows:,}"), ("rows kept", f"{report.kept:,}")]
     rows += [(f"dropped: {reason} rows", f"{count:,}") for reason, count in report.dropped.items() if count]
     rows += [
-        ("validation rows", f"{report.valid:,}"),
+        ("validation rows", f"{report.valid:,}{', trained on as well' if report.train_on_all else ''}"),
         ("lengths", f"{report.mean_length:,.1f} on average, at most {report.longest:,}"),
         ("classes", _classes(report.classes)),
         ("time", f"{console.duration(report.seconds)} ({report.rows_per_second:,.0f} rows/s)"),

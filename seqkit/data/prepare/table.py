@@ -58,6 +58,7 @@ class PrepareTableReport:
     rows: int  # read for training
     kept: int
     valid: int
+    train_on_all: bool  # the rows for validation are trained on as well
     dropped: dict[str, int]  # rows for training, by reason
     mean_length: float
     longest: int
@@ -100,6 +101,7 @@ def prepare_table(options: PrepareTableOptions, on_progress: Progress) -> Prepar
 class _Found:
     """What the first pass found in the tables for training."""
 
+    train_on_all: bool = False  # those held out, too
     labels: Codes = field(default_factory=Codes)  # of the rows that can be read
     bad: int = 0
     first_bad: str = ""
@@ -112,9 +114,14 @@ class _Found:
         return len(self.labels) + self.bad
 
     @property
+    def trained(self) -> NDArray[np.bool_]:
+        """Which rows are trained on."""
+        return np.ones_like(self.held_out) if self.train_on_all else ~self.held_out
+
+    @property
     def classes(self) -> Counter[str]:
         """How many rows of each class are for training."""
-        return self.labels.counts(~self.held_out)
+        return self.labels.counts(self.trained)
 
     def add_bad(self, error: DataError) -> None:
         """A row that cannot be read."""
@@ -165,7 +172,7 @@ class _Tables:
 
     def survey(self, on_progress: Progress) -> _Found:
         """Count the rows, and choose those that are held out."""
-        options, found = self.options, _Found()
+        options, found = self.options, _Found(self.options.train_on_all)
         groups = Codes() if options.split_by else None
         for example in self.examples(self._train, found.add_bad):
             found.labels.append(example.label)
@@ -214,7 +221,7 @@ class _Tables:
 
     def _training(self, found: _Found) -> Iterator[Example]:
         rows = self.examples(self._train, lambda _error: None)  # counted by the survey
-        return (row for row, out in zip(rows, found.held_out, strict=True) if not out)
+        return (row for row, ours in zip(rows, found.trained, strict=True) if ours)
 
     def _tokenizer(self, found: _Found) -> Tokenizer:
         share = _SAMPLE_CHARACTERS / max(found.characters, 1)
@@ -236,8 +243,8 @@ class _Tables:
         """Write all rows, those that are held out, or are of the validation tables, for validation."""
         done = 0
         for rows in blocks(self.examples(self._train, lambda _error: None), lambda row: row.weight):
-            out = found.held_out[done : done + len(rows)]
-            for split, chosen in zip(SPLITS, (~out, out), strict=True):
+            part = slice(done, done + len(rows))
+            for split, chosen in zip(SPLITS, (found.trained[part], found.held_out[part]), strict=True):
                 ours = [row for row, wanted in zip(rows, chosen, strict=True) if wanted]
                 self._append(corpus, split, fields, ours, written)
             done += len(rows)
@@ -340,6 +347,7 @@ def _report(
         rows=manifest.lines,
         kept=manifest.kept,
         valid=manifest.arrays["valid.target"].count,
+        train_on_all=tables.options.train_on_all,
         dropped=manifest.dropped,
         mean_length=sources.total / max(sources.count, 1),
         longest=written.longest,

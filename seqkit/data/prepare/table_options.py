@@ -58,8 +58,8 @@ class PrepareTableOptions:
     """Everything that `prepare` is told about tables; ConfigError for what cannot be meant.
 
     Without any column the tables are .ts files, whose header names them. `valid_size` is a number (int) or a
-    share (float) of rows to hold out, or of the values of `split_by`; None is a tenth. A vocabulary is for
-    sources of text; None is bpe, 8,000 and nfc.
+    share (float) of rows to hold out, or of the values of `split_by`, a tenth if None; with `train_on_all` they
+    are trained on as well. A vocabulary is for sources of text; None is bpe, 8,000 and clean-nfc.
     """
 
     directory: Path
@@ -69,6 +69,7 @@ class PrepareTableOptions:
     valid_table: tuple[str, ...] = ()
     valid_size: int | float | None = None
     split_by: str | None = None
+    train_on_all: bool = False
     reading: TableOptions = field(default_factory=TableOptions)
     skip_bad: bool = False
     tokenizer: TokenizerKind | None = None
@@ -85,6 +86,12 @@ class PrepareTableOptions:
         check_standard_input(self.table, self.valid_table)
         if self.valid_table:
             check_size_unused(self.valid_size)
+            if self.train_on_all:
+                raise ConfigError(
+                    "--train-on-all cannot be used with --valid-table",
+                    where="--train-on-all",
+                    hint="leave it out, or give those tables with --table",
+                )
             if self.split_by:
                 raise ConfigError(
                     "--split-by cannot be used with --valid-table",

@@ -47,7 +47,9 @@ def task(corpus: Corpus, config: Config, network: Network) -> Task:
         columns={role: list(record.columns) for role, record in (corpus.manifest.fields or {}).items()},
     )
     return Task(
-        SequenceBatches(corpus.train, fields, config.data, training.batch_tokens, training.seed),
+        SequenceBatches(
+            corpus.train, fields, config.data, training.batch_tokens, training.batch_rows, training.seed
+        ),
         ClassValidator(corpus.valid, fields, config, network.device, network.precision),
         facts,
     )
@@ -61,6 +63,7 @@ class SequenceBatches:
     fields: Mapping[str, Field]
     data: DataConfig
     batch_tokens: int  # or frames, padding included
+    batch_rows: int  # at most; 0: no such limit
     seed: int
 
     def plan(self, epoch: int) -> list[np.ndarray]:
@@ -68,7 +71,12 @@ class SequenceBatches:
         assert self.split.source is not None
         lengths = self.split.source.lengths
         return length_batches(
-            np.ones_like(lengths), lengths, batch_tokens=self.batch_tokens, seed=self.seed, epoch=epoch
+            np.ones_like(lengths),
+            lengths,
+            batch_tokens=self.batch_tokens,
+            batch_rows=self.batch_rows,
+            seed=self.seed,
+            epoch=epoch,
         )
 
     def load(self, index: np.ndarray, *, seed: int) -> Batch:
@@ -95,7 +103,13 @@ def batch_of(
 
 
 def augmented(frames: np.ndarray, data: DataConfig, random: np.random.Generator) -> np.ndarray:
-    """Frames (T, F) scaled, with noise, and with a stretch of time blanked."""
+    """Frames (T, F) stretched, cut, scaled, with noise, and with a part of the time blanked: (T', F)."""
+    if data.time_warp:
+        frames = _stretched(frames, math.exp(random.normal(scale=data.time_warp)))
+    if data.time_crop:
+        length = len(frames) - int(random.integers(int(data.time_crop * len(frames)) + 1))
+        start = int(random.integers(len(frames) - length + 1))
+        frames = frames[start : start + length]
     if data.scaling:
         frames = frames * np.exp(random.normal(scale=data.scaling, size=frames.shape[1]))
     if data.noise:
@@ -105,6 +119,16 @@ def augmented(frames: np.ndarray, data: DataConfig, random: np.random.Generator)
         start = int(random.integers(len(frames) - length + 1))
         frames = np.concatenate([frames[:start], np.zeros_like(frames[:length]), frames[start + length :]])
     return frames.astype(np.float32)
+
+
+def _stretched(frames: np.ndarray, factor: float) -> np.ndarray:
+    """Frames (T, F) as T * factor frames, at least one, by linear interpolation."""
+    length = len(frames)
+    places = np.linspace(0, length - 1, max(1, round(length * factor)))  # (T',)
+    before = places.astype(np.int64)
+    after, share = np.minimum(before + 1, length - 1), (places - before)[:, None]
+    stretched: np.ndarray = frames[before] * (1 - share) + frames[after] * share
+    return stretched
 
 
 class ClassValidator:

@@ -74,6 +74,15 @@ def test_rows_come_in_eights() -> None:
     assert len(odd) <= 1, "only what is left at the end of a window may be odd"
 
 
+@pytest.mark.parametrize("rows", [1, 3, 16])
+def test_no_batch_has_more_rows_than_asked_for(rows: int) -> None:
+    source, target = lengths(500)
+    batches = length_batches(source, target, batch_tokens=2000, batch_rows=rows, seed=1, epoch=0)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
+    assert max(map(len, batches)) == rows
+    assert all(len(batch) * int(grid_length(target[batch]).max()) <= 2000 for batch in batches)
+
+
 def test_little_padding_and_few_shapes() -> None:
     source, target = lengths(5000)
     batches = length_batches(source, target, batch_tokens=1000, seed=1, epoch=0)
