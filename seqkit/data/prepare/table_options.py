@@ -58,8 +58,8 @@ class PrepareTableOptions:
     """Everything that `prepare` is told about tables; ConfigError for what cannot be meant.
 
     Without any column the tables are .ts files, whose header names them. `valid_size` is a number (int) or a
-    share (float) of rows to hold out, or of the values of `split_by`, a tenth if None; with `train_on_all` they
-    are trained on as well. A vocabulary is for sources of text; None is bpe, 8,000 and clean-nfc.
+    share (float) of rows to hold out, or of the values of `split_by`, a tenth if None; with `train_on_all`
+    they are trained on as well. A vocabulary is for sources of text; None is bpe, 8,000 and clean-nfc.
     """
 
     directory: Path
