@@ -328,11 +328,14 @@ def _refuse_impossible_words(data: DataConfig) -> None:
         if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]+)*", language):
             raise ConfigError(
                 f"data.languages = {data.languages!r}: {language!r} is not the code of a language",
+                where="data.languages",
                 hint="two or three small letters each, as in 'en de' or 'zh-Hant'",
             )
     if not re.fullmatch(r"[A-Za-z0-9.+_-]*", data.license):
         raise ConfigError(
-            f"data.license = {data.license!r} is not the name of a license", hint="one word, as in cc-by-4.0"
+            f"data.license = {data.license!r} is not the name of a license",
+            where="data.license",
+            hint="one word, as in cc-by-4.0",
         )
 
 

@@ -35,11 +35,13 @@ VALUES: dict[str, list[str]] = {
     "seqkit train --device ": ["auto", "cpu", "cuda"],
     "seqkit translate --precision ": ["auto", "int8", "fp32"],
     "seqkit generate --precision ": ["auto", "fp32", "bf16", "int8"],
-    "seqkit prepare c --tokenizer ": ["bpe", "unigram", "char", "byte"],
-    "seqkit prepare c --normalization ": ["identity", "nfc", "nfkc"],
+    "seqkit prepare c --tokenizer ": ["bpe", "unigram", "char", "byte", "word", "tags"],
+    "seqkit prepare c --normalization ": ["identity", "nfc", "nfkc", "clean-nfc", "clean-nfkc"],
     "seqkit prepare c --documents ": ["none", "line", "blank-line", "file"],
-    "seqkit evaluate --metric ": ["bleu", "chrf", "ter"],
-    "seqkit evaluate --metric bleu,": ["bleu,chrf", "bleu,ter"],
+    "seqkit evaluate --metric ": ["bleu", "chrf", "ter", "exact", "cer", "wer", "per"],
+    "seqkit evaluate --metric bleu,": [
+        *("bleu,chrf", "bleu,ter", "bleu,exact", "bleu,cer", "bleu,wer", "bleu,per")
+    ],
     "seqkit evaluate --format ": ["text", "json", "markdown", "latex"],
     "seqkit evaluate --protocol ": ["cased", "lowercased-tokenized"],
     "seqkit train --set training.learning_r": ["training.learning_rate=", "training.learning_rate=0.0025"],

@@ -104,7 +104,8 @@ def prepare(
         gzip -dc pairs.tsv.gz | seqkit prepare corpus --pairs - --tokenizer unigram
 
         # lemma, TAB and tags to an inflected form: characters beside whole tags
-        seqkit prepare corpus --source train.src --target train.trg --source-tokenizer char,tags
+        seqkit prepare corpus --pairs forms.tsv --columns 1+3,2 \
+            --source-tokenizer char,tags
 
         # for a generator: any text
         seqkit prepare corpus --text book.txt

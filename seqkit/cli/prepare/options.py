@@ -203,7 +203,7 @@ Symbols = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        help="Symbols that stay whole, one per line, such as <city>.",
+        help="Symbols that stay whole, one per line, such as [city].",
         rich_help_panel=VOCABULARY_PANEL,
     ),
 ]

@@ -87,7 +87,8 @@ def _is_likely(start: bytes, encoding: str, unit: int) -> bool:
     high_bytes = start[unit - 1 :: unit] if encoding.endswith("LE") else start[::unit]
     zeros = high_bytes.count(0)
     if unit == 2 and zeros < len(high_bytes) / 2:
-        return zeros > 0 and (not _is_utf8(start) or _has_many_controls(start))
+        odd = not _is_utf8(start) or _has_many_controls(start)
+        return zeros > 0 and odd and not _is_mostly_ascii(start)
     # UTF-8 with zero bytes between its characters has none beside its newlines.
     return b"\n" not in start or "\n".encode(encoding) in start
 
@@ -108,6 +109,11 @@ def _consists_of_characters(start: bytes, encoding: str) -> bool:
 def _has_many_controls(start: bytes) -> bool:
     """As Cyrillic has in UTF-16, where half of its bytes are 4."""
     return sum(byte < 32 and byte not in b"\0\t\n\r" for byte in start) > len(start) / 4
+
+
+def _is_mostly_ascii(start: bytes) -> bool:
+    """As a damaged text is: in UTF-16 without many zero bytes, hardly half of the bytes are printable."""
+    return sum(32 <= byte < 127 for byte in start) > 0.75 * len(start)
 
 
 def _is_utf8(start: bytes) -> bool:

@@ -202,9 +202,12 @@ def test_a_damaged_gzip_file_is_no_bug(tmp_path: Path, place: int) -> None:
         cells(file)
 
 
-@pytest.mark.parametrize("content", ["a,b\n1,2\n".encode("utf-16"), b"PK\x03\x04rest"])
-def test_what_is_no_utf8_text_is_named(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(DataError, match="not UTF-8 text"):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("a,b\n1,2\n".encode("utf-16"), "not UTF-8 text"), (b"PK\x03\x04rest", "damaged zip file")],
+)
+def test_what_is_no_utf8_text_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    with pytest.raises(DataError, match=told):
         cells(table(tmp_path, "t.csv", content))
 
 
