@@ -19,6 +19,8 @@ from seqkit.inference import sharing
 from seqkit.inference import translator as inference
 from seqkit.inference.translator import TranslateOptions, Translator
 from seqkit.inference.workers import in_processes
+from seqkit.network.blueprint import Blueprint
+from seqkit.nn.model import build_model
 from tests.conftest import toy_assignments, write_lines
 
 LINES = ["ba di fu", "go", "lo mi nu ba", "ke ke", "nu di go lo ba"]
@@ -374,7 +376,9 @@ def test_precisions_are_resolved_and_refused_by_name(toy_model: Path) -> None:
     def load(precision: str, **changes: str) -> Translator:
         (member,) = Translator.load(toy_model, device="cpu").members
         model = replace(member.config.model, **changes)
-        return Translator([replace(member, config=replace(member.config, model=model))], precision=precision)
+        config = replace(member.config, model=model)
+        network = build_model(Blueprint.of(member.kind, model, member.fields), model).eval()
+        return Translator([replace(member, weights=network, config=config)], precision=precision)
 
     assert Translator.load(toy_model, device="cpu").precision == "int8"
     assert load("auto", attention="additive").precision == "fp32"
