@@ -53,3 +53,29 @@ def handled(functions: Mapping[int, Callable[[int], object]]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Signals that arrive within the block do what they do at its end.
+
+    For what drops the exceptions of their handlers, as the hooks that Python runs when it forks.
+    """
+    came: list[int] = []
+    try:
+        with handled(dict.fromkeys(ENDING, came.append)):
+            yield
+    finally:
+        for number in came:
+            signal.raise_signal(number)
+
+
+def ignore_more() -> None:
+    """Ignore what may come again when one has ended the work: SIGXCPU does, each second of CPU time.
+
+    But for SIGINT: a person may have had enough. What another library handles is left alone.
+    """
+    for number in ENDING:
+        now = signal.getsignal(number)
+        if number != signal.SIGINT and (now is signal.SIG_DFL or isinstance(now, _Handler)):
+            signal.signal(number, signal.SIG_IGN)

@@ -29,7 +29,7 @@ from seqkit.errors import (
     output_error,
 )
 from seqkit.processors import prepare_environment
-from seqkit.signals import ENDING, SAVING, handled
+from seqkit.signals import ENDING, SAVING, handled, ignore_more
 from seqkit.version import __version__
 
 _HELP = """Train and use recurrent sequence models: raw text in, text and scores out.
@@ -147,6 +147,8 @@ def main() -> NoReturn:
     code = run(sys.argv[1:])
     if sys.argv[1:2] == ["train"]:
         signal.signal(SAVING, signal.SIG_IGN)  # all is saved; the interpreter takes a moment to end
+    if code > 128:
+        ignore_more()
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()

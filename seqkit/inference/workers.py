@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from seqkit.errors import RunFailed
-from seqkit.signals import ENDING
+from seqkit.signals import ENDING, postponed
 
 _LENGTH = struct.Struct("<Q")
 _BLOCK = 1 << 16  # bytes asked for in one read
@@ -50,8 +50,9 @@ def in_processes(works: Sequence[Work]) -> Iterator[bytes]:
     try:
         with selectors.DefaultSelector() as selector:
             for work in works:
-                process, pipe = _start(work)
-                running[pipe] = process
+                with postponed():  # a signal's exception is lost in the hooks of a fork
+                    process, pipe = _start(work)
+                    running[pipe] = process
                 selector.register(pipe, selectors.EVENT_READ, bytearray())
             while running:
                 for key, _ in selector.select():

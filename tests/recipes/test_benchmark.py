@@ -298,7 +298,10 @@ def test_a_terminal_shows_what_runs(
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_run_that_is_stopped_takes_its_case_with_it(number: int, code: int, tmp_path: Path) -> None:
     command = [sys.executable, str(RECIPE / "benchmark.py"), str(tmp_path), "--quick", "--cores", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    # Where the tests run in the background of a script, Ctrl-C is ignored: not by what is tested.
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
     for _ in range(300):  # the first case is that of the machine's limits
         children = measure.tree(process.pid)[1:]
         if children:

@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,16 @@ CODES = {
 }
 # What else a batch system or a limit may send: 128 and its number. SIGQUIT, which a shell ignores for what it
 # starts in the background, and so for these tests, is not among them.
-OTHERS = [signal.SIGUSR2, signal.SIGXCPU, signal.SIGALRM]
+OTHERS = [
+    signal.SIGXCPU,
+    *(pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGUSR2, signal.SIGALRM)),
+]
+
+
+def as_in_the_foreground() -> None:
+    """Where the tests run in the background of a script, or behind nohup, these are ignored: not here."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def arguments(corpus: Path, model: Path, *more: str) -> list[str]:
@@ -157,7 +167,7 @@ def test_whatever_a_batch_system_sends_is_saved(
             process.send_signal(number)
             time.sleep(0.02)
         _, err = process.communicate(timeout=WITHIN)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + number, err
     assert "Traceback" not in err
     assert err.count(f"{number.name}: saving a checkpoint") == 1
     assert re.search(r"seqkit: stopped after step [\d,]+; everything is saved", err)
@@ -211,8 +221,15 @@ def at_work(process: subprocess.Popen[str]) -> None:
     ("name", "number"),
     [
         *[(name, signal.SIGTERM) for name in ("translate", "workers", "evaluate", "prepare")],
-        *[("workers", number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, *OTHERS)],
-        *[("prepare", number) for number in (signal.SIGHUP, signal.SIGUSR1)],
+        *[("workers", number) for number in (signal.SIGHUP, signal.SIGINT, signal.SIGUSR2)],
+        ("prepare", signal.SIGHUP),
+        *[
+            pytest.param(name, number, marks=pytest.mark.slow)
+            for name, number in (
+                *(("workers", number) for number in (signal.SIGUSR1, signal.SIGXCPU, signal.SIGALRM)),
+                ("prepare", signal.SIGUSR1),
+            )
+        ],
     ],
 )
 def test_other_commands_end_soon_and_leave_nothing_half(
@@ -232,7 +249,8 @@ def test_other_commands_end_soon_and_leave_nothing_half(
         ],
     }[name]
     run = [sys.executable, "-m", "seqkit", *words]
-    with process_of(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+    options: dict[str, Any] = {"start_new_session": True, "preexec_fn": as_in_the_foreground}
+    with process_of(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
         at_work(process)
         os.killpg(process.pid, number)  # to its workers, too, as a batch system and a terminal do
         out, err = process.communicate(timeout=WITHIN)
@@ -240,6 +258,37 @@ def test_other_commands_end_soon_and_leave_nothing_half(
     assert out == ""
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == ["text"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_a_signal_while_a_worker_starts_is_not_lost(number: int) -> None:
+    """Python drops what a handler raises in the hooks that it runs when it forks."""
+    program = """
+import os, signal, sys
+from seqkit.inference.workers import in_processes
+from seqkit.signals import handled
+class Ended(BaseException):
+    pass
+def end(number):
+    raise Ended
+def work():
+    signal.pause()
+    yield b""
+parent = os.getpid()
+os.register_at_fork(after_in_parent=lambda: os.kill(parent, int(sys.argv[1])))
+try:
+    with handled({int(sys.argv[1]): end}):
+        list(in_processes([work, work]))
+except Ended:
+    print("ended")
+try:
+    os.waitpid(-1, 0)
+except ChildProcessError:
+    print("alone")
+"""
+    run = [sys.executable, "-c", program, str(int(number))]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.stdout, done.stderr) == ("ended\nalone\n", "")
 
 
 def test_a_signal_while_random_generators_load_is_not_lost() -> None:
@@ -286,5 +335,6 @@ command.evaluate_translations = loads
 sys.exit(cli.run(["evaluate", "--reference", sys.argv[2], sys.argv[2]]))
 """
     run = [sys.executable, "-c", program, str(int(number)), __file__]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    options: dict[str, Any] = {"text": True, "preexec_fn": as_in_the_foreground}
+    done = subprocess.run(run, capture_output=True, check=False, **options)
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")

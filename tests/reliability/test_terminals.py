@@ -70,6 +70,7 @@ def prepare(folder: Path, name: str = "corpus") -> list[object]:
     return [
         *("prepare", folder / name, "--source", folder / "s", "--target", folder / "t"),
         *("--valid-size", 10, "--vocab-size", 330),
+        *("--normalization", "nfc"),  # the usual form takes control characters out of what is learnt
     ]
 
 

@@ -22,7 +22,6 @@ from seqkit.config import (
 from seqkit.errors import SeqkitError
 from seqkit.files import JSON_LIMIT, parse_json, read_regular
 from seqkit.kinds import DEFAULT_PRESET, Kind
-from seqkit.model_directory.names import CONFIG
 from seqkit.training.sizing import SIZE_SETTINGS, settings_of
 
 if TYPE_CHECKING:
@@ -83,8 +82,12 @@ class Settings:
 
         So the same command continues a run that a version before 0.10 began.
         """
-        path = None if model is None else model / CONFIG
-        if path is None or not self.for_short or not path.exists():
+        if model is None or not self.for_short:
+            return self
+        from seqkit.model_directory.names import CONFIG  # brings numpy along
+
+        path = model / CONFIG
+        if not path.exists():
             return self
         try:
             content = parse_json(read_regular(path, limit=JSON_LIMIT), str(path))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from seqkit.cli.terminal import console
-from seqkit.signals import ENDING, SAVING, handled
+from seqkit.signals import ENDING, SAVING, handled, ignore_more
 
 # Two SIGINT within so many seconds are one: a terminal sends it to a whole pipeline, and wrappers pass it on.
 _TOGETHER = 0.2
@@ -34,8 +34,12 @@ class Signals:
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Take note of signals within the block."""
-        with handled({**dict.fromkeys(ENDING, self._end), SAVING: self._request_save}):
-            yield
+        try:
+            with handled({**dict.fromkeys(ENDING, self._end), SAVING: self._request_save}):
+                yield
+        finally:
+            if self._ending:
+                ignore_more()  # until the command is over: it has yet to say what it did
 
     def _end(self, number: int) -> None:
         if not self._ending:
