@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from seqkit.kinds.scaling import Scaling
-from seqkit.scores import LOSS, Metric
+from seqkit.scores import LOSS, METRICS, Metric
 
 # What a kind of model has, and so which settings mean something to it. "pairs": examples with a source and a
 # target, in batches by length; "streams": a text that is read on and on, with carried state; "search": a
@@ -99,8 +99,9 @@ class Kind:
         return tuple(role for role in self.fields if "search" in self.parts and "text" in self.fields[role])
 
     def metric(self, name: str) -> Metric:
-        """A metric of its validations, by name."""
-        return next(metric for metric in (*self.metrics, *self.others, LOSS) if metric.name == name)
+        """A metric by name: one of its validations, or one that is known whatever the kind."""
+        own = {metric.name: metric for metric in (*self.metrics, *self.others, LOSS)}
+        return own[name] if name in own else METRICS[name]
 
     @property
     def ranking_metrics(self) -> tuple[str, ...]:

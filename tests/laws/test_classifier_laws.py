@@ -219,14 +219,15 @@ def test_what_changes_frames_follows_from_the_seed(series_corpus: Path) -> None:
     corpus = Corpus.open(series_corpus)
 
     def values(seed: int, **settings: float) -> Tensor:
-        batches = SequenceBatches(corpus.train, corpus.fields, DataConfig(**settings), 64, 1)  # type: ignore[arg-type]
+        data = DataConfig(**settings)  # type: ignore[arg-type]
+        batches = SequenceBatches(corpus.train, corpus.fields, data, 64, 0, 1)
         source = batches.load(batches.plan(0)[0], seed=seed).source
         assert source is not None
         return source.values
 
     plain = values(1)
     assert torch.equal(values(2), plain)
-    for name in ("noise", "scaling", "time_mask"):
+    for name in ("noise", "scaling", "time_mask", "time_crop", "time_warp"):
         changed = values(1, **{name: 0.5})
         assert torch.equal(values(1, **{name: 0.5}), changed)
         assert not torch.equal(values(2, **{name: 0.5}), changed), name

@@ -22,7 +22,6 @@ from seqkit.cli.train.settings import Settings, Traits
 from seqkit.cli.train.signals import Signals
 from seqkit.errors import ConfigError
 from seqkit.kinds import DEFAULT_PRESET, KINDS, TRANSLATION, Kind
-from seqkit.scores import METRICS
 from seqkit.training.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -341,7 +340,7 @@ def _score_rows(finished: Finished) -> Iterator[tuple[str, str]]:
     for signature, group in groupby(finished.scores, key=lambda score: str(score["signature"])):
         scores = list(group)
         for score in scores:
-            metric = METRICS[str(score["metric"])]  # more than those that a kind charts, such as perplexity
+            metric = finished.kind.metric(str(score["metric"]))
             alone = f"  ({signature})" if len(scores) == 1 else ""
             value = "undefined" if "undefined" in score else metric.text(float(score["score"]))
             yield f"valid {metric.title}", value + alone

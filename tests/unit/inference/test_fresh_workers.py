@@ -206,8 +206,8 @@ SCRIPT = """
 import os, sys
 del os.fork
 import seqkit
-from seqkit.inference import translation
-translator.WORTH_STARTING = 1
+from seqkit.inference import translator as where
+where.WORTH_STARTING = 1
 translator = seqkit.Translator.load(sys.argv[1], device="cpu", workers=2)
 print([one.text for one in translator.translate(["ba di", "fu go ke"] * 40, batch_tokens=40)] == [
     one.text for one in seqkit.Translator.load(sys.argv[1], workers=1).translate(["ba di", "fu go ke"] * 40)

@@ -400,7 +400,8 @@ def test_options_are_given_as_one_object_or_by_name(toy_model: Path) -> None:
     with pytest.raises(TypeError, match="beam_width"):
         translator.translate(["ba di"], beam_width=2)
     assert {*seqkit.__all__} == {
-        *("GenerateOptions", "TextGenerator", "TranslateOptions", "Translator", "__version__", "load"),
+        *("Classifier", "GenerateOptions", "TextGenerator", "TranslateOptions", "Translator"),
+        *("__version__", "load"),
     }
     with pytest.raises(AttributeError, match="module 'seqkit' has no attribute 'Trainer'"):
         seqkit.Trainer  # noqa: B018
