@@ -44,7 +44,7 @@ def arguments(corpus: Path, model: Path, *more: str) -> list[str]:
     return command(corpus, model, "--steps", STEPS, *more)
 
 
-@pytest.mark.parametrize("wanted", [6, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("wanted", [3, pytest.param(24, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 def test_at_random_moments_everything_is_saved(
     toy_corpus: Path, tmp_path: Path, number: signal.Signals, wanted: int
