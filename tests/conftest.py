@@ -220,6 +220,8 @@ TOY_CLASSIFIER_SETTINGS = {
     "model.word_dropout": 0.0,
     "training.batch_tokens": 256,
     "training.learning_rate": 2e-2,
+    "training.label_smoothing": 0.0,
+    "training.ema": 0.0,
     "training.precision": "fp32",
     "training.validate_every": 30,
 }

@@ -18,7 +18,7 @@ from seqkit.training.validation import Measured
 
 
 def measured_twice(directory: Path, corpus: Path) -> tuple[Measured, Measured]:
-    """A validation of a model, and one after noise of the weights' own size was added to them."""
+    """A validation of a model, and one after noise of twice the weights' own size was added to them."""
     set_threads(1)
     opened, loaded = Corpus.open(corpus), load(directory)
     model, config = loaded.model, loaded.config
@@ -33,7 +33,7 @@ def measured_twice(directory: Path, corpus: Path) -> tuple[Measured, Measured]:
     with torch.no_grad():
         for parameter in model.parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            parameter.add_(noise * parameter.std(correction=0))
+            parameter.add_(2 * noise * parameter.std(correction=0))
     return good, measure()
 
 

@@ -61,6 +61,15 @@ def test_any_metric_of_its_own_may_rank_and_no_other(kind: Kind) -> None:
 
 
 @EVERY_KIND
+def test_every_metric_is_found_by_its_name(kind: Kind) -> None:
+    """Those that it does not chart, too: a validation may measure them beside its own."""
+    for name, metric in METRICS.items():
+        assert kind.metric(name) is metric
+    with pytest.raises(KeyError):
+        kind.metric("charm")
+
+
+@EVERY_KIND
 def test_it_is_put_in_words(kind: Kind) -> None:
     assert str(kind.model) == f"{kind.model.article} {kind.model.one}"
     assert "{model}" in kind.next_command
