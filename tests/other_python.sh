@@ -58,7 +58,8 @@ with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
 wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
 left_out = {"torch", "seqkit", "mypy", "ruff"}  # they look at the sources, whatever runs them
-print(*(one for one in wanted if re.split(r"[^A-Za-z0-9_-]", one)[0] not in left_out))
+# Without spaces: the shell cuts the list at them.
+print(*(one.replace(" ", "") for one in wanted if re.split(r"[^A-Za-z0-9_-]", one)[0] not in left_out))
 END
 )"
 first_python="$(command -v python)"
